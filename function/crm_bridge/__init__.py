@@ -1,0 +1,1 @@
+"""Carries sales from the Agbis CRM into CoMagic, and callers' cards to operators."""

@@ -1,0 +1,127 @@
+"""Orders of the CRM and what they add up to for one phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+COMMENT_LIMIT = 255
+"""CoMagic refuses a longer comment (`set.tag_sales`, parameter `comment`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One movement of money of an order (Agbis `payments[]`).
+
+    Attributes:
+        paid_at: Aware.
+        in_kopecks: Money from the client (Agbis `debet`); a negative one is a refund in some accounts.
+        out_kopecks: Money back to the client (Agbis `kredit`).
+    """
+
+    paid_at: datetime
+    in_kopecks: int
+    out_kopecks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """The newest known version of an order.
+
+    Attributes:
+        order_id: Agbis `dor_id`, the only reliable key.
+        client_id: Agbis `contr_id`.
+        changed_at: Aware; the newest version is the one with the latest.
+        ordered_at: Aware; acceptance (`doc_date`), or `changed_at` where the CRM gives none.
+        payments: In the CRM's order.
+        services: Names of services and goods, as the client may read them.
+        phone: The phone it is counted under, E.164 digits; None when its client has no usable one.
+    """
+
+    order_id: str
+    client_id: str
+    changed_at: datetime
+    ordered_at: datetime
+    payments: tuple[Payment, ...] = ()
+    services: tuple[str, ...] = ()
+    phone: str | None = None
+
+    @property
+    def net_kopecks(self) -> int:
+        """Money in less money out."""
+        return sum(payment.in_kopecks - payment.out_kopecks for payment in self.payments)
+
+    @property
+    def last_paid_at(self) -> datetime | None:
+        """The latest money-in, or None when nothing was ever paid."""
+        return max((p.paid_at for p in self.payments if p.in_kopecks > 0), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A client of the CRM, as far as we need one: the link from an order to a phone.
+
+    Attributes:
+        client_id: Agbis `contr_id`.
+        phone: E.164 digits; None when the client has no usable phone, which is worth remembering too.
+        seen_at: When the CRM told us, aware.
+    """
+
+    client_id: str
+    phone: str | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """What all orders of one phone add up to.
+
+    Attributes:
+        amount_kopecks: Net money of all its orders, never below zero.
+        paid_at: The latest money-in of an order that still has money; None when nothing is paid.
+        comment: Names of the services, most recent order first, at most 255 characters; may be empty.
+        order_count: Orders counted under the phone, with or without money.
+    """
+
+    phone: str
+    amount_kopecks: int
+    paid_at: datetime | None
+    comment: str
+    order_count: int
+
+
+def aggregate(phone: str, orders: Iterable[Order]) -> Aggregate:
+    """Add up the orders of a phone: a function of the set of its newest orders, whatever their sequence."""
+    mine = list(orders)
+    with_money = sorted(
+        (order for order in mine if order.net_kopecks > 0),
+        key=lambda order: (order.ordered_at, order.order_id),
+        reverse=True,
+    )
+    return Aggregate(
+        phone=phone,
+        amount_kopecks=max(0, sum(order.net_kopecks for order in mine)),
+        paid_at=max((order.last_paid_at for order in with_money if order.last_paid_at), default=None),
+        comment=comment_of(name for order in with_money for name in order.services),
+        order_count=len(mine),
+    )
+
+
+def comment_of(names: Iterable[str]) -> str:
+    """Join names without repeats, cut at a name's end to what CoMagic takes.
+
+    A first name that alone is too long is cut inside, because an empty comment would tell less.
+    """
+    comment = ""
+    for name in dict.fromkeys(names):
+        longer = f"{comment}, {name}" if comment else name[:COMMENT_LIMIT]
+        if len(longer) > COMMENT_LIMIT:
+            break
+        comment = longer
+    return comment
+
+
+def newer(stored: Order | None, read: Order) -> bool:
+    """Tell whether a version just read replaces the stored one; of two with the same time, the one read last."""
+    return stored is None or read.changed_at >= stored.changed_at

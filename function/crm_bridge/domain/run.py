@@ -1,0 +1,54 @@
+"""A run of `sync`, and the lease that lets only one go on at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+LEASE_TTL = timedelta(seconds=60)
+"""How long a lease outlives its holder's last sign of life."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write, held by one run.
+
+    Attributes:
+        run_id: The holder.
+        started_at: When the holder took it, aware.
+        until: When it ends unless renewed, aware.
+    """
+
+    run_id: str
+    started_at: datetime
+    until: datetime
+
+
+class RunStatus(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of `sync`, as it is kept for `/runs`.
+
+    Attributes:
+        run_id: Unique; not in the order of time, because Firestore slows down on ids that grow.
+        tick: The Scheduler's job and schedule time that started it, so that a repeated delivery is known.
+        journal: The journal as JSON; None while it goes on, when it failed, and in a list of runs.
+        message: What the answer said.
+        expires_at: When the database may forget it, aware.
+    """
+
+    run_id: str
+    status: RunStatus
+    started_at: datetime
+    expires_at: datetime
+    finished_at: datetime | None = None
+    tick: str | None = None
+    parameters: str = ""
+    message: str = ""
+    journal: bytes | None = None

@@ -1,0 +1,76 @@
+"""Logs: one JSON object a line on stdout, in the field names of Cloud Logging.
+
+`set_up` is called at the start of every request, not at import: with LOG_EXECUTION_ID the framework runs
+`logging.config.dictConfig` after it has imported us, which replaces the root's handlers and disables every logger
+that exists by then.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from contextvars import ContextVar
+
+run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
+"""The run that the present task works for; every line it logs bears it."""
+
+trace: ContextVar[str | None] = ContextVar("trace", default=None)
+"""Cloud Trace's id of the request, from `X-Cloud-Trace-Context`."""
+
+_secrets: set[str] = set()
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_PHONE = re.compile(r"(?<![\w.-])\+?(\d{4})\d{2,7}(\d{4})(?![\w-])")
+_NOISY = ("httpx", "httpcore", "google", "grpc", "urllib3", "asyncio")
+
+
+def keep_secret(*values: str | None) -> None:
+    """Never let these values, or their parts in an address, reach a line."""
+    _secrets.update(value for value in values if value and len(value) >= 4)
+
+
+def clean(text: str) -> str:
+    """Hide secrets, and the middle of everything that may be a phone: `79261234567` -> `7926***4567`."""
+    for secret in _secrets:
+        if secret in text:
+            text = text.replace(secret, "***")
+    return _PHONE.sub(r"\1***\2", text)
+
+
+class CloudHandler(logging.Handler):
+    """Writes a record as one line; the stream is looked up at each line, because the framework swaps it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line: dict[str, object] = {
+                "severity": record.levelname,
+                "message": clean(record.getMessage()),
+                "logger": record.name,
+            }
+            for key, value in record.__dict__.items():
+                if key not in _STANDARD:
+                    line[key] = clean(value) if isinstance(value, str) else value
+            if current := run_id.get():
+                line.setdefault("run_id", current)
+            if current := trace.get():
+                line["logging.googleapis.com/trace"] = current
+            if record.exc_info:
+                line["exception"] = clean(logging.Formatter().formatException(record.exc_info))
+            sys.stdout.write(json.dumps(line, ensure_ascii=False, default=lambda value: clean(str(value))) + "\n")
+            sys.stdout.flush()
+        except Exception:
+            self.handleError(record)
+
+
+def set_up(level: str) -> None:
+    """Make every logger write through us; cheap when that is already so."""
+    root = logging.getLogger()
+    if not (len(root.handlers) == 1 and isinstance(root.handlers[0], CloudHandler)):
+        root.handlers[:] = [CloudHandler()]
+        for logger in logging.Logger.manager.loggerDict.values():
+            if isinstance(logger, logging.Logger):
+                logger.disabled = False
+        for name in _NOISY:  # httpx logs whole URLs at INFO, with Agbis's session in them
+            logging.getLogger(name).setLevel(logging.WARNING)
+    root.setLevel(level)

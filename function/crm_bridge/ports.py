@@ -1,0 +1,237 @@
+"""What the use cases need from the outside world, as promises.
+
+Implementations fit by shape: `clients/agbis` is a Crm, `clients/comagic` a Telephony, `stores` hold the rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from crm_bridge.domain.aggregate import Client, Order
+from crm_bridge.domain.card import Card
+from crm_bridge.domain.run import Lease, Run
+from crm_bridge.domain.sale import (
+    Communication,
+    CommunicationKey,
+    Phone,
+    Sale,
+    SaleEvent,
+)
+from crm_bridge.domain.state import State
+from crm_bridge.settings import Settings
+
+S = TypeVar("S", bound=State)
+
+
+class Clock(Protocol):
+    """Time as an argument, so that no test sleeps."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware, UTC."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Crm(Protocol):
+    """The Agbis side. Every method raises RemoteError and its subclasses, nothing else.
+
+    Attributes:
+        requests: Calls made so far, per command, retries included.
+    """
+
+    requests: Counter[str]
+
+    async def orders_changed(self, since: datetime, until: datetime) -> list[Order]:
+        """Return the orders entered or changed from `since` to `until`, to the minute, both included.
+
+        Their `phone` is not filled. A window that is too wide for the CRM is halved until it passes.
+        """
+
+    async def clients_changed(self, since: datetime, until: datetime) -> list[Client]:
+        """Return the clients changed from `since` to `until`, to the minute, both included."""
+
+    async def client(self, client_id: str) -> Client | None:
+        """Look one client up; None when the CRM does not know it."""
+
+
+class Telephony(Protocol):
+    """The CoMagic side. Every method raises RemoteError and its subclasses, nothing else.
+
+    Attributes:
+        requests: Calls made so far, per method, retries included.
+        quota: The last limits CoMagic reported (`metadata.limits`), as it names them; empty before the first answer.
+    """
+
+    requests: Counter[str]
+
+    @property
+    def quota(self) -> Mapping[str, int]: ...
+
+    async def sale_tag_id(self) -> int:
+        """Find the id of the system tag «Продажа» (or "Sale").
+
+        Raises:
+            RemoteProtocolError: There is not exactly one; the message names COMAGIC_SALE_TAG_ID.
+        """
+
+    def communications(
+        self, since: datetime, until: datetime, *, sale_tag_id: int
+    ) -> AsyncIterator[list[Communication]]:
+        """Read every communication of the interval with a usable phone that was not lost, page by page.
+
+        No communication comes twice, and none is missed because rows moved between pages.
+        """
+
+    async def look(
+        self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
+    ) -> dict[CommunicationKey, Communication]:
+        """Read some communications again, each named by its key and start; one CoMagic no longer has is left out."""
+
+    async def set_sale(self, sale: Sale) -> int | None:
+        """Set a sale, once, without repeating anything but a call refused for the minute's quota.
+
+        Returns:
+            CoMagic's id of the sale, when it tells one.
+
+        Raises:
+            QuotaSpent, RemoteRejected: It was not set.
+            RemoteUnavailable, RemoteProtocolError: It may have been set.
+        """
+
+    async def unset_sale(self, key: CommunicationKey, *, sale_tag_id: int) -> None:
+        """Take the sale off a communication; raises like `set_sale`."""
+
+    def points(self, count: int) -> AbstractAsyncContextManager[None]:
+        """Hold `count` points of the quota for the calls made inside, waiting for the next minute when spent.
+
+        Raises:
+            QuotaSpent: The day's points are spent, or the wait would last beyond the run's deadline.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What must land together or not at all.
+
+    Attributes:
+        orders: New versions, linked to their phones.
+        phones: New contents of phones.
+        gone: Phones that leave the database.
+        clients: What we now know of clients.
+        events: Lines of the sales' history.
+        state: New contents of the bridge's own state.
+    """
+
+    orders: Sequence[Order] = ()
+    phones: Sequence[Phone] = ()
+    gone: Sequence[str] = ()
+    clients: Sequence[Client] = ()
+    events: Sequence[SaleEvent] = ()
+    state: Sequence[State] = ()
+
+
+class SalesStore(Protocol):
+    """Everything `sync` remembers.
+
+    Reads see everything written before. Writes of a run are fenced: `write` raises LeaseLost, and writes nothing,
+    when `run_id` does not hold the lease at that moment.
+    """
+
+    async def take_lease(self, lease: Lease, *, now: datetime) -> Lease | None:
+        """Take the lease unless another run's stands at `now`; one that has ended counts as none.
+
+        Returns:
+            None when it was taken, else the lease that stands. Of any number of runs at once one takes it.
+        """
+
+    async def renew_lease(self, lease: Lease) -> bool:
+        """Prolong our lease to its `until`; False when it is another run's by now."""
+
+    async def release_lease(self, run_id: str) -> None:
+        """Give the lease back; nothing happens when it is not ours."""
+
+    async def clients(self, client_ids: Collection[str]) -> dict[str, Client]: ...
+
+    async def orders(self, order_ids: Collection[str]) -> dict[str, Order]: ...
+
+    async def orders_of_clients(self, client_ids: Collection[str]) -> list[Order]: ...
+
+    async def orders_of_phones(self, phones: Collection[str]) -> list[Order]: ...
+
+    async def phones(self, phones: Collection[str]) -> dict[str, Phone]: ...
+
+    def all_phones(self) -> AsyncIterator[list[Phone]]:
+        """Read every phone once, in pages."""
+
+    async def has_phones(self) -> bool: ...
+
+    async def events(self, phone: str) -> list[SaleEvent]:
+        """Return the history of a phone's sale, oldest first."""
+
+    async def state(self, kind: type[S]) -> S | None:
+        """Return one of the bridge's own notes, e.g. `await store.state(Watermark)`."""
+
+    async def save_state(self, state: State) -> None:
+        """Save a note that needs no lease (the CRM's session)."""
+
+    async def write(self, changes: Iterable[Changes], *, run_id: str) -> None:
+        """Write each of the changes whole, in their order, as many in one go as the database takes.
+
+        Raises:
+            LeaseLost: `run_id` does not hold the lease; nothing of the go was written.
+        """
+
+    async def save_run(self, run: Run) -> None:
+        """Save a run and its journal, of whatever size."""
+
+    async def run(self, run_id: str) -> Run | None: ...
+
+    async def run_of_tick(self, tick: str) -> Run | None:
+        """Return the newest run that a Scheduler tick started and that succeeded."""
+
+    async def runs(self, limit: int) -> list[Run]:
+        """Return the newest runs, newest first, without their journals."""
+
+
+class CardStore(Protocol):
+    """Callers' cards of the exchange."""
+
+    async def put(self, card: Card) -> None:
+        """Save a card whole, replacing an older one of its id."""
+
+    async def get(self, card_id: str, *, now: datetime) -> Card | None:
+        """Return the card, or None when there is none or it has expired at `now`."""
+
+    async def wait(self, card_id: str, *, now: datetime, seconds: float) -> Card | None:
+        """Return the card as soon as it is there, or None after `seconds`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncServices:
+    """What `sync` works with.
+
+    Attributes:
+        crm: Makes a Crm for one run, with counters of its own.
+        telephony: Makes a Telephony for one run; it never waits for a quota beyond the deadline it is given.
+    """
+
+    settings: Settings
+    clock: Clock
+    store: SalesStore
+    crm: Callable[[], Crm]
+    telephony: Callable[[datetime], Telephony]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeServices:
+    """What `exchange` works with."""
+
+    settings: Settings
+    clock: Clock
+    cards: CardStore

@@ -1,0 +1,195 @@
+"""The only reader of the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from crm_bridge.domain.sale import CommunicationType
+from crm_bridge.errors import SettingsError
+
+COMAGIC_VARIABLES = ("COMAGIC_TOKEN",)
+"""What every run of `sync` needs."""
+
+AGBIS_VARIABLES = ("AGBIS_URL", "AGBIS_USER", "AGBIS_PASSWORD")
+"""What a refresh from the CRM needs."""
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteStore:
+    """`sqlite:///relative` or `sqlite:////absolute`."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirestoreStore:
+    """`firestore://<project>/<database>`."""
+
+    project: str
+    database: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set, checked. Times are `timedelta`; `repr` holds no secret.
+
+    Attributes are the variables of `VARIABLES`, in lower case and with the unit dropped from the name.
+    """
+
+    store_url: SqliteStore | FirestoreStore
+    agbis_url: str | None
+    agbis_user: str | None
+    agbis_password: str | None = field(repr=False)
+    comagic_url: str
+    comagic_token: str | None = field(repr=False)
+    comagic_user_id: int | None
+    comagic_sale_tag_id: int | None
+    comagic_lookback: timedelta
+    comagic_sources: tuple[CommunicationType, ...]
+    comagic_concurrency: int
+    crm_lookback: timedelta
+    time_zone: ZoneInfo
+    phone_region: str
+    sync_time_budget: timedelta
+    exchange_ttl: timedelta
+    exchange_api_key: str | None = field(repr=False)
+    runs_ttl: timedelta
+    log_level: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str], *, required: Collection[str] = ()) -> Settings:
+        """Read the settings; surrounding white space, such as a secret's last newline, is dropped.
+
+        Args:
+            env: The environment.
+            required: Variables that the caller cannot do without.
+
+        Raises:
+            SettingsError: Names every variable that is missing or wrong, all at once, and never a value.
+        """
+        problems = [f"{name} is missing" for name in required if not env.get(name, "").strip()]
+        values: dict[str, object] = {}
+        for name, (attribute, default, parse) in VARIABLES.items():
+            text = env.get(name, "").strip() or default
+            try:
+                values[attribute] = None if text is None else parse(text)
+            except ValueError as exc:
+                problems.append(f"{name} {exc}")
+        if env.get("K_SERVICE"):  # set by Cloud Run
+            if env.get("FIRESTORE_EMULATOR_HOST"):
+                problems.append("FIRESTORE_EMULATOR_HOST must not be set in the cloud")
+            if isinstance(values.get("store_url"), SqliteStore):
+                problems.append(
+                    "STORE_URL must be a Firestore in the cloud, where a file does not outlive its instance"
+                )
+        if problems:
+            raise SettingsError("Settings: " + "; ".join(problems))
+        return cls(**values)  # type: ignore[arg-type]  # the keys are those of VARIABLES, which a test compares
+
+
+def _store(text: str) -> SqliteStore | FirestoreStore:
+    if text.startswith("sqlite:///") and len(text) > len("sqlite:///"):
+        return SqliteStore(path=text.removeprefix("sqlite:///"))
+    match = re.fullmatch(r"firestore://([a-z][a-z0-9-]{3,28}[a-z0-9])(?:/([a-z][a-z0-9-]{3,62}|\(default\))?)?", text)
+    if match:
+        return FirestoreStore(project=match[1], database=match[2] or "(default)")
+    raise ValueError("must be sqlite:///<file> or firestore://<project>/<database>")
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an address like https://host/path/")
+    return text
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _days(low: int, high: int) -> Callable[[str], timedelta]:
+    parse = _whole(low, high)
+    return lambda text: timedelta(days=parse(text))
+
+
+def _seconds(low: int, high: int) -> Callable[[str], timedelta]:
+    parse = _whole(low, high)
+    return lambda text: timedelta(seconds=parse(text))
+
+
+def _one_of(allowed: Collection[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.upper() not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return text.upper()
+
+    return parse
+
+
+_SOURCES = {
+    "calls": CommunicationType.CALL,
+    "chats": CommunicationType.CHAT,
+    "offline_messages": CommunicationType.OFFLINE_MESSAGE,
+}
+
+
+def _sources(text: str) -> tuple[CommunicationType, ...]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(name in _SOURCES for name in names):
+        raise ValueError(f"must be a comma list of {', '.join(_SOURCES)}")
+    return tuple(dict.fromkeys(_SOURCES[name] for name in names))
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (OSError, ValueError, KeyError) as exc:  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError("must be a name of the IANA time zone database, e.g. Europe/Moscow") from exc
+
+
+def _region(text: str) -> str:
+    if not re.fullmatch(r"[A-Z]{2}", text):
+        raise ValueError("must be a country of two capital letters, e.g. RU")
+    return text
+
+
+_LONG_AGO = 3650  # days; nobody looks further back, and a mistyped number is told
+
+VARIABLES: Mapping[str, tuple[str, str | None, Callable[[str], object]]] = {
+    # variable: (attribute, default, how its text is read)
+    "STORE_URL": ("store_url", "sqlite:///data/crm-bridge.db", _store),
+    "AGBIS_URL": ("agbis_url", None, _url),
+    "AGBIS_USER": ("agbis_user", None, str),
+    "AGBIS_PASSWORD": ("agbis_password", None, str),
+    "COMAGIC_URL": ("comagic_url", "https://dataapi.comagic.ru/v2.0", _url),
+    "COMAGIC_TOKEN": ("comagic_token", None, str),
+    "COMAGIC_USER_ID": ("comagic_user_id", None, _whole(1, 10**18)),
+    "COMAGIC_SALE_TAG_ID": ("comagic_sale_tag_id", None, _whole(1, 10**18)),
+    "COMAGIC_LOOKBACK_DAYS": ("comagic_lookback", "30", _days(1, _LONG_AGO)),
+    "COMAGIC_SOURCES": ("comagic_sources", "calls", _sources),
+    "COMAGIC_CONCURRENCY": ("comagic_concurrency", "5", _whole(1, 20)),
+    "CRM_LOOKBACK_DAYS": ("crm_lookback", "3", _days(1, _LONG_AGO)),
+    "TIME_ZONE": ("time_zone", "Europe/Moscow", _zone),
+    "PHONE_REGION": ("phone_region", "RU", _region),
+    "SYNC_TIME_BUDGET_SECONDS": ("sync_time_budget", "1500", _seconds(1, 3600)),
+    "EXCHANGE_TTL_SECONDS": ("exchange_ttl", "3600", _seconds(1, 30 * 86_400)),
+    "EXCHANGE_API_KEY": ("exchange_api_key", None, str),
+    "RUNS_TTL_DAYS": ("runs_ttl", "90", _days(1, _LONG_AGO)),
+    "LOG_LEVEL": ("log_level", "INFO", _one_of(_LOG_LEVELS)),
+}
