@@ -16,9 +16,6 @@ from contextvars import ContextVar
 run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 """The run that the present task works for; every line it logs bears it."""
 
-trace: ContextVar[str | None] = ContextVar("trace", default=None)
-"""Cloud Trace's id of the request, from `X-Cloud-Trace-Context`."""
-
 _secrets: set[str] = set()
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _PHONE = re.compile(r"(?<![\w.-])\+?(\d{4})\d{2,7}(\d{4})(?![\w-])")
@@ -53,8 +50,6 @@ class CloudHandler(logging.Handler):
                     line[key] = clean(value) if isinstance(value, str) else value
             if current := run_id.get():
                 line.setdefault("run_id", current)
-            if current := trace.get():
-                line["logging.googleapis.com/trace"] = current
             if record.exc_info:
                 line["exception"] = clean(logging.Formatter().formatException(record.exc_info))
             sys.stdout.write(json.dumps(line, ensure_ascii=False, default=lambda value: clean(str(value))) + "\n")

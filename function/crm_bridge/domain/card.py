@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
+
+from crm_bridge.errors import BadRequest
+
+FIELDS = ("name", "phone", "arpu", "soc_tariff")
+"""What a form consists of, in the order in which problems are told."""
+
+_CARD_ID = re.compile(r"[A-Za-z0-9_]{1,20}")
+_PHONE = re.compile(r"[0-9]{10}")
+_ARPU = re.compile(r"[0-9]{1,18}")  # 18 digits fit a signed 64-bit integer, wherever the panel puts them
+# Controls cannot be shown in one line of a panel, and a NUL ends a string in many a program behind it. Surrogates
+# come from JSON escapes such as "\ud800"; they are no characters, and no database takes them.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +45,65 @@ class Card:
 
     def __repr__(self) -> str:
         return f"Card(posted_at={self.posted_at}, expires_at={self.expires_at})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CardForm:
+    """What an IVR sends, checked; attributes as in `Card`. Not shown by `repr`: it is personal data."""
+
+    name: str
+    phone: str
+    arpu: str
+    soc_tariff: str
+
+    @classmethod
+    def read(cls, fields: Mapping[str, object]) -> Self:
+        """Check a form's fields; unknown ones are ignored.
+
+        Raises:
+            BadRequest: Fields are missing, all of them named, or one is wrong; the message never quotes a value.
+        """
+        missing = [field for field in FIELDS if fields.get(field) is None or fields[field] == ""]
+        if missing:
+            raise BadRequest(f"missing fields: {', '.join(missing)}")
+        return cls(
+            name=_text("name", fields["name"], longest=50),
+            phone=_phone(fields["phone"]),
+            arpu=_arpu(fields["arpu"]),
+            soc_tariff=_text("soc_tariff", fields["soc_tariff"], longest=10),
+        )
+
+
+def check_card_id(card_id: str) -> None:
+    """Refuse what is not an id of a card.
+
+    Raises:
+        BadRequest: The message does not quote the id, which may be anything.
+    """
+    if not _CARD_ID.fullmatch(card_id):
+        raise BadRequest("id: must be 1 to 20 of A-Z a-z 0-9 _")
+
+
+def _text(field: str, value: object, *, longest: int) -> str:
+    if not isinstance(value, str):
+        raise BadRequest(f"{field}: must be a string")
+    if len(value) > longest:
+        raise BadRequest(f"{field}: must be at most {longest} characters")
+    if _UNFIT.search(value):
+        raise BadRequest(f"{field}: must not contain control characters or lone surrogates")
+    return value
+
+
+def _phone(value: object) -> str:
+    # A JSON number is refused too: it has lost its leading zeros, and whoever sends one will lose them one day.
+    if not isinstance(value, str) or not _PHONE.fullmatch(value):
+        raise BadRequest("phone: must be a string of 10 digits")
+    return value
+
+
+def _arpu(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18:
+        return str(value)
+    if isinstance(value, str) and _ARPU.fullmatch(value):
+        return str(int(value))  # "004570" and 4570 are the same money and read the same
+    raise BadRequest("arpu: must be whole kopecks, a number or a string of 1 to 18 digits")

@@ -39,7 +39,7 @@ def _parse(text: str, region: str) -> str | None:
             number = phonenumbers.parse(candidate, region)
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_possible_number(number):
+        if phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE:
             return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
     return None
 

@@ -1,0 +1,52 @@
+# Everything installs into .venv; nothing else on the machine is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+HOST ?= 127.0.0.1
+PORT ?= 8080
+
+.PHONY: help demo serve test lint bench lock clean
+
+help:
+	@echo "make demo    install, run the main job twice on simulated systems, show that the second run changes nothing"
+	@echo "make serve   leave both functions running on port $(PORT); real credentials in .env make it real"
+	@echo "make test    everything that must hold"
+	@echo "make bench   the measurements"
+	@echo "make lock    pin the newest versions of what pyproject.toml names"
+
+.venv/runtime: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/test: tests/requirements.txt .venv/runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	@touch $@
+
+demo: .venv/runtime
+	@$(BIN)/python -m tests.demo
+
+serve: .venv/runtime
+	@$(BIN)/python -m tests.serve --host $(HOST) --port $(PORT)
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy function tests
+
+test: lint
+	$(BIN)/pytest
+
+bench: .venv/test
+	$(BIN)/python -m tests.bench
+
+lock: .venv/test
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile $(PIP_COMPILE) --output-file requirements.txt pyproject.toml
+	$(BIN)/pip-compile $(PIP_COMPILE) --extra test --constraint requirements.txt --output-file tests/requirements.txt pyproject.toml
+
+PIP_COMPILE := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+clean:
+	rm -rf .venv data .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,107 @@
+"""The Agbis CRM as the use cases need it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from crm_bridge.clients.agbis import rows, wire
+from crm_bridge.clients.agbis.gateway import Gateway
+from crm_bridge.clients.agbis.session import AgbisSession
+from crm_bridge.clients.retry import Clock
+from crm_bridge.domain.aggregate import Client, Order
+from crm_bridge.errors import RemoteRejected, RemoteTimeout
+
+_MINUTE = timedelta(minutes=1)  # the precision of a window's ends
+
+
+class AgbisClient:
+    """A `Crm` for one run.
+
+    Attributes:
+        requests: HTTP requests made so far, per command, retries, `Login` and `RefreshSession` included.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: httpx.AsyncClient,
+        url: str,
+        session: AgbisSession,
+        time_zone: ZoneInfo,
+        region: str,
+        clock: Clock,
+    ) -> None:
+        self.requests: Counter[str] = Counter()
+        self._session = session
+        self._gateway = Gateway(http=http, url=url, clock=clock, turn=session.turn)
+        self._zone = time_zone
+        self._region = region
+        self._clock = clock
+
+    async def orders_changed(self, since: datetime, until: datetime) -> list[Order]:
+        """Return the orders entered or changed from `since` to `until` (`OrderByDateTimeForAll`).
+
+        The command selects by the moment of change, not by the order's date, and late changes of old orders come too.
+        An order may come more than once: halves of a window share a minute, because whether the server counts the
+        last minute in is not known.
+        """
+        answers = await self._window(wire.ORDERS_CHANGED, _floor(since), _floor(until))
+        now = self._clock.now()
+        return [
+            order for answer in answers for order in rows.orders(wire.ORDERS_CHANGED, answer, zone=self._zone, now=now)
+        ]
+
+    async def clients_changed(self, since: datetime, until: datetime) -> list[Client]:
+        """Return the clients changed from `since` to `until` (`ClientsByDateTimeForAll`), some perhaps twice."""
+        answers = await self._window(wire.CLIENTS_CHANGED, _floor(since), _floor(until))
+        now = self._clock.now()
+        return [
+            client
+            for answer in answers
+            for client in rows.clients(wire.CLIENTS_CHANGED, answer, region=self._region, now=now)
+        ]
+
+    async def client(self, client_id: str) -> Client | None:
+        """Look one client up (`ContrInfoForAll`); None when Agbis says it does not know it, in either of its ways."""
+        try:
+            answer = await self._call(lambda session_id: wire.client(self._gateway.base, client_id, session_id))
+        except RemoteRejected as exc:
+            if exc.code == wire.NOT_FOUND:
+                return None
+            raise
+        return rows.client(client_id, answer, region=self._region, now=self._clock.now())
+
+    async def _window(self, command: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """Ask for a window; when the server does not manage it in time, for its halves, down to a minute."""
+
+        def request(session_id: str) -> wire.Request:
+            return wire.window(self._gateway.base, command, session_id, since=since, until=until, zone=self._zone)
+
+        try:
+            return [await self._call(request, window=True)]
+        except RemoteTimeout:
+            if until - since <= _MINUTE:
+                raise
+        middle = _floor(since + (until - since) / 2)
+        return [*await self._window(command, since, middle), *await self._window(command, middle, until)]
+
+    async def _call(self, request: Callable[[str], wire.Request], *, window: bool = False) -> dict[str, Any]:
+        """Ask with the session; when that is refused, once more with another."""
+        session_id = await self._session.session_id(self.requests)
+        try:
+            return await self._gateway.ask(request(session_id), self.requests, window=window)
+        except RemoteRejected as exc:
+            if exc.code not in wire.REFUSED_SESSION:
+                raise
+        session_id = await self._session.renew(session_id, self.requests)
+        return await self._gateway.ask(request(session_id), self.requests, window=window)
+
+
+def _floor(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)

@@ -1,0 +1,155 @@
+"""The session of the Agbis user: kept, refreshed in time, and begun anew as rarely as can be.
+
+A session lives ten minutes and `RefreshSession` replaces both of its ids. Calling `Login` again instead blocks the
+user for two minutes, which is why what we know is kept in the store, and why the time of a login is saved before it
+is tried: a process that dies in the middle of it must not make the next one log in too early.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import httpx
+
+from crm_bridge.clients.agbis import wire
+from crm_bridge.clients.agbis.gateway import Gateway, LoopLock, Unreached
+from crm_bridge.clients.retry import Clock, told
+from crm_bridge.domain.state import CrmSession
+from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
+
+_USED_FOR = timedelta(minutes=8)  # of the ten it lives; whether use prolongs it is not known
+_BETWEEN_LOGINS = timedelta(seconds=wire.THROTTLED_SECONDS)
+_SKEW = timedelta(minutes=1)  # another machine's clock may be ahead of ours by as much
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class SessionStore(Protocol):
+    """The part of the store that keeps the session between runs."""
+
+    async def state(self, kind: type[CrmSession], /) -> CrmSession | None: ...
+
+    async def save_state(self, state: CrmSession, /) -> None: ...
+
+
+class AgbisSession:
+    """The session, shared by everything in this process that asks Agbis.
+
+    However many tasks find it old at once, one of them renews it and the others wait for that.
+
+    Attributes:
+        turn: Held by whoever asks Agbis something at the moment.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: httpx.AsyncClient,
+        url: str,
+        user: str,
+        password: str,
+        store: SessionStore,
+        clock: Clock,
+    ) -> None:
+        self.turn = LoopLock()
+        self._gateway = Gateway(http=http, url=url, clock=clock, turn=self.turn)
+        self._user = user
+        self._password = password
+        self._store = store
+        self._clock = clock
+        self._known: CrmSession | None = None
+        self._renewing = LoopLock()
+
+    async def session_id(self, requests: Counter[str]) -> str:
+        """Return the id of a session that should still be good, renewing it when it is 8 minutes old.
+
+        Args:
+            requests: Counts the HTTP requests made for it.
+
+        Raises:
+            RemoteRejected: The user or the password is wrong.
+            RemoteUnavailable, RemoteProtocolError: There is no session for now.
+        """
+        if self._known is not None and self._is_good(self._known, refused=None):
+            return self._known.session_id
+        return await self.renew(None, requests)
+
+    async def renew(self, refused: str | None, requests: Counter[str]) -> str:
+        """Return the id of another session than the refused one: somebody's newer one, a refreshed or a new one.
+
+        Args:
+            refused: The id that a call was refused with; None when it only got old.
+            requests: Counts the HTTP requests made for it.
+
+        Raises:
+            RemoteError: Like `session_id`.
+        """
+        try:
+            async with self._renewing.here():
+                known = await self._newest()
+                if not self._is_good(known, refused):
+                    known = await self._refreshed(known, requests) or await self._logged_in(known, refused, requests)
+                self._known = known
+                return known.session_id
+        except RemoteTimeout as exc:  # which would look as if the window that needs the session were too wide
+            raise RemoteUnavailable(wire.SYSTEM, str(exc)) from exc
+
+    def _is_good(self, session: CrmSession, refused: str | None) -> bool:
+        age = self._clock.now() - session.renewed_at
+        return bool(session.session_id) and session.session_id != refused and -_SKEW <= age < _USED_FOR
+
+    async def _newest(self) -> CrmSession:
+        """Return what is known by now; another process may have renewed the session meanwhile."""
+        known = self._known or CrmSession(session_id="", refresh_id="", renewed_at=_LONG_AGO, login_at=_LONG_AGO)
+        stored = await self._store.state(CrmSession)
+        if stored is None:
+            return known
+        newer = stored if stored.renewed_at >= known.renewed_at else known
+        login_at = max(stored.login_at, known.login_at)
+        return replace(newer, login_at=min(login_at, self._clock.now()))  # a clock that ran ahead must not stop us
+
+    async def _refreshed(self, known: CrmSession, requests: Counter[str]) -> CrmSession | None:
+        if not known.refresh_id:
+            return None
+        try:
+            answer = await self._gateway.ask(wire.refresh(self._gateway.base, known.refresh_id), requests)
+        except RemoteRejected:
+            return None  # how long a refresh id lives is not documented: every refusal means that it is over
+        return await self._begun(wire.REFRESH_SESSION, answer, login_at=known.login_at)
+
+    async def _logged_in(self, known: CrmSession, refused: str | None, requests: Counter[str]) -> CrmSession:
+        """Log in, and once more two minutes later when the failure may pass."""
+        for last in (False, True):
+            while (pause := known.login_at + _BETWEEN_LOGINS - self._clock.now()) > timedelta():
+                await self._clock.sleep(pause.total_seconds())
+                known = await self._newest()
+                if self._is_good(known, refused):
+                    return known
+            known = CrmSession(session_id="", refresh_id="", renewed_at=known.renewed_at, login_at=self._clock.now())
+            self._known = known
+            await self._store.save_state(known)
+            request = wire.login(self._gateway.base, self._user, self._password)
+            try:
+                return await self._begun(
+                    wire.LOGIN, await self._gateway.ask_once(request, requests), login_at=known.login_at
+                )
+            except RemoteRejected as exc:
+                # Wrong credentials are told with 1 or with 2: going on would only get the user blocked.
+                said = told(exc, secrets=(self._password, wire.password_hash(self._password), self._user))
+                message = f"{said} (AGBIS_USER and AGBIS_PASSWORD are to be checked)"
+                raise RemoteRejected(wire.SYSTEM, exc.code, message) from None
+            except (RemoteUnavailable, RemoteProtocolError) as exc:
+                if last or isinstance(exc, Unreached):
+                    raise
+        raise AssertionError  # pragma: no cover - the second round returns or raises
+
+    async def _begun(self, command: str, answer: dict[str, Any], *, login_at: datetime) -> CrmSession:
+        session_id, refresh_id = wire.session_ids(command, answer)
+        begun = CrmSession(
+            session_id=session_id, refresh_id=refresh_id, renewed_at=self._clock.now(), login_at=login_at
+        )
+        self._known = begun
+        await self._store.save_state(begun)
+        return begun

@@ -1,0 +1,174 @@
+"""CoMagic's points: what is left of them, as its own answers tell, and who may take one now.
+
+Every successful request costs a point of the minute and of the day (some methods count an hour too). How many there
+are differs between accounts and is never assumed: `metadata.limits` of every answer tells what is left and the seconds
+until it is filled up again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from crm_bridge.clients.retry import Clock
+from crm_bridge.errors import QuotaSpent
+
+_RESERVE = 2  # points left to others who use the key, and to answers that overtake each other
+_TINY = 10  # a limit below has no room for a reserve
+_GRACE = timedelta(seconds=1)  # a window begins anew a little after its reset was due
+_SAME_WINDOW = timedelta(seconds=3)
+_BLIND_WAIT = timedelta(seconds=61)  # when a refusal does not tell how long: surely the next minute
+_BLIND_WAITS = 3
+_REFUSALS = 20  # of one call; a server that refuses for ever is not asked for ever
+
+_covered: ContextVar[Quota | None] = ContextVar("covered", default=None)
+
+
+@dataclass(slots=True)
+class _Window:
+    """One of the counters.
+
+    Attributes:
+        limit: Points of a full window; None when not told.
+        remaining: Points left at the last answer.
+        resets_at: When it is full again, aware.
+    """
+
+    limit: int | None
+    remaining: int
+    resets_at: datetime
+
+    def left(self, now: datetime) -> int | None:
+        """Return the points left; None when nothing is known, as after a reset of a window without a known limit."""
+        return self.remaining if now < self.resets_at + _GRACE else self.limit
+
+    @property
+    def reserve(self) -> int:
+        return _RESERVE if self.limit is None or self.limit >= _TINY else 0
+
+
+class Quota:
+    """The points of one run.
+
+    Tasks that wait for the same reset do not all go at once afterwards: each books before it asks, and only as many
+    are let through as the window surely has.
+
+    Attributes:
+        limits: The last limits, by CoMagic's own names; empty before the first answer.
+    """
+
+    def __init__(self, *, clock: Clock, deadline: datetime) -> None:
+        self.limits: dict[str, int] = {}
+        self._clock = clock
+        self._deadline = deadline
+        self._booked = 0
+        self._windows: dict[str, _Window] = {}
+        self._closed_until: datetime | None = None
+
+    def note(self, limits: Mapping[str, int]) -> None:
+        """Take over the limits of an answer; one to which limits do not apply has none."""
+        if not limits:
+            return
+        self.limits = dict(limits)
+        now = self._clock.now()
+        for name in ("minute", "hour", "day"):
+            remaining, reset = limits.get(f"{name}_remaining"), limits.get(f"{name}_reset")
+            if remaining is None or reset is None:
+                continue
+            resets_at = now + timedelta(seconds=max(0, reset))
+            known = self._windows.get(name)
+            if known is not None and now < known.resets_at and abs(resets_at - known.resets_at) < _SAME_WINDOW:
+                remaining = min(remaining, known.remaining)  # answers overtake each other
+            self._windows[name] = _Window(limits.get(f"{name}_limit"), remaining, resets_at)
+
+    @asynccontextmanager
+    async def points(self, count: int) -> AsyncIterator[None]:
+        """Hold points for the requests made inside, waiting for the next window when this one is spent.
+
+        Inside, nothing is booked a second time: a caller who holds points for a change of two calls has them.
+
+        Raises:
+            QuotaSpent: The day's points are spent, or the wait would last beyond the deadline.
+        """
+        if _covered.get() is self:
+            await self._opened()
+            yield
+            return
+        await self._admitted(count)
+        self._booked += count
+        token = _covered.set(self)
+        try:
+            yield
+        finally:
+            _covered.reset(token)
+            self._booked -= count
+
+    def refused(self, limits: Mapping[str, int], *, kind: str, times: int) -> None:
+        """Draw the consequence of a refusal (`limit_exceeded`, HTTP 429): nobody asks before there are points again.
+
+        Args:
+            limits: Those of the refusal, empty when it has none.
+            kind: What it says of the limit, e.g. "minute" or "day"; the words are not documented.
+            times: How often this call has been refused by now.
+
+        Raises:
+            QuotaSpent: Waiting does not help today, or has not helped.
+        """
+        self.note(limits)
+        now = self._clock.now()
+        day = self._windows.get("day")
+        if "day" in kind.lower() or (limits and day is not None and day.remaining <= 0 and now < day.resets_at):
+            raise _spent("the day's points are spent", day.resets_at - now if day else None)
+        spent = [
+            window.resets_at + _GRACE
+            for name, window in self._windows.items()
+            if name != "day" and f"{name}_remaining" in limits and window.remaining <= 0
+        ]
+        if times > (_REFUSALS if spent else _BLIND_WAITS):
+            raise _spent("refused for the quota again and again", _BLIND_WAIT)
+        until = max(spent, default=now + _BLIND_WAIT)
+        self._closed_until = max(until, self._closed_until or until)
+
+    async def _admitted(self, count: int) -> None:
+        while (wait := self._wait(count)) > timedelta():
+            await self._sleep(wait)
+
+    async def _opened(self) -> None:
+        while self._closed_until is not None and (wait := self._closed_until - self._clock.now()) > timedelta():
+            await self._sleep(wait)
+
+    def _wait(self, count: int) -> timedelta:
+        """Return how long to wait before looking again; nothing when `count` points are free."""
+        now = self._clock.now()
+        waits = [self._closed_until - now] if self._closed_until is not None else []
+        for name, window in self._windows.items():
+            left = window.left(now)
+            if left is None:
+                continue
+            # Asking for more than a window ever has must not wait for ever.
+            wanted = min(count, window.limit - window.reserve) if window.limit else count
+            if left - self._booked - window.reserve >= wanted:
+                continue
+            until_reset = window.resets_at + _GRACE - now
+            if until_reset <= timedelta():
+                # It has begun anew and what it has is booked: an answer or the end of a booking tells more.
+                waits.append(timedelta(seconds=1))
+            elif name == "day":
+                raise _spent("the day's points are spent", until_reset)
+            else:
+                waits.append(until_reset)
+        return max(waits, default=timedelta())
+
+    async def _sleep(self, wait: timedelta) -> None:
+        if self._clock.now() + wait > self._deadline:
+            raise _spent("the wait for more points would outlast the run", wait)
+        await self._clock.sleep(wait.total_seconds())
+
+
+def _spent(why: str, wait: timedelta | None) -> QuotaSpent:
+    seconds = None if wait is None else max(1, math.ceil(wait.total_seconds()))
+    return QuotaSpent("CoMagic", f"CoMagic: {why}", retry_after=seconds)

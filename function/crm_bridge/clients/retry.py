@@ -1,0 +1,104 @@
+"""When a remote call is made again: with growing pauses, a little chance in them, and an end."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_any, wait_chain, wait_fixed
+from tenacity.wait import wait_random
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_ADDRESS = re.compile(r"\b[a-z][a-z+]*://\S+", re.IGNORECASE)
+_NUMBER = re.compile(r"\+?\d[\d ()-]{5,}\d")  # phones, however they are spaced
+_KEY = re.compile(r"\b[0-9a-fA-F][0-9a-fA-F-]{30,}\b")  # hashes and GUIDs
+_TOLD = 200  # characters of a remote text that we pass on
+
+
+class Clock(Protocol):
+    """The part of the time that waiting needs."""
+
+    def now(self) -> datetime: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Unreadable(Exception):
+    """An answer that cannot be read at all, cut short perhaps. It stays inside the clients, who may ask a second time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to go on.
+
+    Attributes:
+        pauses: Seconds before the second, the third try and so on; there is one try more than pauses.
+        jitter: Up to this many seconds more, so that callers who failed together do not come back together.
+        total: No try begins later than this after the first.
+    """
+
+    pauses: tuple[float, ...]
+    jitter: float
+    total: timedelta
+
+
+async def repeat(
+    call: Callable[[], Awaitable[T]],
+    *,
+    again: Callable[[BaseException], bool],
+    patience: Patience,
+    clock: Clock,
+    name: str,
+) -> T:
+    """Call until it succeeds, fails for good, or patience ends; then its last error is raised.
+
+    Args:
+        call: Makes one try.
+        again: Tells of an error whether another try may help.
+        patience: The pauses and the end.
+        clock: All waiting is done on it.
+        name: What the log calls it; no secret, no phone.
+    """
+    give_up_at = clock.now() + patience.total
+
+    def out_of_time(state: RetryCallState) -> bool:
+        return clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up_at
+
+    def tell(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        logger.info(
+            "remote call is repeated",
+            extra={
+                "call": name,
+                "attempt": state.attempt_number,
+                "pause_seconds": round(state.upcoming_sleep, 1),
+                "reason": f"{type(error).__name__}: {error}",
+            },
+        )
+
+    return await AsyncRetrying(
+        sleep=clock.sleep,
+        stop=stop_any(stop_after_attempt(len(patience.pauses) + 1), out_of_time),
+        wait=wait_chain(*(wait_fixed(pause) for pause in patience.pauses)) + wait_random(0, patience.jitter),
+        retry=retry_if_exception(again),
+        before_sleep=tell,
+        reraise=True,
+    )(call)
+
+
+def told(text: object, secrets: Collection[str] = ()) -> str:
+    """Return what a remote system said, fit for an error message: short, without addresses, phones and secrets."""
+    words = " ".join(str(text).split())
+    for secret in secrets:
+        if secret:
+            words = words.replace(secret, "***")
+    for pattern in (_ADDRESS, _KEY, _NUMBER):
+        words = pattern.sub("***", words)
+    return words if len(words) <= _TOLD else f"{words[: _TOLD - 1]}…"

@@ -1,0 +1,186 @@
+"""The journal: what a run did, phone by phone, with its money added up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from crm_bridge.domain.decision import Result
+from crm_bridge.domain.money import format_roubles
+from crm_bridge.domain.sale import CommunicationKey
+
+MONEY_OF = {
+    Result.APPLIED: "applied",
+    Result.UPDATED: "updated",
+    Result.PROBLEM: "already_set",
+    Result.NOT_FOUND: "not_found",
+    Result.FAILED: "failed",
+    Result.DEFERRED: "deferred",
+}
+"""Where the sum of a phone goes in `money`; the other results have no sum."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What became of one phone.
+
+    Attributes:
+        amount_kopecks: The phone's sum.
+        communication_id: The communication that bears its sale; None is told as "not found".
+        error: A stable code: CoMagic's mnemonic, or one of ours.
+    """
+
+    phone: str
+    result: Result
+    amount_kopecks: int
+    communication_id: int | None = None
+    previous_kopecks: int | None = None
+    sold_at: datetime | None = None
+    comment: str = ""
+    sale_id: int | None = None
+    error: str | None = None
+    other_sales: tuple[CommunicationKey, ...] = ()
+    drifted: bool = False
+    repaired: bool = False
+
+    def as_json(self, *, zone: ZoneInfo, dry_run: bool) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            self.phone: "not found" if self.communication_id is None else str(self.communication_id),
+            "result": f"would_be_{self.result}" if dry_run else str(self.result),
+            "amount": format_roubles(self.amount_kopecks),
+        }
+        if self.previous_kopecks is not None:
+            row["previous_amount"] = format_roubles(self.previous_kopecks)
+        if self.sold_at is not None:
+            row["date"] = local_text(self.sold_at, zone)
+        if self.comment:
+            row["comment"] = self.comment
+        if self.sale_id is not None:
+            row["sale_id"] = self.sale_id
+        if self.error is not None:
+            row["error"] = self.error
+        if self.other_sales:
+            row["other_sales"] = [str(key.id) for key in self.other_sales]
+        if self.drifted:
+            row["drifted"] = True
+        if self.repaired:
+            row["repaired"] = True
+        return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshReport:
+    """What a refresh from the CRM did.
+
+    Attributes:
+        orders_read: Orders met, each once.
+        phones_changed: Phones whose sum, date, comment or orders changed, each once.
+        orders_without_phone: Orders met whose client has no usable phone; they are kept, under no phone.
+        since, until: The window read, aware.
+        complete: False when the run's time ended before the window's end.
+    """
+
+    orders_read: int
+    phones_changed: int
+    orders_without_phone: int
+    since: datetime
+    until: datetime
+    complete: bool = True
+
+
+@dataclass(kw_only=True)
+class Journal:
+    """The journal of one run, filled as it goes.
+
+    Attributes:
+        phones_kopecks: The sum of all phones as read from the database: what `money` must add up to.
+        requests: Remote calls made, per method.
+        quota: CoMagic's limits as last reported.
+    """
+
+    run_id: str
+    started_at: datetime
+    zone: ZoneInfo
+    dry_run: bool = False
+    finished_at: datetime | None = None
+    complete: bool = True
+    phones_kopecks: int = 0
+    communications_found: int = 0
+    rows: list[Row] = field(default_factory=list)
+    refresh: RefreshReport | None = None
+    requests: Counter[str] = field(default_factory=Counter)
+    quota: Mapping[str, int] = field(default_factory=dict)
+
+    def money(self) -> dict[str, Any]:
+        """Add the rows up, and compare with the database: nothing may be lost between the two."""
+        parts = dict.fromkeys(MONEY_OF.values(), 0)
+        for row in self.rows:
+            if row.result in MONEY_OF:
+                parts[MONEY_OF[row.result]] += row.amount_kopecks
+        return {
+            "total": format_roubles(self.phones_kopecks),
+            **{name: format_roubles(kopecks) for name, kopecks in parts.items()},
+            "balanced": sum(parts.values()) == self.phones_kopecks,
+        }
+
+    def counts(self) -> Counter[Result]:
+        return Counter(row.result for row in self.rows)
+
+    def as_json(self) -> dict[str, Any]:
+        counts = self.counts()
+        refresh = self.refresh
+        return {
+            "run_id": self.run_id,
+            "started_at": local_text(self.started_at, self.zone),
+            "finished_at": local_text(self.finished_at, self.zone) if self.finished_at else None,
+            "dry_run": self.dry_run,
+            "complete": self.complete,
+            "phones_analyzed": len(self.rows),
+            "communications_found": self.communications_found,
+            "tags_applied": counts[Result.APPLIED],
+            "tags_removed_updated": counts[Result.UPDATED],
+            "tags_removed": counts[Result.REMOVED],
+            "problem": counts[Result.PROBLEM],
+            "failed": counts[Result.FAILED],
+            "deferred": counts[Result.DEFERRED],
+            "money": self.money(),
+            **(
+                {
+                    "refresh": {
+                        "orders_read": refresh.orders_read,
+                        "phones_changed": refresh.phones_changed,
+                        "orders_without_phone": refresh.orders_without_phone,
+                        "window": {
+                            "from": local_text(refresh.since, self.zone),
+                            "till": local_text(refresh.until, self.zone),
+                        },
+                    }
+                }
+                if refresh
+                else {}
+            ),
+            "requests": dict(sorted(self.requests.items())),
+            "quota": dict(self.quota),
+            "log": [row.as_json(zone=self.zone, dry_run=self.dry_run) for row in self.rows],
+        }
+
+    def summary(self) -> str:
+        """One sentence for the answer's `message`."""
+        counts = self.counts()
+        done = "would be" if self.dry_run else "were"
+        text = (
+            f"Sales that {done} applied: {counts[Result.APPLIED]}, updated: {counts[Result.UPDATED]}, "
+            f"removed: {counts[Result.REMOVED]}; already set: {counts[Result.PROBLEM]}, "
+            f"not found: {counts[Result.NOT_FOUND]}, failed: {counts[Result.FAILED]}, "
+            f"deferred: {counts[Result.DEFERRED]}"
+        )
+        return text if self.complete else f"{text}. Not complete: the next run goes on"
+
+
+def local_text(moment: datetime, zone: ZoneInfo) -> str:
+    """Write a moment as an admin reads it: local time of the business, to the second."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"

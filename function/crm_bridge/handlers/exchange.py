@@ -1,0 +1,203 @@
+"""The function `exchange`: POST and GET `/api/<id>`."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import NoReturn
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from crm_bridge.domain.card import Card, CardForm, check_card_id
+from crm_bridge.errors import BadRequest
+from crm_bridge.ports import ExchangeServices
+from crm_bridge.usecases.exchange_card import get_card, post_card
+
+log = logging.getLogger(__name__)
+
+_BODY_LIMIT = 4096  # bytes
+_LONGEST_WAIT = timedelta(seconds=25)  # below what proxies and browsers allow a silent answer
+_NO_WAIT = timedelta()
+_ALLOWED = "GET, HEAD, POST, OPTIONS"
+
+# Read from the path as it was sent: decoded, `a%2Fb` would look like two segments and `%61` like an id.
+_PATH = re.compile(rb"/api/([^/]+)/?")
+_SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
+
+
+async def handle(request: Request, services: ExchangeServices) -> Response:
+    """Answer one request.
+
+    What is answered first tells nothing about cards: whether the path and the verb exist, then whether the key is
+    right. Only then are the id, the parameters and the body looked at.
+    """
+    method = request.method
+    response = await _route(request, services)
+    if method == "HEAD":
+        response = _without_body(response)
+    # Not the id: people use the caller's number as one.
+    log.debug("exchange_answered", extra={"verb": method, "status": response.status_code})
+    return response
+
+
+async def _route(request: Request, services: ExchangeServices) -> Response:
+    match = _PATH.fullmatch(_raw_path(request))
+    if not match:
+        return _json(404, {"Error": "Not found"})
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": _ALLOWED, "Cache-Control": "no-store"})
+    if request.method not in {"GET", "HEAD", "POST"}:
+        return _json(405, {"Error": "Method not allowed"}, {"Allow": _ALLOWED})
+    key = services.settings.exchange_api_key
+    if key is not None and not _has_key(request, key):
+        return _json(401, {"Error": "Unauthorized"}, {"WWW-Authenticate": "Bearer"})
+    card_id = match[1].decode("latin-1")
+    if request.method == "POST":
+        return await _post(request, card_id, services)
+    return await _get(request, card_id, services)
+
+
+async def _post(request: Request, card_id: str, services: ExchangeServices) -> Response:
+    try:
+        check_card_id(card_id)
+        body = await _body(request)
+        if len(body) > _BODY_LIMIT:
+            return _json(413, {"result": f"Invalid form submission, must be at most {_BODY_LIMIT} bytes"})
+        form = CardForm.read(_fields(body))
+    except BadRequest as exc:
+        return _json(400, {"result": f"Invalid form submission, {exc}"})
+    await post_card(card_id, form, services)
+    return _json(200, {"result": "OK"})
+
+
+async def _get(request: Request, card_id: str, services: ExchangeServices) -> Response:
+    try:
+        check_card_id(card_id)
+        wait = _wait(request)
+    except BadRequest as exc:
+        return _json(400, {"Error": str(exc)})
+    if wait:
+        card = await _get_unless_gone(request, card_id, services, wait=wait)
+    else:
+        card = await get_card(card_id, services, wait=_NO_WAIT)
+    if card is None:
+        return _json(400, {"Error": f"No data for id = {card_id}"})
+    return _json(200, _shown(card, services))
+
+
+def _shown(card: Card, services: ExchangeServices) -> dict[str, str]:
+    """Lay a card out as the first exchange server did, in its order."""
+    posted_at = card.posted_at.astimezone(services.settings.time_zone).replace(tzinfo=None)
+    return {
+        "date": posted_at.isoformat(sep=" ", timespec="microseconds"),
+        "id": card.card_id,
+        "arpu": card.arpu,
+        "name": card.name,
+        "soc_tariff": card.soc_tariff,
+        "phone": card.phone,
+    }
+
+
+async def _get_unless_gone(
+    request: Request, card_id: str, services: ExchangeServices, *, wait: timedelta
+) -> Card | None:
+    """Wait for a card until the client goes away: functions-framework would let us wait on for nobody."""
+    search = asyncio.create_task(get_card(card_id, services, wait=wait))
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({search, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return search.result() if search.done() else None
+    finally:
+        search.cancel()
+        gone.cancel()
+        await asyncio.gather(search, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has gone; a body that a GET should not have is read past."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _raw_path(request: Request) -> bytes:
+    raw_path = request.scope.get("raw_path")
+    if isinstance(raw_path, bytes):
+        return raw_path
+    return str(request.scope["path"]).encode("utf-8", "replace")  # servers need not give the raw path
+
+
+def _has_key(request: Request, key: str) -> bool:
+    """Tell whether any of the headers bears the key.
+
+    Any, because `Authorization` may be taken by Google's own sign-in while `X-API-Key` has ours.
+    """
+    wanted = key.encode()
+    given = [value.encode("latin-1") for value in request.headers.getlist("x-api-key")]
+    for value in request.headers.getlist("authorization"):
+        scheme, _, token = value.partition(" ")
+        if scheme.lower() == "bearer":
+            given.append(token.strip().encode("latin-1"))
+    return any(hmac.compare_digest(candidate, wanted) for candidate in given)
+
+
+def _wait(request: Request) -> timedelta:
+    """Read `wait`; other parameters are ignored, since browsers and panels add some against caches."""
+    if not request.scope["query_string"]:
+        return _NO_WAIT
+    values = request.query_params.getlist("wait")
+    if not values:
+        return _NO_WAIT
+    wait = timedelta(seconds=float(values[0])) if _SECONDS.fullmatch(values[0]) else None
+    if wait is None or len(values) > 1 or wait > _LONGEST_WAIT:
+        raise BadRequest("wait: must be a number of seconds from 0 to 25")
+    return wait
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body, no further than shows that it is too large, whatever Content-Length says of it."""
+    body = b""
+    more = True
+    while more and len(body) <= _BODY_LIMIT:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            return b""  # what was cut off is no form, even if it looks like one
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_not_json)  # NaN and Infinity are Python's, not JSON's
+
+
+def _fields(body: bytes) -> Mapping[str, object]:
+    try:
+        # Decoded here, since `json.loads` would take UTF-16 and surrogates in bytes; -sig: Windows writes a BOM.
+        fields = _DECODER.decode(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):  # RecursionError: 4 KiB of brackets
+        fields = None
+    if not isinstance(fields, dict):
+        raise BadRequest("must be a JSON object in UTF-8")
+    return fields
+
+
+def _json(status: int, content: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
+    return Response(
+        json.dumps(content, ensure_ascii=False),
+        status,
+        {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def _without_body(response: Response) -> Response:
+    """Keep the headers, the body's length among them, as HTTP asks of HEAD."""
+    return Response(b"", response.status_code, response.headers)

@@ -1,0 +1,180 @@
+"""HTTP to `sync` and back: parse, call, render."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from crm_bridge.domain.decision import Result
+from crm_bridge.domain.journal import local_text
+from crm_bridge.domain.state import Watermark
+from crm_bridge.errors import (
+    BadRequest,
+    BridgeError,
+    Busy,
+    EmptyDatabase,
+    LeaseLost,
+    RemoteError,
+    RemoteUnavailable,
+)
+from crm_bridge.ports import SyncServices
+from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
+from crm_bridge.usecases.run_sync import Answer, SyncRequest, run_sync
+
+log = logging.getLogger(__name__)
+
+FLAGS = ("update_db", "dry_run")
+_ON = frozenset({"", "1", "true", "yes", "on"})
+_OFF = frozenset({"0", "false", "no", "off"})
+_LOGS = ("all", "changes", "none")
+_KNOWN = (*FLAGS, "date_from", "date_till", "log")
+
+Connect = Callable[[tuple[str, ...]], SyncServices]
+"""Gives the services; its argument names the settings that this request cannot do without."""
+
+
+async def handle(request: Request, connect: Connect) -> Response:
+    """Answer a request of `sync`; every failure that we know has exactly the keys `success` and `message`."""
+    try:
+        return await _route(request, connect)
+    except BridgeError as exc:
+        return _failure(exc)
+    except Exception:
+        log.exception("run failed")
+        return _error(500, "Internal error")
+
+
+async def _route(request: Request, connect: Connect) -> Response:
+    path = request.url.path.rstrip("/") or "/"
+    allowed = {"/": ("GET", "POST"), "/check_health": ("GET",)}.get(path)
+    if allowed is None:
+        return _error(404, f"No such path. Known paths: {', '.join(('/', '/check_health'))}")
+    if request.method not in allowed:
+        return _error(405, f"{path} takes only {' and '.join(allowed)}", {"Allow": ", ".join(allowed)})
+    if path == "/check_health":
+        return await _check_health(connect(()))
+    wanted, log_level = parse(request.query_params)
+    required = COMAGIC_VARIABLES + (AGBIS_VARIABLES if wanted.update_db else ())
+    services = connect(required)
+    answer = await run_sync(_with_tick(wanted, request.headers), services)
+    return JSONResponse({"success": True, "message": answer.message, "journal": _cut(answer, log_level)})
+
+
+async def _check_health(services: SyncServices) -> Response:
+    watermark = await services.store.state(Watermark)
+    refreshed_at = watermark.refreshed_at if watermark else None
+    latest = local_text(refreshed_at, services.settings.time_zone) if refreshed_at else None
+    return JSONResponse({"latest update date": latest})
+
+
+def parse(query: QueryParams) -> tuple[SyncRequest, str]:
+    """Read the query.
+
+    Returns:
+        What is asked for, and how much of the journal's log to answer.
+
+    Raises:
+        BadRequest: Names the parameter that is unknown, repeated or has a wrong value.
+    """
+    for name in query:
+        if name not in _KNOWN:
+            raise BadRequest(f"Unknown parameter: {name[:50]}. Known parameters: {', '.join(_KNOWN)}")
+        if len(query.getlist(name)) > 1:
+            raise BadRequest(f"{name} is given more than once")
+    flags = {name: _flag(name, query[name]) for name in FLAGS if name in query}
+    date_from, date_till = _date("date_from", query), _date("date_till", query)
+    log_level = query.get("log", "all")
+    if log_level not in _LOGS:
+        raise BadRequest(f"log must be one of {', '.join(_LOGS)}")
+    if date_till is not None and date_from is None:
+        raise BadRequest("date_till needs date_from")
+    if date_from is not None and not flags.get("update_db"):
+        raise BadRequest("date_from needs update_db")
+    if date_from is not None and date_till is not None and date_till < date_from:
+        raise BadRequest("date_till lies before date_from")
+    wanted = SyncRequest(
+        update_db=flags.get("update_db", False),
+        dry_run=flags.get("dry_run", False),
+        date_from=date_from,
+        date_till=date_till,
+    )
+    return wanted, log_level
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.lower() in _ON:
+        return True
+    if text.lower() in _OFF:
+        return False
+    raise BadRequest(f"{name} must be without a value, or 1, true, yes, on, 0, false, no, off")
+
+
+def _date(name: str, query: QueryParams) -> date | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass  # 2026-02-30: told below with all other wrong dates
+    raise BadRequest(f"{name} must be a date as YYYY-MM-DD")
+
+
+def _with_tick(wanted: SyncRequest, headers: Mapping[str, str]) -> SyncRequest:
+    """Note which tick of Cloud Scheduler this is: it delivers at least once."""
+    job, tick = headers.get("x-cloudscheduler-jobname"), headers.get("x-cloudscheduler-scheduletime")
+    if not job or not tick:
+        return wanted
+    return SyncRequest(
+        update_db=wanted.update_db,
+        dry_run=wanted.dry_run,
+        date_from=wanted.date_from,
+        date_till=wanted.date_till,
+        tick=f"{job[:500]} {tick[:100]}",
+    )
+
+
+def _cut(answer: Answer, log_level: str) -> dict[str, Any]:
+    """Leave out of the journal's log what the caller does not want to see."""
+    journal = dict(answer.journal)
+    if log_level == "none":
+        journal["log"] = []
+    elif log_level == "changes":
+        dull = {f"{prefix}{result}" for prefix in ("", "would_be_") for result in (Result.NOT_FOUND, Result.PROBLEM)}
+        journal["log"] = [row for row in journal["log"] if row["result"] not in dull]
+    return journal
+
+
+def _failure(exc: BridgeError) -> Response:
+    headers: dict[str, str] = {}
+    match exc:
+        case BadRequest():
+            status = 400
+        case Busy():
+            status, headers = 409, {"Retry-After": str(exc.retry_after)}
+        case EmptyDatabase():
+            status = 409
+        case RemoteUnavailable():
+            status = 503
+            headers = {} if exc.retry_after is None else {"Retry-After": str(exc.retry_after)}
+        case RemoteError():
+            status = 502
+        case LeaseLost():
+            status = 503
+        case _:
+            status = 500
+    if status >= 500:
+        log.error("run failed", extra={"status": status, "reason": str(exc), "kind": type(exc).__name__})
+    return _error(status, str(exc), headers)
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"success": False, "message": f"ERROR: {message}"}, status, headers)

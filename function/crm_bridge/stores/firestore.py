@@ -1,0 +1,174 @@
+"""The sales on Firestore: the database in the cloud.
+
+Every query is on one field, so no composite index is needed: orders by `phone` and by `client_id`, sales by `phone`,
+runs by `tick` and by `started_at`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, GoogleAPICallError, NotFound
+from google.cloud.firestore import (
+    AsyncClient,
+    AsyncDocumentReference,
+    AsyncQuery,
+    AsyncTransaction,
+    DocumentSnapshot,
+    FieldFilter,
+    Query,
+    async_transactional,
+)
+
+from crm_bridge.errors import LeaseLost
+from crm_bridge.stores.documents import Document, Write, document_id, key_of
+from crm_bridge.stores.firestore_calls import close_client, in_chunks, plain, retrying
+from crm_bridge.stores.sales import LEASE, STATE, DocumentSalesStore
+
+Found = DocumentSnapshot[AsyncDocumentReference]
+
+_RETRY = retrying(60)
+_TIMEOUT = 30.0
+"""Seconds for one attempt of a read."""
+
+_KEYS = 300
+"""Documents of one look-up: an answer is megabytes at most."""
+
+_VALUES = 30
+"""Firestore takes no more in one `in`."""
+
+_ATTEMPTS = 6
+
+
+class FirestoreSalesStore(DocumentSalesStore):
+    """The port `SalesStore` in Firestore."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        # A commit holds the lease's document while it checks the fence; our own renewal would only wait, or abort it.
+        self._lease_lock = asyncio.Lock()
+
+    async def close(self) -> None:
+        await close_client(self._client)
+
+    async def _get(self, collection: str, keys: Collection[str]) -> dict[str, Document]:
+        @_RETRY
+        async def look_up(some: Sequence[AsyncDocumentReference]) -> list[Found]:
+            found = self._client.get_all(list(some), retry=None, timeout=_TIMEOUT)
+            return [snapshot async for snapshot in found if snapshot.exists]
+
+        references = [self._reference(collection, key) for key in dict.fromkeys(keys)]
+        return {key_of(found.id): plain(found.to_dict()) for found in await in_chunks(look_up, references, size=_KEYS)}
+
+    async def _find(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
+        async def query(some: Sequence[str]) -> list[Document]:
+            return await _documents(self._client.collection(collection).where(filter=FieldFilter(field, "in", some)))
+
+        return await in_chunks(query, list(dict.fromkeys(values)), size=_VALUES)
+
+    async def _newest(self, collection: str, field: str, limit: int) -> list[Document]:
+        query = self._client.collection(collection).order_by(field, direction=Query.DESCENDING)
+        return await _documents(query.limit(limit))
+
+    async def _page(self, collection: str, *, after: str | None, limit: int) -> list[Document]:
+        query = self._client.collection(collection).order_by("__name__").limit(limit)
+        if after is not None:
+            query = query.start_after({"__name__": self._reference(collection, after)})
+        return await _documents(query)
+
+    async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:
+        if holder is None:
+            batch = self._client.batch()
+            self._add(batch, writes)
+            await batch.commit()
+            return
+
+        async def fenced(transaction: AsyncTransaction) -> bool:
+            lease = await self._reference(STATE, LEASE).get(transaction=transaction)
+            if not lease.exists or lease.get("run_id") != holder:
+                return False  # and commit nothing: a roll-back that fails would hide why
+            self._add(transaction, writes)
+            return True
+
+        async with self._lease_lock:
+            if not await self._transact(fenced):
+                raise LeaseLost("Another run has taken over")
+
+    async def _swap(
+        self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
+    ) -> tuple[bool, Document | None]:
+        reference = self._reference(collection, key)
+        for attempt in range(_ATTEMPTS):
+            found = await reference.get(retry=_RETRY, timeout=_TIMEOUT)  # without a lock: losers are answered at once
+            standing = plain(found.to_dict()) if found.exists else None
+            if not allowed(standing):
+                return False, standing
+            try:
+                async with self._lease_lock:
+                    await self._replace(reference, found, document)
+            except (Aborted, AlreadyExists, FailedPrecondition, NotFound):  # somebody was faster: look again
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+                await _pause(attempt)
+            else:
+                return True, standing
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _replace(self, reference: AsyncDocumentReference, found: Found, document: Document | None) -> None:
+        """Write or delete a document if it is still as it was found."""
+        if not found.exists:
+            if document is not None:
+                await reference.create(document)
+            return
+        unchanged = self._client.write_option(last_update_time=found.update_time)
+        if document is None:
+            await reference.delete(option=unchanged)
+        else:
+            await reference.update(document, option=unchanged)
+
+    async def _forget(self, collection: str, *, until: datetime) -> None:
+        """Nothing: TTL policies on `expires_at` do it."""
+
+    async def _transact(self, work: Callable[[AsyncTransaction], Awaitable[bool]]) -> bool:
+        """Run a transaction again while others are in its way, and tell failures by their own names."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await async_transactional(work)(self._client.transaction())
+            except (Aborted, ValueError) as exc:
+                reason = _reason(exc)
+                if not isinstance(reason, Aborted) or attempt + 1 == _ATTEMPTS:
+                    raise reason from None
+                await _pause(attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _add(self, batch: Any, writes: Sequence[Write]) -> None:
+        for write in writes:
+            reference = self._client.collection(write.collection).document(write.document_id)
+            if write.document is None:
+                batch.delete(reference)
+            else:
+                batch.set(reference, write.document)
+
+    def _reference(self, collection: str, key: str) -> AsyncDocumentReference:
+        return self._client.collection(collection).document(document_id(key))
+
+
+@_RETRY
+async def _documents(query: AsyncQuery) -> list[Document]:
+    return [plain(found.to_dict()) for found in await query.get(retry=None, timeout=_TIMEOUT)]
+
+
+def _reason(exc: BaseException) -> BaseException:
+    """Find what the library hides: spent attempts, and a roll-back of what never began, are a ValueError there."""
+    reason: BaseException | None = exc
+    while reason is not None and not isinstance(reason, GoogleAPICallError):
+        reason = reason.__cause__ or reason.__context__
+    return reason or exc
+
+
+async def _pause(attempt: int) -> None:
+    await asyncio.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311 - only so that two do not meet again

@@ -1,0 +1,37 @@
+"""How a card is waited for on a database that does not call back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from crm_bridge.domain.card import Card
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 0.25
+
+
+async def wait_for_card(
+    look: Callable[[datetime], Awaitable[Card | None]], *, now: datetime, seconds: float
+) -> Card | None:
+    """Look until the card is there, at once and then after pauses that grow from 100 to 250 milliseconds.
+
+    Firestore's AsyncClient cannot listen (`on_snapshot` exists on the blocking client only), and the card may be put by
+    another process. A wait of 25 seconds costs at most 104 reads.
+
+    Args:
+        look: Returns the card if it is valid at a moment.
+        now: The moment of the call; the time that passes is measured, and added to it.
+        seconds: How long to wait; the last look is at their end.
+    """
+    begun = time.monotonic()
+    pause = _FIRST_PAUSE
+    while True:
+        elapsed = time.monotonic() - begun
+        card = await look(now + timedelta(seconds=elapsed))
+        if card is not None or elapsed >= seconds:
+            return card
+        await asyncio.sleep(min(pause, max(0.0, seconds - (time.monotonic() - begun))))
+        pause = min(pause * 1.25, _LONGEST_PAUSE)

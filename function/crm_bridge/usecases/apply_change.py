@@ -1,0 +1,203 @@
+"""Carry out one change of a sale, so that it is made once whatever CoMagic answers.
+
+A change has no idempotency key in CoMagic, so an answer that does not come leaves the outcome unknown: the
+communication is read again before anything is repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, auto
+
+from crm_bridge.domain.decision import Bearer, Decision
+from crm_bridge.domain.sale import Communication, Phone, Sale
+from crm_bridge.errors import QuotaSpent, RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
+from crm_bridge.ports import Clock, Telephony
+from crm_bridge.usecases.stopping import Guard
+
+log = logging.getLogger(__name__)
+
+VISIBLE_WITHIN = timedelta(seconds=60)
+"""How long CoMagic's reports may be behind a change; nothing is called lost earlier."""
+
+PAUSES = (0, 1, 2, 4, 8, 15, 30)
+"""Seconds between looks at a communication; together they last as long as a report may be behind."""
+
+_TRIES = 3
+
+STOPS_THE_RUN = frozenset(
+    {
+        "access_token_invalid",
+        "access_token_expired",
+        "access_token_blocked",
+        "auth_error",
+        "ip_not_whitelisted",
+        "account_inactive",
+        "data_limit_exceeded",
+    }
+)
+"""Refusals that meet every other change as well."""
+
+
+class Fate(Enum):
+    """How a change ended."""
+
+    DONE = auto()
+    REFUSED = auto()
+    UNKNOWN = auto()
+    GONE = auto()
+    """CoMagic no longer has the communication."""
+    DEFERRED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a change ended.
+
+    Attributes:
+        sale_id: CoMagic's id of a sale that was set, when it told one.
+        error: A stable code when it was not done: CoMagic's mnemonic, `unavailable`, `timeout` or `bad_answer`.
+        half_done: The old sale was taken off and the new one is not known to stand.
+        stops_the_run: Every other change would meet the same refusal.
+    """
+
+    fate: Fate
+    sale_id: int | None = None
+    error: str | None = None
+    half_done: bool = False
+
+    @property
+    def stops_the_run(self) -> bool:
+        return self.error in STOPS_THE_RUN
+
+
+class _Gone(Exception):
+    pass
+
+
+class ChangeMaker:
+    """Carries out changes of one run."""
+
+    def __init__(self, telephony: Telephony, clock: Clock, guard: Guard, sale_tag_id: int) -> None:
+        self._telephony = telephony
+        self._clock = clock
+        self._guard = guard
+        self._tag = sale_tag_id
+
+    async def carry_out(self, phone: Phone, decision: Decision) -> Outcome:
+        """Make the change that was decided; its intent has been written.
+
+        Raises:
+            LeaseLost: Another run has taken over; nothing was begun.
+        """
+        bearer = decision.bearer
+        if bearer is None or self._guard.must_stop():
+            return Outcome(fate=Fate.DEFERRED)
+        unset_done = False
+        try:
+            async with self._telephony.points(int(decision.unset) + int(phone.amount_kopecks > 0)):
+                if self._guard.must_stop():  # the wait for points may have been long
+                    return Outcome(fate=Fate.DEFERRED)
+                await self._guard.check()
+                if decision.unset:
+                    await self._unset(bearer)
+                    unset_done = True
+                sale_id = await self._set(phone, decision, bearer) if phone.amount_kopecks > 0 else None
+        except _Gone:
+            return Outcome(fate=Fate.GONE)
+        except QuotaSpent:
+            return Outcome(fate=Fate.DEFERRED, half_done=unset_done)
+        except RemoteRejected as exc:
+            return self._failed(Outcome(fate=Fate.REFUSED, error=exc.code, half_done=unset_done), exc)
+        except RemoteUnavailable as exc:
+            return self._failed(Outcome(fate=Fate.UNKNOWN, error="unavailable", half_done=True), exc)
+        except RemoteProtocolError as exc:
+            return self._failed(Outcome(fate=Fate.UNKNOWN, error="bad_answer", half_done=True), exc)
+        return Outcome(fate=Fate.DONE, sale_id=sale_id)
+
+    def _failed(self, outcome: Outcome, exc: RemoteError) -> Outcome:
+        log.warning("change failed", extra={"error": outcome.error, "reason": str(exc)})
+        return outcome
+
+    async def _unset(self, bearer: Bearer) -> None:
+        """Take the sale off. Repeating this is harmless, so one look between two tries is enough."""
+
+        async def act() -> None:
+            await self._telephony.unset_sale(bearer.key, sale_tag_id=self._tag)
+
+        def off(shown: Communication, error: RemoteError) -> bool:
+            # "Not found" of a communication that exists means its tag, even while a late report still shows it.
+            return not shown.tagged or isinstance(error, RemoteRejected)
+
+        await self._once(act, bearer, off, look_again_in={"entity_not_found"}, pauses=(0,))
+
+    async def _set(self, phone: Phone, decision: Decision, bearer: Bearer) -> int | None:
+        sale = Sale(
+            type=bearer.type,
+            id=bearer.id,
+            started_at=bearer.started_at,
+            amount_kopecks=phone.amount_kopecks,
+            sold_at=decision.sold_at or bearer.started_at,
+            comment=phone.comment,
+        )
+
+        async def act() -> int | None:
+            return await self._telephony.set_sale(sale)
+
+        def stands(shown: Communication, _error: RemoteError) -> bool:
+            return shown.tagged and shown.sale_kopecks == sale.amount_kopecks
+
+        again = {"duplicate_entity", "entity_not_found"}
+        return await self._once(act, bearer, stands, look_again_in=again, pauses=PAUSES)
+
+    async def _once(
+        self,
+        act: Callable[[], Awaitable[int | None]],
+        bearer: Bearer,
+        is_done: Callable[[Communication, RemoteError], bool],
+        *,
+        look_again_in: set[str],
+        pauses: tuple[int, ...],
+    ) -> int | None:
+        """Act; while the outcome is unknown, look before acting again.
+
+        Raises:
+            RemoteError: It was refused, or remains unknown.
+            _Gone: CoMagic no longer has the communication.
+        """
+        for last_try in (False,) * (_TRIES - 1) + (True,):
+            try:
+                return await act()
+            except QuotaSpent:
+                raise
+            except RemoteError as exc:
+                if isinstance(exc, RemoteRejected) and exc.code not in look_again_in:
+                    raise
+                error = exc
+            if await self._turns_out(bearer, is_done, error, pauses):
+                return None
+            if last_try or isinstance(error, RemoteRejected):
+                raise error
+        return None
+
+    async def _turns_out(
+        self,
+        bearer: Bearer,
+        is_done: Callable[[Communication, RemoteError], bool],
+        error: RemoteError,
+        pauses: tuple[int, ...],
+    ) -> bool:
+        for pause in pauses:
+            if pause:
+                await self._clock.sleep(pause)
+            shown = await self._telephony.look([(bearer.key, bearer.started_at)], sale_tag_id=self._tag)
+            if bearer.key not in shown:
+                raise _Gone
+            if is_done(shown[bearer.key], error):
+                return True
+            if isinstance(error, RemoteRejected) and error.code == "entity_not_found":
+                return False  # it exists and still refuses: waiting changes nothing
+        return False

@@ -1,0 +1,32 @@
+"""Hand a caller's card from the IVR that posts it to the panel that asks for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from crm_bridge.domain.card import Card, CardForm
+from crm_bridge.ports import ExchangeServices
+
+
+async def post_card(card_id: str, form: CardForm, services: ExchangeServices) -> Card:
+    """Save a card, replacing an older one of its id; its time starts now."""
+    now = services.clock.now()
+    card = Card(
+        card_id=card_id,
+        name=form.name,
+        phone=form.phone,
+        arpu=form.arpu,
+        soc_tariff=form.soc_tariff,
+        posted_at=now,
+        expires_at=now + services.settings.exchange_ttl,
+    )
+    await services.cards.put(card)
+    return card
+
+
+async def get_card(card_id: str, services: ExchangeServices, *, wait: timedelta) -> Card | None:
+    """Return the card, or None when there is none after waiting for it as long as `wait`. Changes nothing."""
+    now = services.clock.now()
+    if wait:
+        return await services.cards.wait(card_id, now=now, seconds=wait.total_seconds())
+    return await services.cards.get(card_id, now=now)

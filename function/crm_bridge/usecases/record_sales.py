@@ -1,0 +1,322 @@
+"""Apply the phone aggregates to CoMagic: read what stands, decide phone by phone, carry the changes out.
+
+The intent of a change is in the database before its first call, its outcome after it. A run that finds an intent
+looks at what became of it, so a process killed anywhere leaves nothing that the next run does not complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off
+from crm_bridge.domain.journal import Journal, Row
+from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale, SaleEvent
+from crm_bridge.domain.state import SaleTag
+from crm_bridge.errors import QuotaSpent
+from crm_bridge.ports import Changes, SyncServices, Telephony
+from crm_bridge.usecases.apply_change import VISIBLE_WITHIN, ChangeMaker, Fate, Outcome
+from crm_bridge.usecases.stopping import Guard, Stopping
+
+log = logging.getLogger(__name__)
+
+_LOT = 40
+"""Changes whose intents are written in one go: a few seconds of CoMagic's time, one commit of ours."""
+
+_UNKNOWN_IN_A_ROW = 10
+"""So many unknown outcomes one after another mean that CoMagic is down, not that some calls had bad luck."""
+
+_SETTLE_PAUSE = 5
+
+
+async def record_sales(
+    services: SyncServices, telephony: Telephony, stopping: Stopping, journal: Journal, *, guard: Guard | None
+) -> None:
+    """Bring the sales in CoMagic in line with the phone aggregates, filling the journal.
+
+    Args:
+        services: The store and the settings.
+        telephony: CoMagic, for this run.
+        stopping: Tells when to begin nothing new.
+        journal: Gets a row for every phone.
+        guard: The lease to write under; None for a dry run, which writes nothing.
+
+    Raises:
+        RemoteError: CoMagic could not be read, so nothing was decided.
+        QuotaSpent: The same, for a quota, and this run has read nothing at all yet.
+        LeaseLost: Another run has taken over.
+    """
+    phones = {phone.phone: phone async for page in services.store.all_phones() for phone in page}
+    journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
+    recording = _Recording(services, telephony, stopping, journal, guard)
+    try:
+        await recording.read(phones)
+    except QuotaSpent:
+        if journal.refresh is None and not recording.has_read:
+            raise
+        recording.defer(phones.values())
+    else:
+        await recording.decide_all(phones)
+        await recording.carry_out_all()
+    journal.complete = journal.complete and not journal.counts()[Result.DEFERRED]
+    journal.rows.sort(key=lambda row: row.phone)
+
+
+@dataclass
+class _Recording:
+    """One run's work on CoMagic."""
+
+    services: SyncServices
+    telephony: Telephony
+    stopping: Stopping
+    journal: Journal
+    guard: Guard | None
+    seen: dict[str, list[Communication]] = field(default_factory=dict)
+    queue: deque[tuple[Phone, Decision]] = field(default_factory=deque)
+    has_read: bool = False
+    sale_tag_id: int = 0
+
+    async def read(self, phones: Mapping[str, Phone]) -> None:
+        """Read the communications of these phones, and make sure what became of changes under way."""
+        self._go_on()
+        self.sale_tag_id = await self._find_sale_tag()
+        now, settings = self.services.clock.now(), self.services.settings
+        pages = self.telephony.communications(now - settings.comagic_lookback, now, sale_tag_id=self.sale_tag_id)
+        async for page in pages:
+            self.has_read = True
+            self._go_on()
+            for communication in page:
+                if communication.phone in phones:
+                    self.seen.setdefault(communication.phone, []).append(communication)
+                    self.journal.communications_found += 1
+        await self._settle(phones)
+
+    def _go_on(self) -> None:
+        if self.stopping.must_stop():
+            raise QuotaSpent("CoMagic", "The time of this run was over before CoMagic had been read", retry_after=60)
+
+    async def _find_sale_tag(self) -> int:
+        if (configured := self.services.settings.comagic_sale_tag_id) is not None:
+            return configured
+        if (remembered := await self.services.store.state(SaleTag)) is not None:
+            return remembered.tag_id
+        tag_id = await self.telephony.sale_tag_id()
+        if self.guard is not None:
+            await self._write([Changes(state=[SaleTag(tag_id=tag_id)])])
+        return tag_id
+
+    async def _settle(self, phones: Mapping[str, Phone]) -> None:
+        """Wait until the reports show our own latest changes, or until they can be called lost.
+
+        CoMagic may show a change some seconds late. Deciding on a report that is behind would repeat the change.
+        """
+        looked = False
+        while True:
+            now = self.services.clock.now()
+            waits: dict[CommunicationKey, tuple[str, datetime]] = {}
+            for phone in phones.values():
+                change = phone.intent or phone.sale
+                if change is None:
+                    continue
+                shown = next((each for each in self.seen.get(phone.phone, ()) if each.key == change.key), None)
+                out_of_sight = phone.intent is not None and shown is None and not looked
+                if out_of_sight or (_is_young(change, now) and shown is not None and not _shows(shown, change)):
+                    waits[change.key] = (phone.phone, change.started_at)
+            if not waits:
+                return
+            if looked:
+                await self.services.clock.sleep(_SETTLE_PAUSE)
+            wanted = [(key, started_at) for key, (_, started_at) in waits.items()]
+            found = await self.telephony.look(wanted, sale_tag_id=self.sale_tag_id)
+            looked = True
+            for key, (phone_number, _) in waits.items():
+                others = [each for each in self.seen.get(phone_number, ()) if each.key != key]
+                self.seen[phone_number] = [*others, found[key]] if key in found else others
+
+    async def decide_all(self, phones: Mapping[str, Phone]) -> None:
+        """Decide about every phone; what needs no call is settled here, the rest is queued."""
+        now = self.services.clock.now()
+        remembered: list[Changes] = []
+        for phone in phones.values():
+            decision = decide(phone, self.seen.get(phone.phone, ()), now=now)
+            remembered.extend(self._take(phone, decision))
+        self.queue = deque(sorted(self.queue, key=_oldest_payment_first))
+        if remembered:
+            await self._write(remembered)
+
+    def _take(self, phone: Phone, decision: Decision) -> Iterable[Changes]:
+        if decision.result in CHANGES:
+            if self.guard is None:
+                self._add_row(phone, decision, decision.result)
+            else:
+                self.queue.append((phone, decision))
+            return
+        self._add_row(phone, decision, decision.result)
+        settled = replace(phone, sale=decision.sale, intent=None)
+        if settled != phone and self.guard is not None:
+            yield _of_phone(settled)
+
+    async def carry_out_all(self) -> None:
+        """Carry out the queued changes, oldest payments first, in lots whose intents land in one go."""
+        if not self.queue or self.guard is None:
+            return
+        maker = ChangeMaker(self.telephony, self.services.clock, self.guard, self.sale_tag_id)
+        outcomes: list[Changes] = []
+        unknown_in_a_row, stop = 0, False
+        while self.queue and not stop and not self.guard.must_stop():
+            lot = [self.queue.popleft() for _ in range(min(_LOT, len(self.queue)))]
+            begun = [(self._begin(phone, decision), decision) for phone, decision in lot]
+            await self._write([*outcomes, *(_of_phone(phone) for phone, _ in begun)])
+            results = await asyncio.gather(
+                *(maker.carry_out(phone, decision) for phone, decision in begun), return_exceptions=True
+            )
+            outcomes = []
+            for (phone, _), (_, decision), outcome in zip(lot, begun, results, strict=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                outcomes.extend(self._end(phone, decision, outcome))
+                unknown_in_a_row = unknown_in_a_row + 1 if outcome.fate is Fate.UNKNOWN else 0
+                stop = stop or outcome.stops_the_run or unknown_in_a_row >= _UNKNOWN_IN_A_ROW
+        if outcomes:
+            await self._write(outcomes)
+        for phone, decision in self.queue:
+            self._add_row(phone, decision, Result.DEFERRED)
+
+    def _begin(self, phone: Phone, decision: Decision) -> Phone:
+        """Put the intent of a change on its phone."""
+        bearer = decision.bearer
+        assert bearer is not None and self.guard is not None  # noqa: S101, PT018 - every change has a bearer
+        intent = Intent(
+            type=bearer.type,
+            id=bearer.id,
+            started_at=bearer.started_at,
+            amount_kopecks=phone.amount_kopecks,
+            previous_kopecks=decision.previous_kopecks,
+            replaces=decision.unset or (phone.intent is not None and phone.intent.replaces),
+            sold_at=decision.sold_at,
+            comment=phone.comment if phone.amount_kopecks else "",
+            run_id=self.guard.run_id,
+            written_at=self.services.clock.now(),
+        )
+        return replace(phone, intent=intent)
+
+    def _end(self, phone: Phone, decision: Decision, outcome: Outcome) -> Iterable[Changes]:
+        """Tell the outcome of a change in the journal, and put it on its phone."""
+        begun = self._begin(phone, decision)
+        match outcome.fate:
+            case Fate.DONE:
+                settled = replace(phone, sale=self._now_stands(phone, decision, outcome), intent=None)
+                self._add_row(phone, decision, decision.result, outcome)
+            case Fate.GONE:
+                yield from self._choose_anew(phone, decision)
+                return
+            case Fate.DEFERRED:
+                settled = begun if outcome.half_done else phone
+                self._add_row(phone, decision, Result.DEFERRED)
+            case _:
+                settled = begun if outcome.half_done else phone
+                self._add_row(phone, decision, Result.FAILED, outcome)
+        yield _of_phone(settled, self._event(phone, decision, outcome))
+
+    def _choose_anew(self, phone: Phone, decision: Decision) -> Iterable[Changes]:
+        """CoMagic no longer has the communication: forget it, and decide again among the others."""
+        seen = [
+            each for each in self.seen.get(phone.phone, ()) if not decision.bearer or each.key != decision.bearer.key
+        ]
+        self.seen[phone.phone] = seen
+        forgotten = replace(phone, sale=None, intent=None)
+        yield _of_phone(forgotten)
+        yield from self._take(forgotten, decide(forgotten, seen, now=self.services.clock.now()))
+
+    def _now_stands(self, phone: Phone, decision: Decision, outcome: Outcome) -> RecordedSale | None:
+        bearer, now = decision.bearer, self.services.clock.now()
+        if bearer is None:
+            return None
+        if decision.result is Result.REMOVED:
+            return taken_off(bearer, now)
+        return RecordedSale(
+            type=bearer.type,
+            id=bearer.id,
+            started_at=bearer.started_at,
+            amount_kopecks=phone.amount_kopecks,
+            sold_at=decision.sold_at,
+            comment=phone.comment,
+            sale_id=outcome.sale_id,
+            ours=True,
+            recorded_at=now,
+        )
+
+    def _event(self, phone: Phone, decision: Decision, outcome: Outcome) -> SaleEvent | None:
+        bearer, guard = decision.bearer, self.guard
+        if bearer is None or guard is None or outcome.fate is Fate.DEFERRED:
+            return None
+        return SaleEvent(
+            phone=phone.phone,
+            run_id=guard.run_id,
+            at=self.services.clock.now(),
+            result=str(decision.result if outcome.fate is Fate.DONE else Result.FAILED),
+            type=bearer.type,
+            communication_id=bearer.id,
+            amount_kopecks=phone.amount_kopecks,
+            previous_kopecks=decision.previous_kopecks,
+            sold_at=decision.sold_at,
+            comment=phone.comment,
+            sale_id=outcome.sale_id,
+            error=outcome.error,
+        )
+
+    def defer(self, phones: Iterable[Phone]) -> None:
+        """Tell that nothing could be decided about these phones in this run."""
+        for phone in phones:
+            self._add_row(phone, Decision(result=Result.DEFERRED), Result.DEFERRED)
+
+    def _add_row(self, phone: Phone, decision: Decision, result: Result, outcome: Outcome | None = None) -> None:
+        is_change = decision.result in CHANGES
+        self.journal.rows.append(
+            Row(
+                phone=phone.phone,
+                result=result,
+                amount_kopecks=phone.amount_kopecks,
+                communication_id=decision.bearer.id if decision.bearer else None,
+                previous_kopecks=decision.previous_kopecks if is_change else None,
+                sold_at=decision.sold_at if is_change else None,
+                comment=phone.comment if is_change and phone.amount_kopecks else "",
+                sale_id=outcome.sale_id if outcome else None,
+                error=outcome.error if outcome else None,
+                other_sales=decision.other_sales,
+                drifted=decision.drifted,
+                repaired=decision.repaired,
+            )
+        )
+
+    async def _write(self, changes: Iterable[Changes]) -> None:
+        assert self.guard is not None  # noqa: S101 - a dry run writes nothing
+        await self.guard.check()
+        await self.services.store.write(changes, run_id=self.guard.run_id)
+
+
+def _of_phone(phone: Phone, event: SaleEvent | None = None) -> Changes:
+    """Save a phone, or drop it when nothing is left to say about it."""
+    events = [event] if event else []
+    return Changes(gone=[phone.phone], events=events) if phone.is_idle else Changes(phones=[phone], events=events)
+
+
+def _oldest_payment_first(queued: tuple[Phone, Decision]) -> tuple[bool, datetime, str]:
+    phone, _ = queued
+    return (phone.paid_at is not None, phone.paid_at or datetime.min, phone.phone)  # noqa: DTZ901 - only against itself
+
+
+def _is_young(change: Intent | RecordedSale, now: datetime) -> bool:
+    since = change.written_at if isinstance(change, Intent) else change.recorded_at
+    return now - since < VISIBLE_WITHIN
+
+
+def _shows(shown: Communication, change: Intent | RecordedSale) -> bool:
+    """The report shows the change as made."""
+    if change.amount_kopecks == 0:
+        return not shown.tagged
+    return shown.tagged and shown.sale_kopecks in {change.amount_kopecks, None}

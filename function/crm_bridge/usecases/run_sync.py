@@ -1,0 +1,176 @@
+"""A run of `sync`: lease, refresh, sales, journal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from crm_bridge.domain.decision import Result
+from crm_bridge.domain.journal import Journal
+from crm_bridge.domain.run import Run, RunStatus
+from crm_bridge.domain.window import Window, of_dates
+from crm_bridge.errors import BadRequest, BridgeError, EmptyDatabase
+from crm_bridge.logs import run_id as current_run_id
+from crm_bridge.ports import SyncServices
+from crm_bridge.usecases.record_sales import record_sales
+from crm_bridge.usecases.refresh_aggregates import refresh_aggregates
+from crm_bridge.usecases.stopping import Guard, Stopping, hold_lease
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRequest:
+    """What a caller of `sync` asks for.
+
+    Attributes:
+        update_db: Refresh the phone aggregates from the CRM first.
+        dry_run: Decide everything, write nothing to CoMagic and nothing about sales to the database.
+        date_from, date_till: A backfill's local days, both included; only with `update_db`.
+        tick: The Scheduler's job and schedule time, when it is the caller.
+    """
+
+    update_db: bool = False
+    dry_run: bool = False
+    date_from: date | None = None
+    date_till: date | None = None
+    tick: str | None = None
+
+    def __str__(self) -> str:
+        names = [name for name in ("update_db", "dry_run") if getattr(self, name)]
+        names += [f"{name}={getattr(self, name)}" for name in ("date_from", "date_till") if getattr(self, name)]
+        return "&".join(names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a run answers.
+
+    Attributes:
+        message: One sentence.
+        journal: As `design` of the journal tells it, ready for JSON.
+    """
+
+    message: str
+    journal: Mapping[str, Any]
+
+
+async def run_sync(request: SyncRequest, services: SyncServices) -> Answer:
+    """Do a run, or answer a repeated delivery of the same Scheduler tick with the journal it had.
+
+    Raises:
+        Busy: Another run is in progress.
+        EmptyDatabase: There is nothing to apply, and no refresh was asked for.
+        RemoteError: One of the remote systems failed before sales could be decided.
+        BadRequest: A date lies in the future.
+    """
+    run_id = uuid.uuid4().hex
+    current_run_id.set(run_id)
+    if replay := await _replay(request, services):
+        return replay
+    now = services.clock.now()
+    if request.dry_run and not request.update_db:  # reads only, so it needs no lease and leaves no trace
+        stopping = Stopping(services.clock, now + services.settings.sync_time_budget)
+        return await _work(request, services, run_id, stopping, guard=None)
+    async with hold_lease(services.store, services.clock, run_id, services.settings.sync_time_budget) as guard:
+        if replay := await _replay(request, services):  # the first delivery may have ended in between
+            return replay
+        if request.dry_run:
+            return await _work(request, services, run_id, guard, guard=guard)
+        return await _recorded(request, services, guard)
+
+
+async def _replay(request: SyncRequest, services: SyncServices) -> Answer | None:
+    """Return what the same tick of the Scheduler was answered when it succeeded; it delivers at least once."""
+    if request.tick is None:
+        return None
+    run = await services.store.run_of_tick(request.tick)
+    if run is None or run.journal is None:
+        return None
+    log.info("tick delivered again", extra={"of_run": run.run_id})
+    return Answer(message=run.message, journal={**json.loads(run.journal), "replayed": True})
+
+
+async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) -> Answer:
+    """Do the work and keep it as a run, whatever becomes of it."""
+    now = services.clock.now()
+    run = Run(
+        run_id=guard.run_id,
+        status=RunStatus.RUNNING,
+        started_at=now,
+        expires_at=now + services.settings.runs_ttl,
+        tick=request.tick,
+        parameters=str(request),
+    )
+    await services.store.save_run(run)
+    try:
+        answer = await _work(request, services, guard.run_id, guard, guard=guard)
+    except Exception as exc:
+        message = str(exc) if isinstance(exc, BridgeError) else "Internal error"
+        failed = replace(run, status=RunStatus.FAILED, finished_at=services.clock.now(), message=message)
+        await services.store.save_run(failed)
+        raise
+    journal = json.dumps(answer.journal, ensure_ascii=False).encode()
+    await services.store.save_run(
+        replace(
+            run,
+            status=RunStatus.SUCCEEDED,
+            finished_at=services.clock.now(),
+            message=answer.message,
+            journal=journal,
+        )
+    )
+    return answer
+
+
+async def _work(
+    request: SyncRequest, services: SyncServices, run_id: str, stopping: Stopping, *, guard: Guard | None
+) -> Answer:
+    clock, settings = services.clock, services.settings
+    journal = Journal(run_id=run_id, started_at=clock.now(), zone=settings.time_zone, dry_run=request.dry_run)
+    telephony = services.telephony(stopping.deadline)
+    if request.update_db and guard is not None:
+        crm = services.crm()
+        try:
+            journal.refresh = await refresh_aggregates(services, crm, guard, backfill=_backfill(request, services))
+        finally:
+            journal.requests.update(crm.requests)
+        journal.complete = journal.refresh.complete
+    elif not await services.store.has_phones():
+        raise EmptyDatabase("No data in DB found. Please update DB using update_db query param")
+    await record_sales(services, telephony, stopping, journal, guard=None if request.dry_run else guard)
+    journal.requests.update(telephony.requests)
+    journal.quota = telephony.quota
+    journal.finished_at = clock.now()
+    _log_end(journal)
+    return Answer(message=journal.summary(), journal=journal.as_json())
+
+
+def _backfill(request: SyncRequest, services: SyncServices) -> Window | None:
+    if request.date_from is None:
+        return None
+    now, zone = services.clock.now(), services.settings.time_zone
+    today = now.astimezone(zone).date()
+    if request.date_from > today:
+        raise BadRequest(f"date_from lies in the future: {request.date_from}")
+    return of_dates(request.date_from, request.date_till or today, now=now, zone=zone)
+
+
+def _log_end(journal: Journal) -> None:
+    """Log the figures that the alarms are made of."""
+    counts = journal.counts()
+    log.info(
+        "run finished",
+        extra={
+            "balanced": journal.money()["balanced"],
+            "complete": journal.complete,
+            "dry_run": journal.dry_run,
+            "phones": len(journal.rows),
+            **{str(result): counts[result] for result in Result},
+        },
+    )

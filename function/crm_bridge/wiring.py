@@ -1,0 +1,152 @@
+"""Builds clients and stores, once per worker; it alone knows the concrete classes.
+
+Nothing is opened at import: `main` is imported before the server forks and before a loop runs, and a connection made
+there belongs to the wrong process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from crm_bridge import logs
+from crm_bridge.ports import CardStore, Clock, ExchangeServices, SalesStore, SyncServices
+from crm_bridge.settings import FirestoreStore, Settings, SqliteStore
+
+if TYPE_CHECKING:
+    import httpx
+    from google.cloud.firestore import AsyncClient
+
+_CONNECT_SECONDS = 60  # a new instance behind Cloud NAT may need half a minute for its first connection
+_READ_SECONDS = 60  # a page of 10,000 rows, or a day of orders over a slow line
+
+
+class SystemClock:
+    """The real time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+clock: Clock = SystemClock()
+
+
+def sync_services(required: Collection[str]) -> SyncServices:
+    """Return what `sync` works with.
+
+    Raises:
+        SettingsError: Names every setting that is missing of `required`, or wrong.
+    """
+    logs.set_up("INFO")  # whatever is wrong with the settings is to be readable
+    settings = Settings.from_env(os.environ, required=required)
+    logs.set_up(settings.log_level)
+    return _sync_services(settings)
+
+
+def exchange_services() -> ExchangeServices:
+    """Return what `exchange` works with.
+
+    Raises:
+        SettingsError: Names every setting that is wrong.
+    """
+    logs.set_up("INFO")
+    settings = Settings.from_env(os.environ)
+    logs.set_up(settings.log_level)
+    return _exchange_services(settings)
+
+
+@lru_cache(maxsize=1)
+def _sync_services(settings: Settings) -> SyncServices:
+    from crm_bridge.clients.agbis.client import AgbisClient  # noqa: PLC0415 - only `sync` pays for them
+    from crm_bridge.clients.agbis.session import AgbisSession  # noqa: PLC0415
+    from crm_bridge.clients.comagic.client import ComagicClient  # noqa: PLC0415
+
+    logs.keep_secret(settings.comagic_token, settings.agbis_password, settings.agbis_url)
+    http = _http()
+    store = _sales_store(settings)
+    session = AgbisSession(
+        http=http,
+        url=settings.agbis_url or "",
+        user=settings.agbis_user or "",
+        password=settings.agbis_password or "",
+        store=store,
+        clock=clock,
+    )
+    return SyncServices(
+        settings=settings,
+        clock=clock,
+        store=store,
+        crm=lambda: AgbisClient(
+            http=http,
+            url=settings.agbis_url or "",
+            session=session,
+            time_zone=settings.time_zone,
+            region=settings.phone_region,
+            clock=clock,
+        ),
+        telephony=lambda deadline: ComagicClient(
+            http=http,
+            url=settings.comagic_url,
+            token=settings.comagic_token or "",
+            user_id=settings.comagic_user_id,
+            time_zone=settings.time_zone,
+            region=settings.phone_region,
+            sources=settings.comagic_sources,
+            concurrency=settings.comagic_concurrency,
+            clock=clock,
+            deadline=deadline,
+        ),
+    )
+
+
+@lru_cache(maxsize=1)
+def _exchange_services(settings: Settings) -> ExchangeServices:
+    logs.keep_secret(settings.exchange_api_key)
+    return ExchangeServices(settings=settings, clock=clock, cards=_card_store(settings))
+
+
+def _http() -> httpx.AsyncClient:
+    import httpx  # noqa: PLC0415 - `exchange` does without
+
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=40),  # Cloud NAT gives an instance 64 ports
+        follow_redirects=False,  # a redirected POST loses its body
+    )
+
+
+def _sales_store(settings: Settings) -> SalesStore:
+    match settings.store_url:
+        case SqliteStore(path=path):
+            from crm_bridge.stores.sqlite import SqliteSalesStore  # noqa: PLC0415
+
+            return SqliteSalesStore(path)
+        case FirestoreStore() as url:
+            from crm_bridge.stores.firestore import FirestoreSalesStore  # noqa: PLC0415
+
+            return FirestoreSalesStore(_firestore(url))
+
+
+def _card_store(settings: Settings) -> CardStore:
+    match settings.store_url:
+        case SqliteStore(path=path):
+            from crm_bridge.stores.sqlite_cards import SqliteCardStore  # noqa: PLC0415
+
+            return SqliteCardStore(path)
+        case FirestoreStore() as url:
+            from crm_bridge.stores.firestore_cards import FirestoreCardStore  # noqa: PLC0415
+
+            return FirestoreCardStore(_firestore(url))
+
+
+def _firestore(url: FirestoreStore) -> AsyncClient:
+    from google.cloud.firestore import AsyncClient  # noqa: PLC0415 - 0.6 s of a cold start
+
+    return AsyncClient(project=url.project, database=url.database)

@@ -1,0 +1,361 @@
+"""The rule, case by case, and what holds for any case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off
+from crm_bridge.domain.sale import Communication, CommunicationType, Intent, Phone, RecordedSale
+
+NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
+CALL = CommunicationType.CALL
+PHONE = "79261234567"
+
+
+def phone(kopecks: int, *, paid_at: datetime | None = NOON, **kwargs: object) -> Phone:
+    base = Phone(
+        phone=PHONE, amount_kopecks=kopecks, paid_at=paid_at if kopecks else None, comment="Химчистка", order_count=1
+    )
+    return replace(base, **kwargs)  # type: ignore[arg-type]
+
+
+def call(
+    id_: int,
+    *,
+    hours_ago: float = 24,
+    tagged: bool = False,
+    kopecks: int | None = None,
+    type_: CommunicationType = CALL,
+) -> Communication:
+    return Communication(
+        type=type_,
+        id=id_,
+        started_at=NOON - timedelta(hours=hours_ago),
+        phone=PHONE,
+        tagged=tagged,
+        sale_kopecks=kopecks,
+    )
+
+
+def sold(id_: int, kopecks: int) -> Communication:
+    return call(id_, tagged=True, kopecks=kopecks)
+
+
+def recorded(id_: int, kopecks: int, *, ours: bool = True, hours_ago: float = 24) -> RecordedSale:
+    return RecordedSale(
+        type=CALL,
+        id=id_,
+        started_at=NOON - timedelta(hours=hours_ago),
+        amount_kopecks=kopecks,
+        sold_at=NOON,
+        comment="",
+        sale_id=None,
+        ours=ours,
+        recorded_at=NOON - timedelta(days=1),
+    )
+
+
+def intent(id_: int, kopecks: int, *, previous: int | None = None) -> Intent:
+    return Intent(
+        type=CALL,
+        id=id_,
+        started_at=NOON - timedelta(hours=24),
+        amount_kopecks=kopecks,
+        previous_kopecks=previous,
+        replaces=previous is not None,
+        sold_at=NOON,
+        comment="Химчистка",
+        run_id="r",
+        written_at=NOON - timedelta(hours=1),
+    )
+
+
+def bearer_id(decision: Decision) -> int | None:
+    return decision.bearer.id if decision.bearer else None
+
+
+class TestWithoutMemory:
+    def test_the_earliest_communication_bears_the_sale(self) -> None:
+        decision = decide(phone(500), [call(2, hours_ago=1), call(1, hours_ago=5)], now=NOON)
+
+        assert (decision.result, bearer_id(decision), decision.unset) == (Result.APPLIED, 1, False)
+
+    def test_of_communications_of_one_second_the_lower_id_bears_it(self) -> None:
+        assert bearer_id(decide(phone(500), [call(9), call(3), call(5)], now=NOON)) == 3
+
+    def test_the_earliest_counts_over_all_kinds(self) -> None:
+        chat = call(7, hours_ago=30, type_=CommunicationType.CHAT)
+
+        decision = decide(phone(500), [call(1), chat], now=NOON)
+
+        assert decision.bearer is not None
+        assert decision.bearer.key == chat.key
+
+    def test_without_a_communication_it_is_not_found(self) -> None:
+        assert decide(phone(500), [], now=NOON).result is Result.NOT_FOUND
+
+    def test_without_money_nothing_is_done(self) -> None:
+        assert decide(phone(0), [call(1)], now=NOON).result is Result.NOTHING_PAID
+        assert decide(phone(0), [], now=NOON).result is Result.NOTHING_PAID
+
+
+class TestTheMomentOfTheSale:
+    def test_it_is_the_last_payment(self) -> None:
+        assert decide(phone(500), [call(1)], now=NOON).sold_at == NOON
+
+    def test_a_payment_before_the_communication_is_told_with_the_communications_time(self) -> None:
+        earlier = phone(500, paid_at=NOON - timedelta(days=9))
+
+        assert decide(earlier, [call(1)], now=NOON).sold_at == NOON - timedelta(hours=24)
+
+    def test_a_payment_that_the_crm_dates_ahead_of_our_clock_is_told_as_now(self) -> None:
+        ahead = phone(500, paid_at=NOON + timedelta(minutes=3))
+
+        assert decide(ahead, [call(1)], now=NOON).sold_at == NOON
+
+
+class TestASaleThatSomebodyElseSet:
+    def test_of_the_same_sum_it_is_left_and_remembered(self) -> None:
+        decision = decide(phone(500), [call(1, hours_ago=30), sold(2, 500)], now=NOON)
+
+        assert (decision.result, bearer_id(decision)) == (Result.PROBLEM, 2)
+        assert decision.sale is not None
+        assert (decision.sale.id, decision.sale.ours) == (2, False)
+
+    def test_of_another_sum_it_is_replaced_where_it_stands(self) -> None:
+        decision = decide(phone(500), [call(1, hours_ago=30), sold(2, 400)], now=NOON)
+
+        assert (decision.result, bearer_id(decision), decision.unset) == (Result.UPDATED, 2, True)
+        assert decision.previous_kopecks == 400
+
+    def test_a_sum_one_kopeck_off_is_another_sum(self) -> None:
+        assert decide(phone(50001), [sold(1, 50000)], now=NOON).result is Result.UPDATED
+
+    def test_a_sum_without_its_tag_shown_is_a_sale_too(self) -> None:
+        assert decide(phone(500), [call(1, kopecks=500)], now=NOON).result is Result.PROBLEM
+
+    def test_a_tag_without_its_sum_shown_is_replaced(self) -> None:
+        decision = decide(phone(500), [call(1, tagged=True)], now=NOON)
+
+        assert (decision.result, decision.previous_kopecks) == (Result.UPDATED, None)
+
+    def test_with_several_the_earliest_bears_it_and_the_others_are_named(self) -> None:
+        first, second = call(5, hours_ago=30, tagged=True, kopecks=1), sold(2, 500)
+
+        decision = decide(phone(500), [second, first], now=NOON)
+
+        assert (bearer_id(decision), decision.other_sales) == (5, (second.key,))
+
+    def test_is_left_alone_when_our_sum_is_nothing(self) -> None:
+        assert decide(phone(0), [sold(1, 500)], now=NOON).result is Result.NOTHING_PAID
+
+    def test_found_right_once_and_unpaid_later_it_is_still_left_alone(self) -> None:
+        decision = decide(phone(0, sale=recorded(1, 500, ours=False)), [sold(1, 500)], now=NOON)
+
+        assert decision.result is Result.NOTHING_PAID
+        assert decision.sale is not None
+
+
+class TestASaleOfOurs:
+    def test_stays_where_it_stands_when_an_earlier_communication_turns_up(self) -> None:
+        mine = phone(500, sale=recorded(2, 500))
+
+        assert bearer_id(decide(mine, [call(1, hours_ago=90), sold(2, 500)], now=NOON)) == 2
+
+    def test_is_not_told_again_when_its_communication_has_left_the_window(self) -> None:
+        mine = phone(500, sale=recorded(1, 500, hours_ago=24 * 60))
+
+        assert decide(mine, [call(2)], now=NOON).result is Result.PROBLEM
+
+    def test_is_updated_by_its_id_when_its_communication_has_left_the_window(self) -> None:
+        decision = decide(phone(700, sale=recorded(1, 500)), [call(2)], now=NOON)
+
+        assert (decision.result, bearer_id(decision), decision.unset) == (Result.UPDATED, 1, True)
+
+    def test_is_taken_off_when_all_money_went_back(self) -> None:
+        decision = decide(phone(0, sale=recorded(1, 500)), [sold(1, 500)], now=NOON)
+
+        assert (decision.result, bearer_id(decision), decision.previous_kopecks) == (Result.REMOVED, 1, 500)
+
+    def test_that_vanished_is_restored_and_told(self) -> None:
+        decision = decide(phone(500, sale=recorded(1, 500)), [call(1)], now=NOON)
+
+        assert (decision.result, bearer_id(decision), decision.drifted) == (Result.APPLIED, 1, True)
+
+    def test_that_was_changed_by_hand_is_restored_and_told(self) -> None:
+        decision = decide(phone(500, sale=recorded(1, 500)), [sold(1, 900)], now=NOON)
+
+        assert (decision.result, decision.previous_kopecks, decision.drifted) == (Result.UPDATED, 900, True)
+
+    def test_that_was_moved_by_hand_is_followed(self) -> None:
+        decision = decide(phone(500, sale=recorded(1, 500)), [call(1), sold(2, 500)], now=NOON)
+
+        assert (decision.result, bearer_id(decision), decision.drifted) == (Result.PROBLEM, 2, True)
+
+    def test_that_vanished_when_nothing_is_paid_any_more_is_forgotten(self) -> None:
+        decision = decide(phone(0, sale=recorded(1, 500)), [call(1)], now=NOON)
+
+        assert (decision.result, decision.sale) == (Result.NOTHING_PAID, None)
+
+    def test_whose_sum_is_not_shown_is_believed(self) -> None:
+        assert decide(phone(500, sale=recorded(1, 500)), [call(1, tagged=True)], now=NOON).result is Result.PROBLEM
+
+
+class TestASaleTakenOff:
+    def test_may_leave_its_sum_visible_and_is_set_anew_all_the_same(self) -> None:
+        """In some accounts `unset` clears the tag and leaves `sale_cost`."""
+        trace = taken_off(intent(1, 0, previous=500), NOON)
+
+        decision = decide(phone(500, sale=trace), [call(1, kopecks=500)], now=NOON)
+
+        assert (decision.result, decision.unset) == (Result.APPLIED, False)
+
+    def test_is_not_ours_when_somebody_sets_another_there(self) -> None:
+        trace = taken_off(intent(1, 0, previous=500), NOON)
+
+        assert decide(phone(0, sale=trace), [sold(1, 500)], now=NOON).result is Result.NOTHING_PAID
+
+
+class TestAChangeThatWasCut:
+    def test_before_its_call_is_made_where_it_was_meant(self) -> None:
+        cut = phone(500, intent=intent(2, 500))
+
+        decision = decide(cut, [call(1, hours_ago=90), call(2)], now=NOON)
+
+        assert (decision.result, bearer_id(decision), decision.repaired) == (Result.APPLIED, 2, True)
+
+    def test_after_its_call_is_found_done(self) -> None:
+        decision = decide(phone(500, intent=intent(1, 500)), [sold(1, 500)], now=NOON)
+
+        assert decision.result is Result.PROBLEM
+        assert decision.sale is not None
+        assert (decision.sale.ours, decision.sale.sold_at) == (True, NOON)
+
+    def test_between_unset_and_set_is_completed(self) -> None:
+        cut = phone(500, sale=recorded(1, 300), intent=intent(1, 500, previous=300))
+
+        decision = decide(cut, [call(1)], now=NOON)
+
+        assert (decision.result, decision.unset, decision.previous_kopecks) == (Result.UPDATED, False, 300)
+
+    def test_between_unset_and_set_is_completed_where_the_old_sum_stays_visible(self) -> None:
+        cut = phone(500, sale=recorded(1, 300), intent=intent(1, 500, previous=300))
+
+        decision = decide(cut, [call(1, kopecks=300)], now=NOON)
+
+        assert (decision.result, decision.unset) == (Result.UPDATED, False)
+
+    def test_before_the_unset_is_begun_anew(self) -> None:
+        cut = phone(500, sale=recorded(1, 300), intent=intent(1, 500, previous=300))
+
+        assert decide(cut, [sold(1, 300)], now=NOON).unset
+
+    def test_while_taking_a_sale_off_is_found_done(self) -> None:
+        cut = phone(0, sale=recorded(1, 300), intent=intent(1, 0, previous=300))
+
+        decision = decide(cut, [call(1)], now=NOON)
+
+        assert decision.result is Result.NOTHING_PAID
+        assert decision.sale is not None
+        assert decision.sale.amount_kopecks == 0
+
+    def test_while_taking_a_sale_off_is_completed(self) -> None:
+        cut = phone(0, sale=recorded(1, 300), intent=intent(1, 0, previous=300))
+
+        assert decide(cut, [sold(1, 300)], now=NOON).result is Result.REMOVED
+
+    def test_whose_money_went_back_meanwhile_is_taken_off(self) -> None:
+        assert decide(phone(0, intent=intent(1, 500)), [sold(1, 500)], now=NOON).result is Result.REMOVED
+
+    def test_that_never_touched_somebody_elses_sale_leaves_it_alone_without_money(self) -> None:
+        cut = phone(0, intent=intent(1, 500, previous=300))
+
+        assert decide(cut, [sold(1, 300)], now=NOON).result is Result.NOTHING_PAID
+
+    def test_on_a_communication_that_is_gone_is_chosen_anew(self) -> None:
+        decision = decide(phone(500, intent=intent(1, 500)), [call(2)], now=NOON)
+
+        assert (decision.result, bearer_id(decision)) == (Result.APPLIED, 2)
+
+
+sums = st.integers(min_value=1, max_value=10**9)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Phone, list[Communication]]:
+    amount = draw(st.one_of(st.just(0), sums))
+    ids = draw(st.lists(st.integers(1, 6), unique=True))
+    seen = [
+        call(
+            id_,
+            hours_ago=draw(st.sampled_from([1, 24, 24, 50])),
+            tagged=draw(st.booleans()),
+            kopecks=draw(st.one_of(st.none(), st.just(amount or 1), sums)),
+        )
+        for id_ in ids
+    ]
+    sale = draw(
+        st.one_of(st.none(), st.builds(recorded, st.integers(1, 6), st.one_of(st.just(0), sums), ours=st.booleans()))
+    )
+    begun = draw(st.one_of(st.none(), st.builds(intent, st.integers(1, 6), sums, previous=st.one_of(st.none(), sums))))
+    return phone(amount, sale=sale, intent=begun), seen
+
+
+@given(case=cases())
+def test_a_decision_carried_out_is_never_decided_again(case: tuple[Phone, list[Communication]]) -> None:
+    """Idempotency: what a change leaves behind is right as it is, and nothing but the bearer has been touched."""
+    before, seen = case
+    decision = decide(before, seen, now=NOON)
+    if decision.result in CHANGES:
+        bearer = decision.bearer
+        assert bearer is not None
+        amount = before.amount_kopecks
+        seen = [
+            replace(each, tagged=amount > 0, sale_kopecks=amount or None) if each.key == bearer.key else each
+            for each in seen
+        ]
+        stands = replace(recorded(bearer.id, amount), started_at=bearer.started_at)
+        after = replace(before, sale=stands if amount else taken_off(bearer, NOON), intent=None)
+    else:
+        after = replace(before, sale=decision.sale, intent=None)
+
+    again = decide(after, seen, now=NOON)
+
+    expected = {
+        Result.APPLIED: Result.PROBLEM,
+        Result.UPDATED: Result.PROBLEM,
+        Result.REMOVED: Result.NOTHING_PAID,
+    }
+    assert again.result is expected.get(decision.result, decision.result)
+    assert replace(after, sale=again.sale) == after
+    if decision.result in CHANGES and before.amount_kopecks:
+        assert bearer_id(again) == bearer_id(decision)
+
+
+@given(case=cases(), order=st.randoms())
+def test_the_sequence_of_communications_does_not_matter(case: tuple[Phone, list[Communication]], order: Random) -> None:
+    before, seen = case
+    shuffled = list(seen)
+    order.shuffle(shuffled)
+
+    assert decide(before, shuffled, now=NOON) == decide(before, seen, now=NOON)
+
+
+@pytest.mark.parametrize("hours", [0, 1, 1000])
+@given(case=cases())
+def test_a_sale_is_never_dated_before_its_communication_or_in_the_future(
+    hours: int, case: tuple[Phone, list[Communication]]
+) -> None:
+    before, seen = case
+    paid = replace(before, paid_at=NOON - timedelta(hours=hours))
+
+    decision = decide(paid, seen, now=NOON)
+
+    if decision.sold_at is not None and decision.bearer is not None:
+        assert decision.bearer.started_at <= decision.sold_at <= NOON

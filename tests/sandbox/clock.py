@@ -1,0 +1,61 @@
+"""The time the simulators live in."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where a simulator reads the time, so that a test can move it."""
+
+    def now(self) -> datetime:
+        """Return the present moment, aware, in UTC."""
+
+    def advance(self, by: timedelta) -> None:
+        """Let `by` pass."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Be slow for `seconds` of this clock."""
+
+
+class SystemClock:
+    """The machine's clock, shifted by `offset`."""
+
+    def __init__(self, offset: timedelta = timedelta()) -> None:
+        self.offset = offset
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def advance(self, by: timedelta) -> None:
+        self.offset += by
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class ManualClock:
+    """A clock that stands still until it is moved; sleeping moves it."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = _aware(start)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        self._now += by
+
+    def set(self, moment: datetime) -> None:
+        self._now = _aware(moment)
+
+    async def sleep(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        msg = "an aware datetime is needed"
+        raise ValueError(msg)
+    return moment.astimezone(UTC)

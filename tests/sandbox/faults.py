@@ -1,0 +1,137 @@
+"""Faults to order: what a network, a proxy or a server in trouble does to a request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .clock import Clock
+from .reply import JSON, Reply, html
+
+
+@dataclass
+class Fault:
+    """A fault waiting for its request.
+
+    Attributes:
+        method: Name of a method or command, or `*` for any.
+        kind: One of `COMMON_KINDS`, or a kind of the one system.
+        times: How many requests it hits; None for ever.
+        skip: How many matching requests pass unharmed before.
+        params: Details of the kind, for example `{"code": 108}` or `{"seconds": 5}`.
+    """
+
+    method: str = "*"
+    kind: str = "http_502_html"
+    times: int | None = 1
+    skip: int = 0
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+class FaultSignal(Exception):  # noqa: N818  (a signal to the transport, not an error of the simulator)
+    """Raised instead of an answer; who carries the request turns it into what a client would feel."""
+
+
+class Dropped(FaultSignal):
+    """The connection goes away without an answer."""
+
+    def __init__(self, *, after: bool) -> None:
+        super().__init__("connection dropped")
+        self.after = after
+
+
+class Refused(FaultSignal):
+    """The connection is not even made."""
+
+
+class Hung(FaultSignal):
+    """No answer comes for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no answer for {seconds} s")
+        self.seconds = seconds
+
+
+def take(faults: list[Fault], method: str) -> Fault | None:
+    """Return the fault that hits this request, if one does, and count it down."""
+    for fault in list(faults):
+        if fault.method not in ("*", method):
+            continue
+        if fault.skip > 0:
+            fault.skip -= 1
+            continue
+        if fault.times is not None:
+            fault.times -= 1
+            if fault.times <= 0:
+                faults.remove(fault)
+        return fault
+    return None
+
+
+_GATEWAY = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>nginx</body></html>"
+
+
+def error_page(status: int, title: str) -> Reply:
+    """Return the page a proxy shows."""
+    return html(status, _GATEWAY.format(f"{status} {title}"))
+
+
+def _not_json() -> Reply:
+    return html(200, "<!DOCTYPE html><html><body>Ведутся технические работы</body></html>")
+
+
+def _limit_page() -> Reply:
+    return error_page(429, "Too Many Requests")
+
+
+# Nothing has been done when these are answered.
+BEFORE: dict[str, Callable[[], Reply]] = {
+    "http_500": lambda: error_page(500, "Internal Server Error"),
+    "http_502_html": lambda: error_page(502, "Bad Gateway"),
+    "http_503": lambda: error_page(503, "Service Unavailable"),
+    "http_504_html": lambda: error_page(504, "Gateway Time-out"),
+    "http_429": _limit_page,
+    "not_json": _not_json,
+    "truncated_json": lambda: Reply(b'{"jsonrpc":"2.0","id":"1","error":0,"resu', content_type=JSON),
+    "empty_body": lambda: Reply(b"", content_type=JSON),
+}
+# The request has taken full effect when these are answered.
+AFTER: dict[str, Callable[[Reply], Reply]] = {
+    "http_502_after": lambda _: error_page(502, "Bad Gateway"),
+    "not_json_after": lambda _: _not_json(),
+    "truncated_after": lambda done: Reply(done.body[: max(1, len(done.body) // 2)], content_type=JSON),
+}
+SIGNALS = ("reset_before", "reset_after", "timeout_before", "timeout_after", "connect_error", "slow")
+COMMON_KINDS = (*BEFORE, *AFTER, *SIGNALS, "empty_success")
+
+
+async def play(fault: Fault, act: Callable[[], Reply], clock: Clock) -> Reply | None:
+    """Answer in the manner of the fault; None when the kind belongs to the one system.
+
+    Args:
+        fault: What is to go wrong.
+        act: Carries the request out and returns its true answer.
+        clock: Gives the slow answer its time.
+
+    Raises:
+        FaultSignal: There is no answer at all.
+    """
+    kind = fault.kind
+    if kind in BEFORE:
+        return BEFORE[kind]()
+    if kind in AFTER:
+        return AFTER[kind](act())
+    if kind == "slow":
+        # The work is done first: a caller who gives up waiting has still had the effect.
+        reply = act()
+        await clock.sleep(float(fault.params.get("seconds", 5)))
+        return reply
+    if kind == "connect_error":
+        raise Refused
+    if kind in SIGNALS:
+        after = kind.endswith("_after")
+        if after:
+            act()
+        if kind.startswith("reset"):
+            raise Dropped(after=after)
+        raise Hung(float(fault.params.get("seconds", 120)))
+    return None

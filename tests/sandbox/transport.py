@@ -1,0 +1,30 @@
+"""An httpx transport into a simulator in the same process."""
+
+import httpx
+from starlette.types import ASGIApp
+
+from .faults import Dropped, Hung, Refused
+
+
+class SandboxTransport(httpx.AsyncBaseTransport):
+    """Calls an ASGI app and turns its fault signals into what httpx raises on a real network, without waiting."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._inner = httpx.ASGITransport(app=app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._inner.handle_async_request(request)
+        except Hung as signal:
+            raise httpx.ReadTimeout("", request=request) from signal
+        except Refused as signal:
+            msg = "All connection attempts failed"
+            raise httpx.ConnectError(msg, request=request) from signal
+        except Dropped as signal:
+            if signal.after:
+                msg = "Server disconnected without sending a response."
+                raise httpx.RemoteProtocolError(msg, request=request) from signal
+            raise httpx.ReadError("", request=request) from signal
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
