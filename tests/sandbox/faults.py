@@ -27,7 +27,7 @@ class Fault:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-class FaultSignal(Exception):  # noqa: N818  (a signal to the transport, not an error of the simulator)
+class FaultSignal(Exception):  # a signal to the transport, not an error of the simulator
     """Raised instead of an answer; who carries the request turns it into what a client would feel."""
 
 

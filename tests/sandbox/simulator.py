@@ -42,7 +42,12 @@ class Simulator(ABC):
     @property
     def app(self) -> ASGIApp:
         """The system as an ASGI app."""
-        return self._serve
+
+        # A function, not a bound method: uvicorn takes the latter for an app of ASGI 2.
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._serve(scope, receive, send)
+
+        return app
 
     def fail(self, fault: Fault) -> None:
         """Order a fault."""

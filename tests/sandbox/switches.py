@@ -35,8 +35,4 @@ def all_positions(cls: type, *, states: bool = False) -> dict[str, list[Any]]:
         cls: `AgbisSwitches` or `CoMagicSwitches`.
         states: Also list the switches that make a client's work impossible.
     """
-    return {
-        item.name: list(item.metadata["positions"])
-        for item in fields(cls)
-        if states or not item.metadata["state"]
-    }
+    return {item.name: list(item.metadata["positions"]) for item in fields(cls) if states or not item.metadata["state"]}

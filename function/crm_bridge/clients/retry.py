@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_any, wait_chain, wait_fixed
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_any,
+    wait_chain,
+    wait_fixed,
+)
+from tenacity.stop import stop_base
 from tenacity.wait import wait_random
 
 T = TypeVar("T")
@@ -31,7 +40,7 @@ class Clock(Protocol):
 
 
 class Unreadable(Exception):
-    """An answer that cannot be read at all, cut short perhaps. It stays inside the clients, who may ask a second time."""
+    """An answer that cannot be read at all, cut short perhaps. It stays inside the clients, who may ask again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +56,17 @@ class Patience:
     pauses: tuple[float, ...]
     jitter: float
     total: timedelta
+
+
+class _OutOfTime(stop_base):
+    """tenacity has the like of it, on the machine's clock only."""
+
+    def __init__(self, clock: Clock, total: timedelta) -> None:
+        self._clock = clock
+        self._until = clock.now() + total
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return self._clock.now() + timedelta(seconds=retry_state.upcoming_sleep) > self._until
 
 
 async def repeat(
@@ -66,10 +86,9 @@ async def repeat(
         clock: All waiting is done on it.
         name: What the log calls it; no secret, no phone.
     """
-    give_up_at = clock.now() + patience.total
 
-    def out_of_time(state: RetryCallState) -> bool:
-        return clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up_at
+    async def one_try() -> T:  # tenacity does not await what a plain function returns
+        return await call()
 
     def tell(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -85,12 +104,12 @@ async def repeat(
 
     return await AsyncRetrying(
         sleep=clock.sleep,
-        stop=stop_any(stop_after_attempt(len(patience.pauses) + 1), out_of_time),
+        stop=stop_any(stop_after_attempt(len(patience.pauses) + 1), _OutOfTime(clock, patience.total)),
         wait=wait_chain(*(wait_fixed(pause) for pause in patience.pauses)) + wait_random(0, patience.jitter),
         retry=retry_if_exception(again),
         before_sleep=tell,
         reraise=True,
-    )(call)
+    )(one_try)
 
 
 def told(text: object, secrets: Collection[str] = ()) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import hmac
 import json
 import logging
@@ -176,13 +177,15 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
+# Made once: `json.loads` and `json.dumps` make theirs anew at each call that has options.
 _DECODER = json.JSONDecoder(parse_constant=_not_json)  # NaN and Infinity are Python's, not JSON's
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def _fields(body: bytes) -> Mapping[str, object]:
     try:
-        # Decoded here, since `json.loads` would take UTF-16 and surrogates in bytes; -sig: Windows writes a BOM.
-        fields = _DECODER.decode(body.decode("utf-8-sig"))
+        # Decoded here, since `json.loads` would take UTF-16 and surrogates in bytes; Windows writes the mark.
+        fields = _DECODER.decode(body.removeprefix(codecs.BOM_UTF8).decode())
     except (ValueError, RecursionError):  # RecursionError: 4 KiB of brackets
         fields = None
     if not isinstance(fields, dict):
@@ -192,7 +195,7 @@ def _fields(body: bytes) -> Mapping[str, object]:
 
 def _json(status: int, content: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
     return Response(
-        json.dumps(content, ensure_ascii=False),
+        _ENCODER.encode(content),
         status,
         {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", **(headers or {})},
     )

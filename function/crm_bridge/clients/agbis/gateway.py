@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -17,6 +17,7 @@ from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout
 
 _TRANSIENT = Patience(pauses=(2, 8), jitter=1, total=timedelta(minutes=5))
 _THROTTLED = Patience(pauses=(wire.THROTTLED_SECONDS,) * 2, jitter=5, total=timedelta(minutes=10))
+_GAP = timedelta(seconds=1.1)  # a request a second is what is advised; once throttled, we keep to it
 _TIMEOUT = httpx.Timeout(60)  # seconds; 10 was seen to be too short for a slow link to the shop's database
 
 _JSON = {"Content-Type": "application/json; charset=UTF-8"}  # the POST form demands it
@@ -37,6 +38,20 @@ class LoopLock:
         return self._lock
 
 
+class Turn(LoopLock):
+    """The right to ask, and how quickly one request may follow another.
+
+    Attributes:
+        asked_at: When somebody last asked.
+        gap: Time to keep between two requests: none until Agbis says that we ask too often.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_at: datetime | None = None
+        self.gap = timedelta()
+
+
 class Unreached(RemoteUnavailable):
     """The connection was not even made, so nothing has been asked."""
 
@@ -48,7 +63,7 @@ class Gateway:
         base: Its address, as `wire` wants it.
     """
 
-    def __init__(self, *, http: httpx.AsyncClient, url: str, clock: Clock, turn: LoopLock) -> None:
+    def __init__(self, *, http: httpx.AsyncClient, url: str, clock: Clock, turn: Turn) -> None:
         self.base = wire.base_url(url)
         self._http = http
         self._clock = clock
@@ -103,6 +118,7 @@ class Gateway:
 
     async def _exchange(self, request: wire.Request, requests: Counter[str]) -> dict[str, Any]:
         command = request.command
+        await self._keep_gap()
         requests[command] += 1
         try:
             response = await self._http.request(
@@ -123,7 +139,18 @@ class Gateway:
             raise RemoteUnavailable(wire.SYSTEM, f"Agbis: {command}: {_cause(exc)}") from exc
         except httpx.InvalidURL as exc:
             raise RemoteProtocolError(wire.SYSTEM, "Agbis: AGBIS_URL is not an address that can be asked") from exc
-        return _read(command, response)
+        try:
+            return _read(command, response)
+        except RemoteUnavailable as exc:
+            if _throttled(exc) and command != wire.LOGIN:  # a login is refused for reasons of its own
+                self._turn.gap = _GAP
+            raise
+
+    async def _keep_gap(self) -> None:
+        turn = self._turn
+        if turn.asked_at is not None and (pause := turn.asked_at + turn.gap - self._clock.now()) > timedelta():
+            await self._clock.sleep(pause.total_seconds())
+        turn.asked_at = self._clock.now()
 
 
 def _read(command: str, response: httpx.Response) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import httpx
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.clients.agbis.gateway import Gateway, LoopLock, Unreached
+from crm_bridge.clients.agbis.gateway import Gateway, LoopLock, Turn, Unreached
 from crm_bridge.clients.retry import Clock, told
 from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
@@ -53,7 +53,7 @@ class AgbisSession:
         store: SessionStore,
         clock: Clock,
     ) -> None:
-        self.turn = LoopLock()
+        self.turn = Turn()
         self._gateway = Gateway(http=http, url=url, clock=clock, turn=self.turn)
         self._user = user
         self._password = password

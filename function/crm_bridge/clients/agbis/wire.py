@@ -108,9 +108,7 @@ def refresh(base: str, refresh_id: str) -> Request:
     return get(base, REFRESH_SESSION, {"Refresh_ID": refresh_id})
 
 
-def window(
-    base: str, command: str, session_id: str, *, since: datetime, until: datetime, zone: ZoneInfo
-) -> Request:
+def window(base: str, command: str, session_id: str, *, since: datetime, until: datetime, zone: ZoneInfo) -> Request:
     """Write a request for what changed in a window; its ends are local, to the minute, seconds dropped."""
     ends = {
         "StartDate": f"{since.astimezone(zone):%d.%m.%Y %H:%M}",

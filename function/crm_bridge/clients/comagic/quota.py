@@ -68,6 +68,7 @@ class Quota:
         self._booked = 0
         self._windows: dict[str, _Window] = {}
         self._closed_until: datetime | None = None
+        self._refusal = ""
 
     def note(self, limits: Mapping[str, int]) -> None:
         """Take over the limits of an answer; one to which limits do not apply has none."""
@@ -107,10 +108,11 @@ class Quota:
             _covered.reset(token)
             self._booked -= count
 
-    def refused(self, limits: Mapping[str, int], *, kind: str, times: int) -> None:
+    def refused(self, message: str, limits: Mapping[str, int], *, kind: str, times: int) -> None:
         """Draw the consequence of a refusal (`limit_exceeded`, HTTP 429): nobody asks before there are points again.
 
         Args:
+            message: What it says, for an error.
             limits: Those of the refusal, empty when it has none.
             kind: What it says of the limit, e.g. "minute" or "day"; the words are not documented.
             times: How often this call has been refused by now.
@@ -122,14 +124,15 @@ class Quota:
         now = self._clock.now()
         day = self._windows.get("day")
         if "day" in kind.lower() or (limits and day is not None and day.remaining <= 0 and now < day.resets_at):
-            raise _spent("the day's points are spent", day.resets_at - now if day else None)
+            raise _spent(message, day.resets_at - now if day else None)
         spent = [
             window.resets_at + _GRACE
             for name, window in self._windows.items()
             if name != "day" and f"{name}_remaining" in limits and window.remaining <= 0
         ]
         if times > (_REFUSALS if spent else _BLIND_WAITS):
-            raise _spent("refused for the quota again and again", _BLIND_WAIT)
+            raise _spent(message, _BLIND_WAIT)
+        self._refusal = message
         until = max(spent, default=now + _BLIND_WAIT)
         self._closed_until = max(until, self._closed_until or until)
 
@@ -158,17 +161,19 @@ class Quota:
                 # It has begun anew and what it has is booked: an answer or the end of a booking tells more.
                 waits.append(timedelta(seconds=1))
             elif name == "day":
-                raise _spent("the day's points are spent", until_reset)
+                raise _spent("CoMagic: the day's points are spent", until_reset)
             else:
                 waits.append(until_reset)
         return max(waits, default=timedelta())
 
     async def _sleep(self, wait: timedelta) -> None:
         if self._clock.now() + wait > self._deadline:
-            raise _spent("the wait for more points would outlast the run", wait)
+            is_closed = self._closed_until is not None and self._clock.now() < self._closed_until
+            why = self._refusal if is_closed else "CoMagic: the minute's points are spent"
+            raise _spent(f"{why} (to wait for more would outlast the run)", wait)
         await self._clock.sleep(wait.total_seconds())
 
 
 def _spent(why: str, wait: timedelta | None) -> QuotaSpent:
     seconds = None if wait is None else max(1, math.ceil(wait.total_seconds()))
-    return QuotaSpent("CoMagic", f"CoMagic: {why}", retry_after=seconds)
+    return QuotaSpent("CoMagic", why, retry_after=seconds)

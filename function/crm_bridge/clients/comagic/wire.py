@@ -1,30 +1,25 @@
-"""CoMagic's Data API v2.0 as it is on the wire: JSON-RPC requests, answers, errors, report rows.
+"""CoMagic's Data API v2.0 as it is on the wire: JSON-RPC requests, answers and errors.
 
 Facts are from the official reference of the API (dataapi v2.0) and from public clients of it. Success and error both
-come as HTTP 200; which it is tells the body. Names of methods, parameters and fields stand here only.
+come as HTTP 200; which it is tells the body. Names of methods, parameters and fields stand here and
+in `rows.py` only.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from crm_bridge.clients.retry import Unreadable, told
-from crm_bridge.domain.money import to_kopecks, to_roubles
-from crm_bridge.domain.phone import normalize_phone
-from crm_bridge.domain.sale import Communication, CommunicationKey, CommunicationType, Sale
+from crm_bridge.domain.money import to_roubles
+from crm_bridge.domain.sale import CommunicationKey, CommunicationType, Sale
 from crm_bridge.errors import RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
-
-T = TypeVar("T")
 
 SYSTEM = "CoMagic"
 
@@ -49,13 +44,16 @@ _INTERNAL_ERROR = "internal_error"
 _IP_NOT_WHITELISTED = "ip_not_whitelisted"
 _BY_CODE = {-32029: _LIMIT_EXCEEDED, -32603: _INTERNAL_ERROR}
 _KNOWN = frozenset(
-    "parse_error invalid_request batch_operations_not_supported batch_opreations_not_supported "  # sic, older editions
-    "notifications_not_supported method_not_found access_token_invalid access_token_expired access_token_blocked "
-    "auth_error ip_not_whitelisted forbidden account_inactive method_component_disabled parameter_component_disabled "
-    "limit_exceeded internal_error data_type_error required_parameter_missed invalid_parameter_value "
-    "unexpected_parameters invalid_parameters_combination error sort_prohibited filter_prohibited "
-    "date_interval_limit_reached entity_not_found duplicate_entity dependency_error campaign_is_inactive "
-    "invalid_date_time data_limit_exceeded tariff_restrictions already_in_use".split()
+    # `opreations` is the spelling of older editions.
+    """
+    parse_error invalid_request batch_operations_not_supported batch_opreations_not_supported
+    notifications_not_supported method_not_found access_token_invalid access_token_expired access_token_blocked
+    auth_error ip_not_whitelisted forbidden account_inactive method_component_disabled parameter_component_disabled
+    limit_exceeded internal_error data_type_error required_parameter_missed invalid_parameter_value
+    unexpected_parameters invalid_parameters_combination error sort_prohibited filter_prohibited
+    date_interval_limit_reached entity_not_found duplicate_entity dependency_error campaign_is_inactive
+    invalid_date_time data_limit_exceeded tariff_restrictions already_in_use
+    """.split()  # noqa: SIM905 - a line each would bury the module
 )
 
 
@@ -118,8 +116,8 @@ class Refused(Exception):
         kind: What it says of the limit that is spent.
     """
 
-    def __init__(self, limits: Mapping[str, int], kind: str) -> None:
-        super().__init__(kind)
+    def __init__(self, message: str, limits: Mapping[str, int], kind: str) -> None:
+        super().__init__(message)
         self.limits = limits
         self.kind = kind
 
@@ -129,39 +127,16 @@ class Answer:
     """A success.
 
     Attributes:
-        result: Its JSON, not yet decoded.
+        data: JSON of `result.data`, not yet decoded; empty when there is none, as after some writes.
+        id: `result.id`, where some writes tell the id that others tell inside the data.
+        total: `total_items`, rows of the whole query; None when not told.
         limits: `metadata.limits`, empty when there are none.
     """
 
-    result: msgspec.Raw
-    limits: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a report.
-
-    Attributes:
-        id: `communication_id`; the row's own `id` is something else in chats and messages.
-        at: When the communication began, aware.
-        communication: None when it was lost or has no usable phone.
-    """
-
-    id: int | None
-    at: datetime | None
-    communication: Communication | None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a report.
-
-    Attributes:
-        total: Rows of the whole query (`total_items`); None when not told.
-    """
-
-    rows: Sequence[Row]
+    data: msgspec.Raw
+    id: Any
     total: int | None
+    limits: Mapping[str, int]
 
 
 class _Envelope(msgspec.Struct):
@@ -177,6 +152,7 @@ class _Metadata(msgspec.Struct):
 
 class _Result(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw()
+    id: Any = None
     metadata: _Metadata | None = None
 
 
@@ -192,33 +168,9 @@ class _Error(msgspec.Struct):
     data: _ErrorData | None = None
 
 
-class _Tag(msgspec.Struct):
-    tag_id: int | None = None
-
-
-class _Row(msgspec.Struct):
-    communication_id: int | str | None = None
-    start_time: datetime | None = None
-    date_time: datetime | None = None
-    is_lost: bool | None = None
-    contact_phone_number: str | int | None = None
-    visitor_phone_number: str | int | None = None
-    tags: list[_Tag | None] | None = None
-    sale_cost: Decimal | None = None  # read from a JSON number's digits: no float in between
-    sale_date: Any = None
-
-
-class _NamedTag(msgspec.Struct):
-    id: int
-    name: str | None = None
-    is_system: bool | None = None
-
-
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _RESULT = msgspec.json.Decoder(_Result)
 _ERROR = msgspec.json.Decoder(_Error)
-_ROWS = msgspec.json.Decoder(list[_Row])
-_TAGS = msgspec.json.Decoder(list[_NamedTag])
 _ENCODER = msgspec.json.Encoder(decimal_format="number")  # `transaction_value` must be a JSON number
 
 
@@ -297,21 +249,24 @@ def answer(asked: Request, content: bytes, *, secrets: Sequence[str]) -> Answer:
         envelope = _ENVELOPE.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise Unreadable("the answer is not a JSON-RPC object") from exc
-    if _is_there(envelope.error):
+    if is_there(envelope.error):
         raise _failure(envelope.error, secrets)
-    if not _is_there(envelope.result):
+    if not is_there(envelope.result):
         raise RemoteProtocolError(SYSTEM, NO_RESULT)
     if envelope.id != asked.id:  # an error may come with `null` instead; a success must not
         raise RemoteProtocolError(SYSTEM, f"CoMagic: {asked.method}: the answer's id is not that of the request")
     try:
-        metadata = _RESULT.decode(envelope.result).metadata
+        result = _RESULT.decode(envelope.result)
     except msgspec.DecodeError:
-        metadata = None  # some methods answer `{}` or `true`; who needs more looks closer
-    return Answer(envelope.result, _limits(metadata))
+        result = _Result()  # some methods answer with other things than an object; who needs data will miss it
+    metadata = result.metadata or _Metadata()
+    return Answer(result.data, result.id, metadata.total_items, _limits(metadata))
 
 
-def _is_there(raw: msgspec.Raw) -> bool:
-    return bytes(raw) not in {b"", b"null"}
+def is_there(raw: msgspec.Raw) -> bool:
+    """Tell whether there is a value, and not `null`."""
+    size = memoryview(raw).nbytes  # a page is too big to be copied for a look
+    return size != 0 and not (size == 4 and bytes(raw) == b"null")
 
 
 def _limits(metadata: _Metadata | None) -> dict[str, int]:
@@ -332,51 +287,9 @@ def _failure(raw: msgspec.Raw, secrets: Sequence[str]) -> RemoteError | Refused:
     mnemonic = mnemonic or kind or str(error.code)
     message = f"CoMagic: {mnemonic}: {told(error.message or 'no message', secrets)}"
     if kind == _LIMIT_EXCEEDED:
-        return Refused(_limits(data.metadata), f"{params.get('limit_type') or ''} {error.message or ''}")
+        return Refused(message, _limits(data.metadata), f"{params.get('limit_type') or ''} {error.message or ''}")
     if kind == _INTERNAL_ERROR:
         return RemoteUnavailable(SYSTEM, message)
     if kind == _IP_NOT_WHITELISTED and (address := told(params.get("ip") or "", secrets)) not in message:
         message = f"{message} ({address})"
     return RemoteRejected(SYSTEM, mnemonic, message)
-
-
-def _data(result: msgspec.Raw, decoder: msgspec.json.Decoder[list[T]]) -> tuple[list[T], _Metadata]:
-    """Return the rows of a result and its metadata.
-
-    Raises:
-        RemoteProtocolError: There are no rows, or they are not what the reference says.
-    """
-    try:
-        decoded = _RESULT.decode(result)
-        metadata = decoded.metadata or _Metadata()
-        if bytes(decoded.data) == b"null" and metadata.total_items == 0:
-            return [], metadata  # arrays are met as null when empty
-        if _is_there(decoded.data):
-            return decoder.decode(decoded.data), metadata
-    except msgspec.DecodeError as exc:
-        if result_is_object(result):
-            # The path in its text, `$[0].start_time`, tells where; values are not in it.
-            raise RemoteProtocolError(SYSTEM, f"CoMagic: an answer with other rows than documented: {exc}") from exc
-    raise RemoteProtocolError(SYSTEM, NO_DATA)
-
-
-def result_is_object(result: msgspec.Raw) -> bool:
-    """Tell whether the result is what every method with data has."""
-    return bytes(result[:1]) == b"{"
-
-
-def page(
-    result: msgspec.Raw, kind: CommunicationType, *, zone: ZoneInfo, region: str, sale_tag_id: int, every: bool = False
-) -> Page:
-    """Decode a page of a report.
-
-    Args:
-        result: Of `Answer`.
-        kind: The report's.
-        zone: Of the account; the times of the rows are local.
-        region: For phones in national spelling.
-        sale_tag_id: The tag that says that a sale stands there, wherever among the tags.
-        every: Also return lost communications and those without a usable phone, their phone empty.
-    """
-    rows, metadata = _data(result, _ROWS)
-    return Page([_row(row, kind, zone, region, sale_tag_id, every) for row in rows], metadata.total_items)

@@ -1,0 +1,264 @@
+"""CoMagic as the use cases need it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from crm_bridge.clients.comagic import reports, rows, wire
+from crm_bridge.clients.comagic.quota import Quota
+from crm_bridge.clients.retry import Clock, Patience, Unreadable, repeat, told
+from crm_bridge.domain.sale import Communication, CommunicationKey, CommunicationType, Sale
+from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteTimeout, RemoteUnavailable
+
+_PAUSES = (1.0, 4.0)
+_JITTER = 1.0
+_TOTAL = timedelta(minutes=5)
+_TIMEOUT = httpx.Timeout(60)  # seconds; a page of 10 000 rows takes its time
+_HEADERS = {"Content-Type": "application/json; charset=UTF-8"}
+
+_IDS = 200  # in one filter: how long its list may be is not documented
+_AROUND = timedelta(days=1)  # a report wants an interval even for known ids
+
+
+class ComagicClient:
+    """A `Telephony` for one run.
+
+    Attributes:
+        requests: HTTP requests made so far, per method, retries included.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: httpx.AsyncClient,
+        url: str,
+        token: str,
+        user_id: int | None,
+        time_zone: ZoneInfo,
+        region: str,
+        sources: tuple[CommunicationType, ...],
+        concurrency: int,
+        clock: Clock,
+        deadline: datetime,
+    ) -> None:
+        """Make a client.
+
+        Args:
+            http: Sends requests; nothing has to be set in it.
+            url: The API's one address.
+            token: A key of the Data API.
+            user_id: The customer for whom an agency's key acts.
+            time_zone: The account's; all times on the wire are of it.
+            region: For phones in national spelling.
+            sources: The kinds of communications that `communications` reads.
+            concurrency: Requests under way at once.
+            clock: All waiting is done on it.
+            deadline: No wait for a quota and no repetition goes beyond it, aware.
+        """
+        self.requests: Counter[str] = Counter()
+        self._http = http
+        self._url = url.rstrip("/")  # a path of its own would be a wrong one
+        self._token = token
+        self._user_id = user_id
+        self._zone = time_zone
+        self._region = region
+        self._sources = sources
+        self._concurrency = concurrency
+        self._clock = clock
+        self._deadline = deadline
+        self._quota = Quota(clock=clock, deadline=deadline)
+        self._turns = asyncio.Semaphore(concurrency)
+
+    @property
+    def quota(self) -> Mapping[str, int]:
+        """The last limits CoMagic reported (`metadata.limits`), as it names them; empty before the first answer."""
+        return self._quota.limits
+
+    def points(self, count: int) -> AbstractAsyncContextManager[None]:
+        """Hold `count` points of the quota for the calls made inside; see `Quota.points`."""
+        return self._quota.points(count)
+
+    async def sale_tag_id(self) -> int:
+        """Find the id of the system tag «Продажа» or "Sale" (`get.tags`); it differs between accounts.
+
+        Raises:
+            RemoteProtocolError: There is not exactly one; the message names COMAGIC_SALE_TAG_ID.
+        """
+        return rows.sale_tag_id(await self._read(wire.GET_TAGS, wire.system_tags()))
+
+    async def communications(
+        self, since: datetime, until: datetime, *, sale_tag_id: int
+    ) -> AsyncGenerator[list[Communication]]:
+        """Read every communication of the interval with a usable phone that was not lost, page by page.
+
+        Full pages of 10 000 rows, one point each: 120 000 calls cost 12 requests. No row comes twice, and none is
+        missed because rows moved between pages; see `reports`. A page may be empty.
+        """
+        reading = rows.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id)
+        for kind in self._sources:
+            pages = reports.read(
+                partial(self._page, kind, reading),
+                since,
+                until,
+                ordered=wire.REPORTS[kind].sortable,
+                concurrency=self._concurrency,
+            )
+            async with aclosing(pages):
+                async for page in pages:
+                    yield page
+
+    async def look(
+        self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
+    ) -> dict[CommunicationKey, Communication]:
+        """Read some communications again, each named by its key and start; one CoMagic no longer has is left out.
+
+        One that is lost by now, or has no usable phone any more, is returned all the same, its phone perhaps empty.
+        """
+        reading = rows.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
+        calls = [
+            partial(self._page, kind, reading, since, until, ids=ids)
+            for kind, since, until, ids in _chunks(communications)
+        ]
+        found = {}
+        wanted = {key for key, _ in communications}
+        async with aclosing(reports.in_order(calls, self._concurrency)) as pages:
+            async for page in pages:
+                for row in page.rows:
+                    if row.communication is not None and row.communication.key in wanted:
+                        found[row.communication.key] = row.communication
+        return found
+
+    async def set_sale(self, sale: Sale) -> int | None:
+        """Set a sale (`set.tag_sales`), once; only a refusal for the quota, which did nothing, is asked again.
+
+        Returns:
+            CoMagic's id of the sale, when it tells one.
+
+        Raises:
+            QuotaSpent, RemoteRejected: It was not set.
+            RemoteUnavailable, RemoteProtocolError: It may have been set.
+        """
+        return rows.sale_id(await self._write(wire.SET_SALE, wire.set_sale(sale, self._zone)))
+
+    async def unset_sale(self, key: CommunicationKey, *, sale_tag_id: int) -> None:
+        """Take the sale off a communication (`unset.tag_communications`); raises like `set_sale`."""
+        await self._write(wire.UNSET_TAG, wire.unset_tag(key, sale_tag_id))
+
+    async def _page(
+        self,
+        kind: CommunicationType,
+        reading: rows.Reading,
+        since: datetime,
+        until: datetime,
+        offset: int = 0,
+        *,
+        ids: Collection[int] = (),
+    ) -> rows.Page:
+        params = wire.report(kind, since, until, zone=self._zone, offset=offset, ids=tuple(ids))
+        return rows.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
+
+    async def _read(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
+        """Make a call that changes nothing, so it is repeated when the network or CoMagic fails for the moment."""
+        left = self._deadline - self._clock.now()
+        patience = Patience(pauses=_PAUSES, jitter=_JITTER, total=min(_TOTAL, max(left, timedelta())))
+        return await _readable(
+            method,
+            lambda: repeat(
+                lambda: self._admitted(method, params),
+                again=_may_pass,
+                patience=patience,
+                clock=self._clock,
+                name=f"CoMagic {method}",
+            ),
+        )
+
+    async def _write(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
+        """Make a call that must not be repeated: nobody knows whether a lost answer was a success."""
+        return await _readable(method, lambda: self._admitted(method, params))
+
+    async def _admitted(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
+        """Make a call when there is a point for it, and again when it is refused for the quota all the same."""
+        times = 0
+        while True:
+            try:
+                async with self._quota.points(1), self._turns:
+                    return await self._exchange(method, params)
+            except wire.Refused as refusal:
+                times += 1
+                self._quota.refused(str(refusal), refusal.limits, kind=refusal.kind, times=times)
+
+    async def _exchange(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
+        request = wire.request(method, params, token=self._token, user_id=self._user_id)
+        self.requests[method] += 1
+        try:
+            response = await self._http.post(
+                self._url, content=request.content, headers=_HEADERS, timeout=_TIMEOUT, follow_redirects=False
+            )
+        except httpx.ReadTimeout as exc:
+            raise RemoteTimeout(wire.SYSTEM, f"CoMagic: {method}: no answer in time") from exc
+        except httpx.DecodingError as exc:
+            raise Unreadable("the answer cannot be decompressed") from exc
+        except httpx.RequestError as exc:
+            raise RemoteUnavailable(
+                wire.SYSTEM, f"CoMagic: {method}: {told(f'{type(exc).__name__} {exc}', (self._token,))}"
+            ) from exc
+        except httpx.InvalidURL as exc:
+            raise RemoteProtocolError(wire.SYSTEM, "CoMagic: COMAGIC_URL is not an address that can be asked") from exc
+        answer = self._answer(request, response)
+        self._quota.note(answer.limits)
+        return answer
+
+    def _answer(self, request: wire.Request, response: httpx.Response) -> wire.Answer:
+        secrets = (self._token,)
+        if response.is_success:
+            return wire.answer(request, response.content, secrets=secrets)
+        # No page of the reference mentions a status, so what the body says comes first.
+        with suppress(Unreadable, RemoteProtocolError):
+            wire.answer(request, response.content, secrets=secrets)
+        status = response.status_code
+        failure = f"CoMagic: {request.method}: HTTP {status}"
+        if status == 429:
+            raise wire.Refused(failure, {}, "")
+        if status == 504:
+            raise RemoteTimeout(wire.SYSTEM, failure)
+        if response.is_server_error:
+            raise RemoteUnavailable(wire.SYSTEM, failure)
+        raise RemoteProtocolError(wire.SYSTEM, f"{failure}: COMAGIC_URL is to be checked")
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, Unreadable) or (isinstance(error, RemoteUnavailable) and not isinstance(error, QuotaSpent))
+
+
+async def _readable(method: str, call: Callable[[], Awaitable[wire.Answer]]) -> wire.Answer:
+    try:
+        return await call()
+    except Unreadable as exc:
+        raise RemoteProtocolError(wire.SYSTEM, f"CoMagic: {method}: {exc}") from exc
+
+
+def _chunks(
+    communications: Collection[tuple[CommunicationKey, datetime]],
+) -> list[tuple[CommunicationType, datetime, datetime, list[int]]]:
+    """Group communications into queries: of one kind, not too many, close enough in time."""
+    chunks = []
+    nearby = reports.SPAN - 2 * _AROUND
+    ordered = sorted(communications, key=lambda item: (item[0].type, item[1], item[0].id))
+    for kind, group in groupby(ordered, key=lambda item: item[0].type):
+        items = list(group)
+        while items:
+            first = items[0][1]
+            chunk = [item for item in items[:_IDS] if item[1] - first <= nearby]
+            chunks.append((kind, first - _AROUND, chunk[-1][1] + _AROUND, [key.id for key, _ in chunk]))
+            items = items[len(chunk) :]
+    return chunks

@@ -1,0 +1,181 @@
+"""What CoMagic's answers hold, as domain values: report rows, tags, the id of a sale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from crm_bridge.clients.comagic import wire
+from crm_bridge.domain.money import to_kopecks
+from crm_bridge.domain.phone import normalize_phone
+from crm_bridge.domain.sale import Communication, CommunicationType
+from crm_bridge.errors import RemoteProtocolError
+
+T = TypeVar("T")
+
+_MOST = Decimal(10**15)  # roubles; beyond, it is not a sum of ours and would not fit a database's integer
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a report.
+
+    Attributes:
+        id: `communication_id`; the row's own `id` is something else in chats and messages.
+        at: When the communication began, aware.
+        communication: None when it was lost, has no usable phone, or no id or time.
+    """
+
+    id: int | None
+    at: datetime | None
+    communication: Communication | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a report.
+
+    Attributes:
+        total: Rows of the whole query (`total_items`); None when not told.
+    """
+
+    rows: Sequence[Row]
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How rows are read.
+
+    Attributes:
+        zone: Of the account; the times of the rows are local.
+        region: For phones in national spelling.
+        sale_tag_id: The tag that says that a sale stands there, wherever among the tags.
+        every: Lost communications, and those without a usable phone, are wanted too; their phone is empty then.
+    """
+
+    zone: ZoneInfo
+    region: str
+    sale_tag_id: int
+    every: bool = False
+
+
+class _Tag(msgspec.Struct):
+    tag_id: int | None = None
+
+
+class _Row(msgspec.Struct):
+    communication_id: int | str | None = None
+    start_time: datetime | None = None
+    date_time: datetime | None = None
+    is_lost: bool | None = None
+    contact_phone_number: str | int | None = None
+    visitor_phone_number: str | int | None = None
+    tags: list[_Tag | None] | None = None
+    sale_cost: Decimal | None = None  # read from the digits of a JSON number: no float in between
+    sale_date: Any = None
+
+
+class _NamedTag(msgspec.Struct):
+    id: int
+    name: str | None = None
+    is_system: bool | None = None
+
+
+class _SaleId(msgspec.Struct):
+    id: Any = None
+
+
+_ROWS = msgspec.json.Decoder(list[_Row])
+_TAGS = msgspec.json.Decoder(list[_NamedTag])
+_SALE_ID = msgspec.json.Decoder(_SaleId)
+
+
+def page(answer: wire.Answer, kind: CommunicationType, reading: Reading) -> Page:
+    """Decode a page of a report.
+
+    Raises:
+        RemoteProtocolError: There is no data, or rows are not as documented.
+    """
+    return Page([_row(row, kind, reading) for row in _data(answer, _ROWS)], answer.total)
+
+
+def sale_tag_id(answer: wire.Answer) -> int:
+    """Find the one system tag that marks a sale among the account's tags.
+
+    Raises:
+        RemoteProtocolError: There is none, or more than one.
+    """
+    found = [
+        tag.id
+        for tag in _data(answer, _TAGS)
+        if tag.is_system is not False and (tag.name or "").strip().casefold() in wire.SALE_TAG_NAMES
+    ]
+    if len(found) != 1:
+        raise RemoteProtocolError(
+            wire.SYSTEM,
+            f"CoMagic has {len(found) or 'no'} system tags «Продажа» or «Sale»: set COMAGIC_SALE_TAG_ID",
+        )
+    return found[0]
+
+
+def sale_id(answer: wire.Answer) -> int | None:
+    """Return the id of the sale that `set.tag_sales` has made: documented flat, seen inside `data`; or told nowhere."""
+    value = answer.id
+    if wire.is_there(answer.data):
+        with suppress(msgspec.DecodeError):  # the sale is set whatever this says
+            value = _SALE_ID.decode(answer.data).id or value
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None
+
+
+def _data(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
+    if not wire.is_there(answer.data):
+        if answer.total == 0 and memoryview(answer.data).nbytes:
+            return []  # an empty array is met as null
+        raise RemoteProtocolError(wire.SYSTEM, wire.NO_DATA)
+    try:
+        return decoder.decode(answer.data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        # Its text tells the place, `$[0].start_time`, and no value.
+        raise RemoteProtocolError(wire.SYSTEM, f"CoMagic: data that is not as documented: {exc}") from exc
+
+
+def _row(row: _Row, kind: CommunicationType, reading: Reading) -> Row:
+    number = row.communication_id
+    row_id = int(number) if isinstance(number, int) or (number is not None and number.isdecimal()) else None
+    written = row.start_time or row.date_time
+    at = None if written is None else _aware(written, reading.zone)
+    communication = None
+    if row_id is not None and at is not None and (reading.every or not row.is_lost):
+        raw = row.contact_phone_number if kind is CommunicationType.CALL else row.visitor_phone_number
+        phone = normalize_phone(raw, reading.region)
+        if phone is not None or reading.every:
+            kopecks = None if row.sale_cost is None else _kopecks(row.sale_cost)
+            tagged = any(tag is not None and tag.tag_id == reading.sale_tag_id for tag in row.tags or ())
+            communication = Communication(
+                type=kind,
+                id=row_id,
+                started_at=at,
+                phone=phone or "",
+                # A sale without its tag or its sum is a sale all the same.
+                tagged=tagged or (kopecks is None and bool(row.sale_date)),
+                sale_kopecks=kopecks,
+            )
+    return Row(row_id, at, communication)
+
+
+def _aware(written: datetime, zone: ZoneInfo) -> datetime:
+    return (written if written.tzinfo else written.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _kopecks(roubles: Decimal) -> int:
+    if not roubles.is_finite() or abs(roubles) >= _MOST:
+        raise RemoteProtocolError(wire.SYSTEM, "CoMagic: a sale_cost that is not a sum")
+    return to_kopecks(roubles)

@@ -1,0 +1,116 @@
+# One source, deployed twice.
+locals {
+  runtime = "python312"
+}
+
+resource "google_cloudfunctions2_function" "sync" {
+  #checkov:skip=CKV_GCP_124:admins call it from outside; Google checks their identity token before the code runs
+  project     = var.project_id
+  name        = "${var.name}-sync"
+  location    = var.region
+  description = "Carries sales from the CRM into CoMagic."
+
+  build_config {
+    runtime           = local.runtime
+    entry_point       = "sync"
+    service_account   = google_service_account.main["build"].id
+    docker_repository = google_artifact_registry_repository.main.id
+    environment_variables = {
+      GOOGLE_FUNCTION_SOURCE = "function/main.py"
+    }
+    source {
+      storage_source {
+        bucket = google_storage_bucket.source.name
+        object = google_storage_bucket_object.source.name
+      }
+    }
+  }
+
+  service_config {
+    # A million calls of a month, of a few hundred bytes each, are held at once.
+    available_memory = "2Gi"
+    available_cpu    = "1"
+    # Longer than Scheduler waits (1800 s), so that a slow last call is never cut off half-way.
+    timeout_seconds = 3600
+    # One run at a time. This alone would not promise it: a new revision overlaps the old one. The lease in the database
+    # does, so these two only save money. While a run goes on, Cloud Run keeps the next caller waiting and then answers
+    # 429 by itself, where the code would say 409; Scheduler repeats either.
+    max_instance_count               = 1
+    max_instance_request_concurrency = 1
+    ingress_settings                 = "ALLOW_ALL"
+    service_account_email            = google_service_account.main["sync"].email
+    environment_variables            = { for key, value in local.environment.sync : key => value if value != null }
+
+    dynamic "secret_environment_variables" {
+      for_each = { for key, secret in local.secrets : key => secret if secret.reader == "sync" }
+      content {
+        key        = secret_environment_variables.key
+        project_id = var.project_id
+        secret     = google_secret_manager_secret.main[secret_environment_variables.key].secret_id
+        version    = google_secret_manager_secret_version.main[secret_environment_variables.key].version
+      }
+    }
+
+    # All traffic: by default only private addresses go through the network, and CoMagic would see a stranger.
+    direct_vpc_egress = var.egress == "direct" ? "VPC_EGRESS_ALL_TRAFFIC" : null
+    dynamic "direct_vpc_network_interface" {
+      for_each = var.egress == "direct" ? [1] : []
+      content {
+        network    = google_compute_network.main[0].name
+        subnetwork = google_compute_subnetwork.main["direct"].name
+      }
+    }
+    vpc_connector                 = var.egress == "connector" ? google_vpc_access_connector.main[0].id : null
+    vpc_connector_egress_settings = var.egress == "connector" ? "ALL_TRAFFIC" : null
+  }
+
+  depends_on = [google_compute_router_nat.main, google_firestore_database.main, time_sleep.grants]
+}
+
+resource "google_cloudfunctions2_function" "exchange" {
+  #checkov:skip=CKV_GCP_124:the IVR calls it from outside; Google checks the caller's identity, or the code its key
+  project     = var.project_id
+  name        = "${var.name}-exchange"
+  location    = var.region
+  description = "Hands callers' cards to operators."
+
+  build_config {
+    runtime           = local.runtime
+    entry_point       = "exchange"
+    service_account   = google_service_account.main["build"].id
+    docker_repository = google_artifact_registry_repository.main.id
+    environment_variables = {
+      GOOGLE_FUNCTION_SOURCE = "function/main.py"
+    }
+    source {
+      storage_source {
+        bucket = google_storage_bucket.source.name
+        object = google_storage_bucket_object.source.name
+      }
+    }
+  }
+
+  service_config {
+    available_memory = "512Mi"
+    available_cpu    = "1" # less than one would allow only one request at a time
+    timeout_seconds  = 60  # a GET waits 25 s at most
+    # 800 panels may wait for a card at once; more instances than these are somebody's mistake, and cost money.
+    max_instance_count               = 10
+    max_instance_request_concurrency = 80
+    ingress_settings                 = "ALLOW_ALL"
+    service_account_email            = google_service_account.main["exchange"].email
+    environment_variables            = { for key, value in local.environment.exchange : key => value if value != null }
+
+    dynamic "secret_environment_variables" {
+      for_each = { for key, secret in local.secrets : key => secret if secret.reader == "exchange" }
+      content {
+        key        = secret_environment_variables.key
+        project_id = var.project_id
+        secret     = google_secret_manager_secret.main[secret_environment_variables.key].secret_id
+        version    = google_secret_manager_secret_version.main[secret_environment_variables.key].version
+      }
+    }
+  }
+
+  depends_on = [google_firestore_database.cards, time_sleep.grants]
+}

@@ -1,0 +1,161 @@
+# The code writes one line at the end of each run, "run finished" or "run failed"; everything here is made of those two, but
+# for exchange, whose answers Cloud Run counts.
+locals {
+  finished = "jsonPayload.message=\"run finished\" NOT jsonPayload.dry_run=true" # a dry run does no work
+  of_sync  = "resource.type=\"cloud_run_revision\" resource.labels.service_name=\"${google_cloudfunctions2_function.sync.name}\""
+
+  counters = {
+    run_finished = local.finished
+    # The second half is a run that could not say so itself: out of memory, out of time.
+    run_failed     = "((severity>=ERROR jsonPayload.message=\"run failed\") OR (httpRequest.status>=500 httpRequest.userAgent=\"Google-Cloud-Scheduler\"))"
+    run_unbalanced = "jsonPayload.message=\"run finished\" jsonPayload.balanced=false"
+  }
+
+  items = ["failed", "deferred"]
+
+  # Monitoring knows the metric NAME/x_y under this name in PromQL.
+  metric   = "logging_googleapis_com:user_${replace(var.name, "-", "_")}"
+  revision = "monitored_resource=\"cloud_run_revision\""
+  exchange = "run_googleapis_com:request_count{${local.revision},service_name=\"${google_cloudfunctions2_function.exchange.name}\"%s}"
+
+  # Items left over, of an average run: of the last six hours, and of the six before.
+  left_over = "(sum(increase(${local.metric}_items_failed_sum{${local.revision}}[6h]%[1]s)) + sum(increase(${local.metric}_items_deferred_sum{${local.revision}}[6h]%[1]s))) / sum(increase(${local.metric}_run_finished{${local.revision}}[6h]%[1]s))"
+
+  alarms = {
+    run_failed = {
+      title    = "a run failed"
+      query    = "sum(increase(${local.metric}_run_failed{${local.revision}}[10m])) > 0"
+      duration = "0s"
+      hint     = "The next run repeats what is missing. If this mail comes again, see /check_setup and /runs."
+    }
+    run_missing = {
+      title = "no run for 26 hours"
+      # 24 hours and 2 more: Monitoring looks back 25 hours at most in such a metric, and its own condition for what is
+      # absent ends at 23.5. This one also notices when there never was a run.
+      query    = "absent_over_time(${local.metric}_run_finished{${local.revision}}[24h])"
+      duration = "7200s"
+      hint     = "See whether the jobs of Cloud Scheduler are paused, and what they were answered."
+    }
+    run_unbalanced = {
+      title    = "the money of a run does not add up"
+      query    = "sum(increase(${local.metric}_run_unbalanced{${local.revision}}[10m])) > 0"
+      duration = "0s"
+      hint     = "A fault of the code. The journal under /runs holds the sums of that run; keep it for who mends it."
+    }
+    items_growing = {
+      title = "failed or deferred items are growing"
+      query = "${format(local.left_over, "")} > ${format(local.left_over, " offset 6h")}"
+      # A heap that one large day leaves, and the next hours clear, is gone by then.
+      duration = "21600s"
+      hint     = "Rows failed and deferred in the journals under /runs tell why: a spent quota, or CoMagic refusing a call."
+    }
+    exchange_5xx = {
+      title    = "exchange answered 5xx"
+      query    = "sum(increase(${format(local.exchange, ",response_code_class=\"5xx\"")}[10m])) > 0"
+      duration = "0s"
+      hint     = "Operators get no cards. The log of the function tells why."
+    }
+  }
+
+  charts = {
+    "Runs an hour" = {
+      finished = "sum(increase(${local.metric}_run_finished{${local.revision}}[1h]))"
+      failed   = "sum(increase(${local.metric}_run_failed{${local.revision}}[1h]))"
+    }
+    "Items left over, an hour" = { for item in local.items :
+      item => "sum(increase(${local.metric}_items_${item}_sum{${local.revision}}[1h]))"
+    }
+    "Answers of exchange, a minute" = {
+      "$${labels.response_code_class}" = "sum by (response_code_class) (increase(${format(local.exchange, "")}[1m]))"
+    }
+  }
+}
+
+resource "google_logging_metric" "counter" {
+  for_each = local.counters
+
+  project = var.project_id
+  name    = "${var.name}/${each.key}"
+  filter  = "${local.of_sync} ${each.value}"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+
+resource "google_logging_metric" "items" {
+  for_each = toset(local.items)
+
+  project         = var.project_id
+  name            = "${var.name}/items_${each.value}"
+  filter          = "${local.of_sync} ${local.finished}"
+  value_extractor = "EXTRACT(jsonPayload.${each.value})"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "DISTRIBUTION"
+  }
+}
+
+resource "google_monitoring_notification_channel" "main" {
+  project      = var.project_id
+  display_name = var.name
+  type         = "email"
+  labels       = { email_address = var.alert_email }
+  depends_on   = [time_sleep.apis]
+}
+
+resource "google_monitoring_alert_policy" "main" {
+  for_each = local.alarms
+
+  project               = var.project_id
+  display_name          = "${var.name}: ${each.value.title}"
+  combiner              = "OR"
+  notification_channels = [google_monitoring_notification_channel.main.id]
+
+  conditions {
+    display_name = each.value.title
+
+    condition_prometheus_query_language {
+      query                     = each.value.query
+      duration                  = each.value.duration
+      evaluation_interval       = "300s"
+      disable_metric_validation = true # Monitoring learns of a new metric minutes later
+    }
+  }
+
+  alert_strategy {
+    auto_close = "86400s"
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = each.value.hint
+  }
+
+  depends_on = [google_logging_metric.counter, google_logging_metric.items]
+}
+
+resource "google_monitoring_dashboard" "main" {
+  project = var.project_id
+
+  dashboard_json = jsonencode({
+    displayName = var.name
+    gridLayout = {
+      columns = 1
+      widgets = [for title, lines in local.charts : {
+        title = title
+        xyChart = {
+          dataSets = [for legend, query in lines : {
+            plotType        = "STACKED_BAR"
+            legendTemplate  = legend
+            timeSeriesQuery = { prometheusQuery = query }
+          }]
+        }
+      }]
+    }
+  })
+
+  depends_on = [time_sleep.apis]
+}

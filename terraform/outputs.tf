@@ -1,0 +1,22 @@
+output "sync_url" {
+  description = "The address of sync."
+  value       = google_cloudfunctions2_function.sync.service_config[0].uri
+}
+
+output "exchange_url" {
+  description = "The address of exchange: cards are at <exchange_url>/api/<id>."
+  value       = google_cloudfunctions2_function.exchange.service_config[0].uri
+}
+
+output "egress_address" {
+  description = "Paste it into CoMagic's whitelist; null when egress is off."
+  value       = one(google_compute_address.main[*].address)
+}
+
+output "admin_commands" {
+  description = "What an admin calls sync with, a line each."
+  value = join("\n", [
+    for path in ["/check_setup", "/check_health", "/?update_db&dry_run&log=changes", "/?update_db&log=changes", "/runs", "/explain?phone=<phone>"] :
+    "curl -sS -m 3600 -H \"Authorization: Bearer $(gcloud auth print-identity-token)\" '${google_cloudfunctions2_function.sync.service_config[0].uri}${path}'"
+  ])
+}

@@ -1,0 +1,48 @@
+locals {
+  secrets = { for key, secret in {
+    COMAGIC_TOKEN    = { reader = "sync", version = var.secret_versions.comagic_token }
+    AGBIS_PASSWORD   = { reader = "sync", version = var.secret_versions.agbis_password }
+    EXCHANGE_API_KEY = { reader = "exchange", version = var.secret_versions.exchange_api_key }
+  } : key => secret if secret.version > 0 }
+
+  secret_values = {
+    COMAGIC_TOKEN    = var.comagic_token
+    AGBIS_PASSWORD   = var.agbis_password
+    EXCHANGE_API_KEY = var.exchange_api_key
+  }
+}
+
+resource "google_secret_manager_secret" "main" {
+  for_each = local.secrets
+
+  project   = var.project_id
+  secret_id = "${var.name}-${replace(lower(each.key), "_", "-")}"
+
+  replication {
+    auto {}
+  }
+
+  depends_on = [time_sleep.apis]
+}
+
+resource "google_secret_manager_secret_version" "main" {
+  for_each = local.secrets
+
+  secret                 = google_secret_manager_secret.main[each.key].id
+  secret_data_wo         = local.secret_values[each.key] # sent and forgotten: in no state
+  secret_data_wo_version = each.value.version
+  deletion_policy        = "DISABLE" # an old value can be enabled again for as long as its secret lives
+
+  lifecycle {
+    create_before_destroy = true # the function moves to the new version before the old one goes
+  }
+}
+
+resource "google_secret_manager_secret_iam_member" "main" {
+  for_each = local.secrets
+
+  project   = var.project_id
+  secret_id = google_secret_manager_secret.main[each.key].secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = google_service_account.main[each.value.reader].member
+}

@@ -1,0 +1,88 @@
+"""Databases for every test: `store` and `cards` on SQLite, and on Firestore when its emulator can be had."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from google.cloud.firestore import AsyncClient
+
+from crm_bridge.ports import CardStore, SalesStore
+from databases import Database, FirestoreDatabase, SqliteDatabase
+from emulator import NoEmulatorError, firestore_emulator
+
+_MISSING = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"  # what functions-framework runs
+
+
+@pytest.fixture(scope="session")
+def emulator_host(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give `host:port` of a Firestore emulator: that of FIRESTORE_EMULATOR_HOST, or one of our own.
+
+    Without one the tests that need it are skipped, and the summary says so in capitals; with CI=true they fail.
+    """
+    if host := os.environ.get("FIRESTORE_EMULATOR_HOST"):
+        yield host
+        return
+    try:
+        with firestore_emulator() as host:
+            yield host
+    except NoEmulatorError as exc:
+        request.config.stash[_MISSING] = str(exc)
+        if os.environ.get("CI", "").lower() in {"true", "1"}:
+            pytest.fail(f"No Firestore emulator: {exc}")
+        pytest.skip(f"no Firestore emulator: {exc}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if missing := config.stash.get(_MISSING, None):
+        terminalreporter.section("FIRESTORE WAS NOT TESTED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"There is no Firestore emulator: {missing}.", red=True)
+        terminalreporter.line("It comes with: gcloud components install cloud-firestore-emulator; it needs Java.")
+
+
+@pytest.fixture(scope="session")
+async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """Keep one event loop until the end: whatever uses Firestore must not have a loop of its own.
+
+    gRPC has one queue of events in a process; what arrives after its loop was closed fails some later test.
+    """
+    yield  # noqa: PT022 - the loop lasts as long as this fixture
+
+
+@pytest.fixture(params=["sqlite", "firestore"])
+def closed_database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    if request.param == "sqlite":
+        return SqliteDatabase(tmp_path / "data" / "bridge.db")
+    return FirestoreDatabase(request.getfixturevalue("emulator_host"))
+
+
+@pytest.fixture
+async def database(closed_database: Database, one_loop: None) -> AsyncIterator[Database]:
+    """An empty database; the stores a test opens on it are closed afterwards."""
+    yield closed_database
+    await closed_database.close()
+
+
+@pytest.fixture
+async def store(database: Database) -> SalesStore:
+    return database.sales()
+
+
+@pytest.fixture
+async def cards(database: Database) -> CardStore:
+    return database.cards()
+
+
+@pytest.fixture
+async def firestore_client(emulator_host: str, one_loop: None) -> AsyncIterator[AsyncClient]:
+    """A client of an empty Firestore."""
+    database = FirestoreDatabase(emulator_host)
+    yield database.client()
+    await database.close()

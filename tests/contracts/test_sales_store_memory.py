@@ -1,0 +1,180 @@
+"""What every SalesStore promises of phones, orders, clients, events and notes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from contracts.values import MICROSECOND, NOON, client, event, full_phone, lease, order, phone
+from crm_bridge.domain.aggregate import Client, Order
+from crm_bridge.domain.state import CrmSession, SaleTag, Watermark
+from crm_bridge.ports import Changes, SalesStore
+from dumping import dump
+
+pytestmark = pytest.mark.anyio
+
+STRANGE = [
+    "1/2",
+    "/",
+    ".",
+    "..",
+    "__all__",
+    "__",
+    "____",
+    "%2F",
+    "%",
+    "",
+    "a b",
+    "Ёж",
+    "🙂",
+    "a\tb\n",
+    "'; --",
+    "x" * 300,
+]
+
+
+@pytest.fixture
+async def held(store: SalesStore) -> SalesStore:
+    """The store, with its lease held by run `r1`."""
+    await store.take_lease(lease("r1"), now=NOON)
+    return store
+
+
+class TestMemory:
+    async def test_an_empty_database_answers(self, store: SalesStore) -> None:
+        assert await store.phones(["1"]) == {}
+        assert await store.orders(["1"]) == {}
+        assert await store.clients(["1"]) == {}
+        assert await store.orders_of_clients(["1"]) == []
+        assert await store.orders_of_phones(["1"]) == []
+        assert await store.events("1") == []
+        assert await store.state(Watermark) is None
+        assert not await store.has_phones()
+        assert [page async for page in store.all_phones()] == []
+        assert await dump(store) == {}
+
+    async def test_nothing_asked_is_nothing_found(self, held: SalesStore) -> None:
+        await held.write([Changes(orders=[order("1")], phones=[phone("1")], clients=[client("1")])], run_id="r1")
+
+        assert (await held.phones([]), await held.orders([]), await held.clients([])) == ({}, {}, {})
+        assert (await held.orders_of_clients([]), await held.orders_of_phones([])) == ([], [])
+
+    async def test_a_write_of_nothing_needs_no_lease(self, store: SalesStore) -> None:
+        await store.write([], run_id="r1")
+        await store.write([Changes()], run_id="r1")
+
+        assert await dump(store) == {}
+
+    async def test_every_field_comes_back(self, held: SalesStore) -> None:
+        full, plain = full_phone("79261234567"), phone("79031112233", paid_at=None)
+        orders = [order("1"), Order(order_id="2", client_id="c", changed_at=NOON, ordered_at=NOON)]
+        clients = [client("1"), client("2", phone=None)]
+        lines = [event("79261234567", "r1", error="tag_not_found", sale_id=3, previous_kopecks=1, sold_at=None)]
+        await held.write([Changes(phones=[full, plain], orders=orders, clients=clients, events=lines)], run_id="r1")
+
+        assert await held.phones([full.phone, plain.phone]) == {full.phone: full, plain.phone: plain}
+        assert await held.orders(["1", "2"]) == {"1": orders[0], "2": orders[1]}
+        assert await held.clients(["1", "2"]) == {"1": clients[0], "2": clients[1]}
+        assert await held.events("79261234567") == lines
+
+    async def test_times_come_back_in_utc_to_the_microsecond(self, held: SalesStore) -> None:
+        moscow = datetime(2026, 3, 1, 15, 0, 0, 1, tzinfo=timezone(timedelta(hours=3)))
+        await held.write([Changes(clients=[Client(client_id="c", phone=None, seen_at=moscow)])], run_id="r1")
+
+        seen_at = (await held.clients(["c"]))["c"].seen_at
+
+        assert type(seen_at) is datetime
+        assert seen_at.isoformat() == "2026-03-01T12:00:00.000001+00:00"
+
+    async def test_ids_may_be_anything(self, held: SalesStore) -> None:
+        orders = {key: order(key, client_id=key) for key in STRANGE}
+        clients = {key: client(key) for key in STRANGE}
+        await held.write([Changes(orders=list(orders.values()), clients=list(clients.values()))], run_id="r1")
+
+        assert await held.orders(STRANGE) == orders
+        assert await held.clients(STRANGE) == clients
+        for key in STRANGE:
+            assert await held.orders_of_clients([key]) == [orders[key]]
+
+    async def test_orders_are_found_by_phone_and_by_client(self, held: SalesStore) -> None:
+        orders = [order("1", client_id="a", phone="7"), order("2", client_id="a", phone=None), order("3", phone="7")]
+        await held.write([Changes(orders=orders)], run_id="r1")
+
+        assert _ids(await held.orders_of_phones(["7", "8", "7"])) == ["1", "3"]
+        assert _ids(await held.orders_of_clients(["a", "b"])) == ["1", "2"]
+
+    async def test_a_moved_order_is_found_under_its_new_phone_only(self, held: SalesStore) -> None:
+        await held.write([Changes(orders=[order("1", phone="7")])], run_id="r1")
+        await held.write([Changes(orders=[order("1", phone="8")])], run_id="r1")
+
+        assert await held.orders_of_phones(["7"]) == []
+        assert await held.orders_of_phones(["8"]) == [order("1", phone="8")]
+
+    async def test_many_are_found_at_once(self, held: SalesStore) -> None:
+        keys = [f"{number:05}" for number in range(400)]
+        changes = Changes(orders=[order(key, client_id=key, phone=key) for key in keys], phones=list(map(phone, keys)))
+        await held.write([changes], run_id="r1")
+        asked = [f"{number:05}" for number in range(-300, 500)]
+
+        assert sorted(await held.orders(asked)) == keys
+        assert sorted(await held.phones(set(asked))) == keys
+        assert _ids(await held.orders_of_phones(asked)) == keys
+        assert _ids(await held.orders_of_clients(asked)) == keys
+
+    async def test_all_phones_come_once_in_pages(self, held: SalesStore) -> None:
+        numbers = [f"7926{number:07}" for number in range(4500)]
+        await held.write([Changes(phones=[phone(number)]) for number in numbers], run_id="r1")
+
+        pages = [page async for page in held.all_phones()]
+
+        assert len(pages) > 1
+        assert sorted(found.phone for page in pages for found in page) == numbers
+        assert await held.has_phones()
+
+    async def test_phones_may_change_while_they_are_read(self, held: SalesStore) -> None:
+        numbers = [f"7926{number:07}" for number in range(4100)]
+        await held.write([Changes(phones=[phone(number)]) for number in numbers], run_id="r1")
+        found: list[str] = []
+
+        async for page in held.all_phones():
+            found += [one.phone for one in page]
+            last = replace(page[-1], comment="changed")
+            await held.write([Changes(phones=[last], gone=[page[0].phone])], run_id="r1")
+
+        assert found == numbers
+
+    async def test_a_phone_that_is_gone_is_gone(self, held: SalesStore) -> None:
+        await held.write([Changes(phones=[phone("1")])], run_id="r1")
+        await held.write([Changes(gone=["1"])], run_id="r1")
+
+        assert await held.phones(["1"]) == {}
+        assert not await held.has_phones()
+
+    async def test_history_comes_oldest_first(self, held: SalesStore) -> None:
+        lines = [event("1", run_id, at=NOON + age * MICROSECOND) for run_id, age in [("b", 0), ("a", 1), ("c", 2)]]
+        await held.write([Changes(events=[line]) for line in reversed(lines)], run_id="r1")
+        await held.write([Changes(events=[event("2", "a")])], run_id="r1")
+
+        assert await held.events("1") == lines
+
+    async def test_the_latest_line_of_a_run_replaces_its_earlier_one(self, held: SalesStore) -> None:
+        later = event("1", "r1", at=NOON + MICROSECOND, result="failed", error="timeout")
+        await held.write([Changes(events=[event("1", "r1")]), Changes(events=[later])], run_id="r1")
+
+        assert await held.events("1") == [later]
+
+    async def test_notes_need_no_lease_and_replace_each_other(self, store: SalesStore) -> None:
+        session = CrmSession(session_id="s", refresh_id="", renewed_at=NOON, login_at=NOON)
+        mark = Watermark(read_until=None, refreshed_at=NOON)
+        for note in (SaleTag(tag_id=1), session, Watermark(read_until=NOON, refreshed_at=None), mark):
+            await store.save_state(note)
+
+        assert await store.state(SaleTag) == SaleTag(tag_id=1)
+        assert await store.state(CrmSession) == session
+        assert await store.state(Watermark) == mark
+
+
+def _ids(orders: list[Order]) -> list[str]:
+    return sorted(order.order_id for order in orders)

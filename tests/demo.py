@@ -1,0 +1,84 @@
+"""`make demo`: the main job twice, on simulated systems; the second run has nothing to do.
+
+Prints the first answer, then the counters of the second. Exits with 1 when anything is not as promised.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from running import running_function
+from sandbox.serve import serve_in_thread
+from sandbox.world import World, populate
+
+COUNTERS = (
+    "tags_applied",
+    "tags_removed_updated",
+    "tags_removed",
+    "problem",
+    "failed",
+    "deferred",
+    "money",
+    "requests",
+)
+
+
+def main() -> int:
+    world = World()
+    populate(world, seed=1, phones=60)
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "function.log").open("w+b") as output:
+        with serve_in_thread(world) as base:
+            settings = {
+                "STORE_URL": f"sqlite:///{folder}/bridge.db",
+                "AGBIS_URL": f"{base}{world.agbis.base_path}",
+                "AGBIS_USER": "api",
+                "AGBIS_PASSWORD": "secret",
+                "COMAGIC_URL": f"{base}{world.comagic.path}",
+                "COMAGIC_TOKEN": "token",
+            }
+            with running_function("sync", settings, output=output) as function:
+                first = httpx.get(f"{function.url}/?update_db", timeout=120).json()
+                print(json.dumps(first, ensure_ascii=False, indent=2))
+                second = httpx.get(f"{function.url}/?update_db", timeout=120).json()
+        journal = second.get("journal", {})
+        print("\nThe same call again:")
+        print(json.dumps({name: journal.get(name) for name in COUNTERS}, ensure_ascii=False, indent=2))
+        problems = _problems(first.get("journal", {}), journal)
+        if problems:
+            output.seek(0)
+            sys.stderr.write(output.read().decode(errors="replace"))
+    for problem in problems:
+        print(f"NOT AS PROMISED: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _problems(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    problems = []
+    results = {row["result"] for row in first.get("log", [])}
+    problems += [
+        f"the first journal has no {result}"
+        for result in ("applied", "updated", "problem", "not_found")
+        if result not in results
+    ]
+    problems += [
+        f"{which} run's money is not balanced"
+        for which, journal in (("first", first), ("second", second))
+        if not journal.get("money", {}).get("balanced")
+    ]
+    problems += [
+        f"the second run has {name}: {second.get(name)}"
+        for name in ("tags_applied", "tags_removed_updated", "tags_removed")
+        if second.get(name) != 0
+    ]
+    return problems
+
+
+if __name__ == "__main__":
+    sys.exit(main())

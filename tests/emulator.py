@@ -1,0 +1,81 @@
+"""Google's own Firestore emulator, started for as long as it is needed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_JAR = "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
+_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+_START_SECONDS = 60
+
+
+class NoEmulatorError(Exception):
+    """The emulator cannot be had here; the message tells what is missing."""
+
+
+@contextmanager
+def firestore_emulator() -> Iterator[str]:
+    """Start an emulator, empty, in memory, and stop it afterwards.
+
+    Yields:
+        Its `host:port`, for FIRESTORE_EMULATOR_HOST.
+
+    Raises:
+        NoEmulatorError: There is no gcloud, no emulator in it or no Java, or it does not start.
+    """
+    command = _command()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # Java itself, because gcloud leaves it running when it is stopped.
+    process = subprocess.Popen(
+        [*command, "start", "--host=127.0.0.1", f"--port={port}"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(process, f"http://127.0.0.1:{port}/")
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _command() -> list[str]:
+    gcloud, java = shutil.which("gcloud"), shutil.which("java")
+    if not gcloud or not java:
+        raise NoEmulatorError(f"{'java' if gcloud else 'gcloud'} is not installed")
+    info = [gcloud, "info", "--format=value(installation.sdk_root)"]
+    root = subprocess.run(info, capture_output=True, text=True, check=False).stdout.strip()
+    jar = Path(root, _JAR)
+    if not root or not jar.exists():
+        raise NoEmulatorError("gcloud has no component cloud-firestore-emulator")
+    return [java, "-Xmx1g", "-cp", str(jar), _MAIN]
+
+
+def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise NoEmulatorError(f"it ended at once with status {process.returncode}")
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                if answer.read().strip() == b"Ok":
+                    return
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.1)
+    raise NoEmulatorError(f"it did not answer within {_START_SECONDS} seconds")

@@ -1,0 +1,151 @@
+"""What is particular to Firestore: its failures told by their own names, and the shape of what is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.api_core.exceptions import Aborted, GoogleAPICallError, ServiceUnavailable
+from google.cloud.firestore import AsyncClient, AsyncTransaction
+
+from contracts.values import NOON, card, full_phone, lease, phone, run
+from crm_bridge.errors import LeaseLost
+from crm_bridge.ports import Changes
+from crm_bridge.stores.firestore import FirestoreSalesStore
+from crm_bridge.stores.firestore_calls import in_chunks
+from crm_bridge.stores.firestore_cards import FirestoreCardStore
+from databases import FirestoreDatabase
+
+pytestmark = pytest.mark.anyio
+
+aborted: Any = Aborted  # their constructors have no types
+unavailable: Any = ServiceUnavailable
+
+
+@pytest.fixture
+async def sales(firestore_client: AsyncClient) -> FirestoreSalesStore:
+    store = FirestoreSalesStore(firestore_client)
+    await store.take_lease(lease("r1"), now=NOON)
+    return store
+
+
+async def test_times_and_bytes_are_native_and_what_expires_says_when(firestore_client: AsyncClient) -> None:
+    """TTL policies take timestamps only."""
+    await FirestoreSalesStore(firestore_client).save_run(run("r1", journal=b"{}"))
+    await FirestoreCardStore(firestore_client).put(card("a1"))
+
+    for path in ("runs/r1", "runs/r1-0", "cards/a1"):
+        found = (await firestore_client.document(path).get()).to_dict()
+        assert found is not None
+        assert found["expires_at"] - NOON in {timedelta(days=90), timedelta(hours=1)}
+    assert isinstance((await firestore_client.document("runs/r1-0").get()).get("part"), bytes)
+
+
+async def test_a_transaction_is_tried_again_while_others_are_in_its_way(
+    sales: FirestoreSalesStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, calls = AsyncTransaction._commit, 0
+
+    async def busy(self: AsyncTransaction) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls <= 7:  # more than the library's own five
+            raise aborted("Transaction lock timeout")
+        return await commit(self)
+
+    monkeypatch.setattr(AsyncTransaction, "_commit", busy)
+
+    await sales.write([Changes(phones=[full_phone("1")])], run_id="r1")
+
+    assert await sales.phones(["1"]) == {"1": full_phone("1")}
+
+
+async def test_a_transaction_that_never_gets_through_is_aborted_by_name(
+    sales: FirestoreSalesStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library says ValueError when its attempts are spent."""
+
+    async def busy(_: AsyncTransaction) -> Any:
+        raise aborted("Transaction lock timeout")
+
+    async def no_pause(_: float) -> None:
+        pass
+
+    monkeypatch.setattr(AsyncTransaction, "_commit", busy)
+    monkeypatch.setattr("crm_bridge.stores.firestore.asyncio.sleep", no_pause)
+
+    with pytest.raises(Aborted):
+        await sales.write([Changes(phones=[phone("1")])], run_id="r1")
+
+
+async def test_a_transaction_that_cannot_begin_tells_why(
+    sales: FirestoreSalesStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library says ValueError, because it then rolls back what has not begun."""
+
+    async def down(*_: object, **__: object) -> Any:
+        raise unavailable("down")
+
+    monkeypatch.setattr(sales._client._firestore_api, "begin_transaction", down)
+
+    with pytest.raises(ServiceUnavailable):
+        await sales.write([Changes(phones=[phone("1")])], run_id="r1")
+
+
+async def test_a_lost_lease_is_told_though_the_database_stutters(
+    sales: FirestoreSalesStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: object, **__: object) -> Any:
+        raise unavailable("down")
+
+    monkeypatch.setattr(sales._client._firestore_api, "rollback", down)
+
+    with pytest.raises(LeaseLost):
+        await sales.write([Changes(phones=[phone("1")])], run_id="another")
+
+
+async def test_a_read_that_breaks_off_is_repeated(sales: FirestoreSalesStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library repeats the start of a stream, not its middle."""
+    await sales.write([Changes(phones=[phone("1")])], run_id="r1")
+    get_all, calls = sales._client.get_all, 0
+
+    async def broken(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        async for found in get_all(*args, **kwargs):
+            yield found
+            if calls == 1:
+                raise unavailable("connection reset")
+
+    monkeypatch.setattr(sales._client, "get_all", broken)
+
+    assert await sales.phones(["1"]) == {"1": phone("1")}
+    assert calls == 2
+
+
+async def test_a_card_is_not_waited_for_when_the_database_is_down(one_loop: None) -> None:
+    database = FirestoreDatabase("127.0.0.1:1")
+    begun = time.monotonic()
+
+    with pytest.raises(Exception, match=r"(?i)timeout|unavailable|connect") as raised:
+        await database.cards().get("a1", now=NOON)
+
+    assert isinstance(raised.value, GoogleAPICallError) or raised.value.__cause__
+    assert time.monotonic() - begun < 15
+    await database.close()
+
+
+async def test_chunks_are_read_in_order_and_the_first_failure_is_told() -> None:
+    async def read(some: Any) -> list[int]:
+        await asyncio.sleep(0.01 / (some[0] + 1))
+        if 66 in some:
+            raise unavailable("down")
+        return [number * 2 for number in some]
+
+    assert await in_chunks(read, range(50), size=7) == [number * 2 for number in range(50)]
+    assert await in_chunks(read, [], size=7) == []
+    with pytest.raises(ServiceUnavailable):
+        await in_chunks(read, range(100), size=7)

@@ -1,0 +1,101 @@
+"""A copy of the project that Terraform can deploy to the stand-in of `provider.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from terraform.configuration import ROOT
+
+SECRETS = {"comagic_token": "token-of-comagic", "agbis_password": "password-of-agbis"}
+
+
+class Deployment:
+    """One folder with the project, its state and the values of an admin."""
+
+    def __init__(self, folder: Path, providers: Mapping[str, str]) -> None:
+        self.root = folder
+        self.folder = folder / "terraform"
+        self._env = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+        self._env |= {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", **providers}
+        for name in ("terraform", "function"):
+            ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars", "build", "__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        shutil.copy(ROOT / "requirements.txt", folder)
+        shutil.copy(ROOT / "terraform/terraform.example.tfvars", self.folder / "terraform.tfvars")
+
+    def terraform(self, *command: str, **variables: object) -> subprocess.CompletedProcess[str]:
+        """Run Terraform.
+
+        Returns:
+            Its exit code, and all it said in `stdout`.
+        """
+        return self._run(command, variables)
+
+    def _run(
+        self, command: tuple[str, ...], variables: Mapping[str, object], given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        values = (
+            f"-var={name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in variables.items()
+        )
+        return subprocess.run(
+            ["terraform", command[0], "-no-color", *values, *command[1:]],
+            cwd=self.folder,
+            env=self._env,
+            input=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def value(self, expression: str, **variables: object) -> Any:
+        """What an expression of the files comes to, before anything is applied."""
+        done = self._run(("console",), variables, given=f"jsonencode({expression})\n")
+        assert done.returncode == 0, done.stdout
+        return json.loads(json.loads(done.stdout))  # the console shows a text in quotes
+
+    def apply(self, **variables: object) -> None:
+        done = self.terraform("apply", "-auto-approve", "-refresh=false", "-parallelism=20", **variables)
+        assert done.returncode == 0, done.stdout
+
+    def plan(self, **variables: object) -> dict[str, str]:
+        """What an apply would do: the action on each resource that it would touch."""
+        done = self.terraform("plan", "-json", "-refresh=false", **variables)
+        assert done.returncode == 0, done.stdout
+        lines = map(json.loads, done.stdout.splitlines())
+        changes = [line["change"] for line in lines if line["type"] == "planned_change"]
+        return {change["resource"]["addr"]: change["action"] for change in changes}
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """The arguments and answers of each resource, by its address, those of modules too."""
+        return {
+            _address(resource, instance): instance["attributes"]
+            for resource in self._stored()["resources"]
+            for instance in resource["instances"]
+        }
+
+    def outputs(self) -> dict[str, Any]:
+        return {name: output["value"] for name, output in self._stored()["outputs"].items()}
+
+    def environment(self, function: str) -> dict[str, str]:
+        """The environment variables of a function, with a name in place of a secret's value."""
+        config = self.state()[f"google_cloudfunctions2_function.{function}"]["service_config"][0]
+        secrets = {variable["key"]: variable["secret"] for variable in config["secret_environment_variables"]}
+        return {**config["environment_variables"], **secrets}
+
+    def _stored(self) -> dict[str, Any]:
+        stored: dict[str, Any] = json.loads((self.folder / "terraform.tfstate").read_text())
+        return stored
+
+
+def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
+    """The address as Terraform writes it, for example `module.a["b"].type.name["c"]`."""
+    parts = [resource.get("module"), "data" if resource["mode"] == "data" else None, resource["type"], resource["name"]]
+    index = instance.get("index_key")
+    return ".".join(part for part in parts if part) + ("" if index is None else f"[{json.dumps(index)}]")

@@ -1,0 +1,96 @@
+"""What is deployed, and when."""
+
+from __future__ import annotations
+
+import ast
+import zipfile
+from pathlib import Path
+
+from terraform.archive import build, files
+from terraform.configuration import ROOT
+from terraform.deployment import Deployment
+
+BOTH_FUNCTIONS = {
+    "google_cloudfunctions2_function.sync": "update",
+    "google_cloudfunctions2_function.exchange": "update",
+    "google_storage_bucket_object.source": "replace",
+}
+
+
+def test_the_archive_holds_what_main_imports_and_nothing_else() -> None:
+    assert set(files(ROOT)) == {"requirements.txt", *_imported_from(ROOT / "function", "main.py")}
+
+
+def _imported_from(folder: Path, start: str) -> set[str]:
+    """The files under `folder` that running `start` can load."""
+    found: set[str] = set()
+    waiting = {start}
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        for node in ast.walk(ast.parse((folder / name).read_text())):
+            modules = set()
+            if isinstance(node, ast.Import):
+                modules = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            for module in modules:
+                parts = module.split(".")
+                packages = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+                candidates = {f"{package}/__init__.py" for package in packages} | {f"{packages[-1]}.py"}
+                waiting |= {path for path in candidates if (folder / path).is_file()} - found
+    return {f"{folder.name}/{name}" for name in found}
+
+
+def test_nothing_in_function_is_left_out_but_caches() -> None:
+    """A page or a table beside the code would be missing in the cloud."""
+    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "function").rglob("*") if path.is_file()}
+
+    assert {name for name in there if "__pycache__" not in name} == set(files(ROOT)) - {"requirements.txt"}
+
+
+def test_the_framework_is_pinned_where_the_build_looks() -> None:
+    """Otherwise the build adds versions of its own."""
+    assert "functions-framework==" in (ROOT / "requirements.txt").read_text()
+
+
+def test_the_builder_lists_what_terraform_lists(default_deployment: Deployment, tmp_path: Path) -> None:
+    zipped = tmp_path / "source.zip"
+    build(default_deployment.root, zipped)
+
+    listed = default_deployment.state()["data.archive_file.source"]["source"]
+    with zipfile.ZipFile(zipped) as archive:
+        assert {name: archive.read(name).decode() for name in archive.namelist()} == {
+            source["filename"]: source["content"] for source in listed
+        }
+
+
+def test_a_changed_source_is_deployed(deployed: Deployment) -> None:
+    with (deployed.root / "function/main.py").open("a") as main:
+        main.write("\n# changed\n")
+
+    assert deployed.plan() == BOTH_FUNCTIONS
+
+
+def test_a_new_file_and_another_package_are_deployed(deployed: Deployment) -> None:
+    (deployed.root / "function/crm_bridge/new.py").write_text("")
+    assert deployed.plan() == BOTH_FUNCTIONS
+
+    (deployed.root / "function/crm_bridge/new.py").unlink()
+    (deployed.root / "requirements.txt").write_text("functions-framework==4.0\n")
+    assert deployed.plan() == BOTH_FUNCTIONS
+
+
+def test_nothing_else_is_deployed(deployed: Deployment) -> None:
+    for name in (
+        ".env",
+        "README.md",
+        "function/notes.txt",
+        "function/__pycache__/main.pyc",
+        "tests/test_main.py",
+    ):
+        path = deployed.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("changed")
+
+    assert deployed.plan() == {}

@@ -1,0 +1,282 @@
+"""What stands in the cloud after an apply."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_bridge.domain.card import Card
+from crm_bridge.domain.decision import Result
+from crm_bridge.domain.run import Run
+from crm_bridge.stores.sales import ORDERS, PHONES, RUNS, SALES, JournalPart
+from terraform.configuration import ROOT, Configuration
+from terraform.deployment import SECRETS, Deployment
+
+CODE = {path.name: path.read_text() for path in (ROOT / "function").rglob("*.py")}
+
+
+def test_a_handful_of_values_is_enough(default_deployment: Deployment) -> None:
+    example = (ROOT / "terraform/terraform.example.tfvars").read_text()
+
+    assert len(re.findall(r"^\w+ *=", example, re.MULTILINE)) + len(SECRETS) <= 7
+    assert default_deployment.outputs()["sync_url"] == "https://crm-bridge-sync.run.app"
+
+
+def test_every_resource_names_its_project(default_deployment: Deployment) -> None:
+    """There is no provider block, so a resource without one would land in the admin's project of the day."""
+    lost = [
+        address
+        for address, values in default_deployment.state().items()
+        if values.get("project", "my-project") != "my-project"
+    ]
+
+    # These belong to another resource, which names the project.
+    assert {address.split(".")[0] for address in lost} <= {"google_secret_manager_secret_version"}
+
+
+def test_sync_runs_one_request_at_a_time_for_up_to_an_hour(default_deployment: Deployment) -> None:
+    config = _config(default_deployment, "sync")
+
+    assert (config["max_instance_count"], config["max_instance_request_concurrency"]) == (1, 1)
+    assert config["timeout_seconds"] == 3600
+    assert config["available_memory"] == "2Gi"
+
+
+def test_exchange_scales_out(default_deployment: Deployment) -> None:
+    config = _config(default_deployment, "exchange")
+
+    assert config["max_instance_count"] > 1
+    assert config["max_instance_request_concurrency"] > 1
+    assert config["available_cpu"] == "1"
+
+
+def test_both_functions_start_from_one_source(default_deployment: Deployment) -> None:
+    state = default_deployment.state()
+    sync, exchange = (
+        state[f"google_cloudfunctions2_function.{name}"]["build_config"][0] for name in ("sync", "exchange")
+    )
+
+    assert (sync["entry_point"], exchange["entry_point"]) == ("sync", "exchange")
+    assert (
+        sync["environment_variables"]
+        == {"GOOGLE_FUNCTION_SOURCE": "function/main.py"}
+        == exchange["environment_variables"]
+    )
+    assert sync["source"] == exchange["source"]
+
+
+def test_scheduler_calls_what_sync_understands(default_deployment: Deployment) -> None:
+    state = default_deployment.state()
+    address = state["google_cloudfunctions2_function.sync"]["service_config"][0]["uri"]
+    targets = {
+        name: state[f'google_cloud_scheduler_job.main["{name}"]']["http_target"][0] for name in ("daily", "hourly")
+    }
+
+    assert {name: target["uri"] for name, target in targets.items()} == {
+        "daily": f"{address}/?update_db",
+        "hourly": f"{address}/",
+    }
+    for target in targets.values():
+        assert target["http_method"] == "GET"
+        assert target["oidc_token"] == [{"audience": address, "service_account_email": "email of crm-bridge-scheduler"}]
+
+
+def test_scheduler_waits_for_a_run_and_repeats_with_patience(default_deployment: Deployment) -> None:
+    state = default_deployment.state()
+    budget = int(default_deployment.environment("sync")["SYNC_TIME_BUDGET_SECONDS"])
+
+    for name in ("daily", "hourly"):
+        job = state[f'google_cloud_scheduler_job.main["{name}"]']
+        retry = job["retry_config"][0]
+        assert job["time_zone"] == "Europe/Moscow"
+        assert (
+            budget < _seconds(job["attempt_deadline"]) == 1800 <= _config(default_deployment, "sync")["timeout_seconds"]
+        )
+        assert retry["retry_count"] > 0
+        assert _seconds(retry["min_backoff_duration"]) >= 120  # the longest Retry-After that passes by itself
+
+
+def test_a_pause_stops_both_jobs(deployed: Deployment, configuration: Configuration) -> None:
+    jobs = [f'google_cloud_scheduler_job.main["{name}"]' for name in ("daily", "hourly")]
+
+    assert deployed.plan(schedule_paused=True) == dict.fromkeys(jobs, "update")
+    assert configuration.resources["google_cloud_scheduler_job.main"]["paused"] == "${var.schedule_paused}"
+
+
+def test_the_database_of_sales_is_safe(configuration: Configuration) -> None:
+    database = configuration.resources["google_firestore_database.main"]
+
+    assert database["delete_protection_state"] == "DELETE_PROTECTION_ENABLED"
+    assert database["deletion_policy"] == "ABANDON"
+    assert database["point_in_time_recovery_enablement"] == "POINT_IN_TIME_RECOVERY_ENABLED"
+
+
+def test_old_runs_and_cards_go_by_the_field_that_the_code_writes(configuration: Configuration) -> None:
+    policy = configuration.resources["google_firestore_field.expires_at"]
+    written: dict[str, list[Any]] = {"runs": [Run, JournalPart], "cards": [Card]}
+
+    assert policy["ttl_config"] == [{}]
+    assert set(policy["for_each"]) == set(written) == {RUNS, "cards"}
+    for type_ in (type_ for types in written.values() for type_ in types):
+        assert policy["field"] in {field.name for field in fields(type_)}
+    assert '.collection("cards")' in CODE["firestore_cards.py"]
+
+
+def test_large_fields_are_not_indexed_and_not_queried(default_deployment: Deployment) -> None:
+    types: dict[str, Any] = {kind.collection: kind.type for kind in (PHONES, ORDERS, SALES)} | {RUNS: JournalPart}
+    unindexed = [
+        values
+        for address, values in default_deployment.state().items()
+        if address.startswith("google_firestore_field.unindexed")
+    ]
+    queried = set(re.findall(r'_(?:by_field|find|newest)\(\w+, "(\w+)"', CODE["sales.py"]))
+
+    assert {"phone", "started_at"} <= queried
+    assert {"orders.payments", "runs.part"} <= {f"{values['collection']}.{values['field']}" for values in unindexed}
+    for values in unindexed:
+        assert len(values["index_config"]) == 1
+        assert values["field"] in {field.name for field in fields(types[values["collection"]])} - queried
+
+
+def test_sync_leaves_by_the_reserved_address(default_deployment: Deployment) -> None:
+    state = default_deployment.state()
+    config = _config(default_deployment, "sync")
+
+    assert config["direct_vpc_egress"] == "VPC_EGRESS_ALL_TRAFFIC"
+    assert config["direct_vpc_network_interface"][0]["subnetwork"] == "crm-bridge-direct"
+    assert state["google_compute_router_nat.main[0]"]["nat_ips"] == [
+        state["google_compute_address.main[0]"]["self_link"]
+    ]
+    assert state["google_compute_router_nat.main[0]"]["nat_ip_allocate_option"] == "MANUAL_ONLY"
+    assert default_deployment.outputs()["egress_address"] == state["google_compute_address.main[0]"]["address"]
+
+
+def test_a_connector_keeps_the_address(deployed: Deployment) -> None:
+    before = deployed.state()["google_compute_address.main[0]"]
+
+    assert deployed.plan(egress="connector") == {
+        "google_vpc_access_connector.main[0]": "create",
+        "google_cloudfunctions2_function.sync": "update",
+    }
+    deployed.apply(egress="connector")
+
+    config = _config(deployed, "sync")
+    assert config["vpc_connector_egress_settings"] == "ALL_TRAFFIC"
+    assert not config["direct_vpc_network_interface"]
+    assert deployed.state()["google_compute_address.main[0]"] == before
+
+
+def test_the_network_can_be_left_out(new_deployment: Deployment) -> None:
+    made = new_deployment.plan(egress="off")
+
+    assert "google_cloudfunctions2_function.sync" in made
+    assert not [address for address in made if address.startswith(("google_compute_", "google_vpc_"))]
+
+
+def test_the_admin_gets_lines_to_paste(default_deployment: Deployment) -> None:
+    lines = default_deployment.outputs()["admin_commands"].splitlines()
+
+    assert lines[0].startswith("curl ")
+    assert lines[0].endswith("'https://crm-bridge-sync.run.app/check_setup'")
+    assert all(
+        re.fullmatch(r"curl -sS .*\$\(gcloud auth print-identity-token\)\" 'https://\S+'", line) for line in lines
+    )
+
+
+IDENTITY = (
+    "project", "location", "name", "account_id", "secret_id", "secret", "repository_id", "repository", "database",
+    "collection", "field", "bucket", "member", "role", "service", "display_name", "dashboard_json",
+)  # fmt: skip
+
+
+def test_two_customers_share_a_project_and_nothing_else(new_deployment: Deployment, tmp_path: Path) -> None:
+    root = tmp_path / "customers"
+    root.mkdir()
+    (root / "main.tf").write_text(
+        """
+        variable "tokens" {
+          type      = map(string)
+          ephemeral = true
+        }
+
+        module "customer" {
+          source   = "../terraform"
+          for_each = { first = "user-1", second = "user-2" }
+
+          name           = each.key
+          agbis_user     = each.value
+          project_id     = "my-project"
+          alert_email    = "me@example.com"
+          agbis_url      = "https://himinfo.net/cl/${each.key}/api/"
+          comagic_token  = var.tokens[each.key]
+          agbis_password = var.tokens[each.key]
+        }
+        """
+    )
+    new_deployment.folder = root
+    new_deployment.terraform("get")
+    new_deployment.apply(tokens={"first": "one-token", "second": "other-token"})
+    shown = {address: values for address, values in new_deployment.state().items() if ".data." not in address}
+
+    owners: dict[tuple[object, ...], list[str]] = {}
+    for address, values in shown.items():
+        kind = address.split(".")[2]  # after module.customer["..."]
+        owners.setdefault((kind, *(str(values.get(key)) for key in IDENTITY)), []).append(address)
+    shared = {address.split(".")[2] for addresses in owners.values() if len(addresses) > 1 for address in addresses}
+    # Switching on what is on does nothing, and destroying does not switch it off.
+    assert shared <= {"google_project_service", "time_sleep"}
+    assert all(
+        values["disable_on_destroy"] is False
+        for address, values in shown.items()
+        if "google_project_service" in address
+    )
+
+
+@pytest.mark.parametrize("alarm", ["run_failed", "run_missing", "run_unbalanced", "items_growing", "exchange_5xx"])
+def test_somebody_is_told(default_deployment: Deployment, alarm: str) -> None:
+    state = default_deployment.state()
+    policy = state[f'google_monitoring_alert_policy.main["{alarm}"]']
+    condition = policy["conditions"][0]["condition_prometheus_query_language"][0]
+    metrics = {values["name"] for address, values in state.items() if address.startswith("google_logging_metric.")}
+    known = {f"logging_googleapis_com:user_{re.sub('[-/]', '_', name)}" for name in metrics}
+
+    used = {re.sub("_sum$", "", name) for name in re.findall(r"\w+:\w+", condition["query"])}
+    assert used
+    assert used <= known | {"run_googleapis_com:request_count"}
+    assert condition["query"].count("(") == condition["query"].count(")")
+    assert state["google_monitoring_notification_channel.main"]["labels"] == {"email_address": "me@example.com"}
+    assert policy["notification_channels"] == [state["google_monitoring_notification_channel.main"]["id"]]
+
+
+def test_a_missing_run_is_told_after_26_hours(default_deployment: Deployment) -> None:
+    policy = default_deployment.state()['google_monitoring_alert_policy.main["run_missing"]']
+    condition = policy["conditions"][0]["condition_prometheus_query_language"][0]
+
+    (hours,) = re.findall(r"absent_over_time\(.*\[(\d+)h\]\)", condition["query"])
+    assert int(hours) <= 25  # Monitoring refuses more for a metric made of logs
+    assert int(hours) + _seconds(condition["duration"]) / 3600 == 26
+
+
+def test_alarms_listen_to_what_the_code_logs(configuration: Configuration) -> None:
+    logged = set(re.findall(r'log\.(?:info|error|exception)\(\s*"([^"]+)"', "\n".join(CODE.values())))
+    extra = re.findall(r'"run finished",\s*extra=\{(.*?)\n        \}', CODE["run_sync.py"], re.DOTALL)[0]
+    filters = f"{configuration.locals['finished']} {configuration.locals['counters']}"
+
+    messages = set(re.findall(r'jsonPayload\.message="([^"]+)"', filters))
+    assert messages == {"run finished", "run failed"} <= logged
+    assert set(re.findall(r"jsonPayload\.(\w+)=(?:true|false)", filters)) <= set(re.findall(r'"(\w+)":', extra))
+    assert "str(result): counts[result] for result in Result" in extra
+    assert set(configuration.locals["items"]) <= {str(result) for result in Result}
+
+
+def _config(deployment: Deployment, function: str) -> dict[str, Any]:
+    config: dict[str, Any] = deployment.state()[f"google_cloudfunctions2_function.{function}"]["service_config"][0]
+    return config
+
+
+def _seconds(duration: object) -> int:
+    return int(str(duration).removesuffix("s"))
