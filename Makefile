@@ -4,12 +4,13 @@ BIN := .venv/bin
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
-.PHONY: help demo serve test lint bench lock clean
+.PHONY: help demo serve test crash-matrix lint bench lock clean
 
 help:
 	@echo "make demo    install, run the main job twice on simulated systems, show that the second run changes nothing"
 	@echo "make serve   leave both functions running on port $(PORT); real credentials in .env make it real"
 	@echo "make test    everything that must hold"
+	@echo "make crash-matrix  kill a run at every remote call and every write, and see the next run complete it"
 	@echo "make bench   the measurements"
 	@echo "make lock    pin the newest versions of what pyproject.toml names"
 
@@ -24,10 +25,10 @@ help:
 	@touch $@
 
 demo: .venv/runtime
-	@$(BIN)/python -m tests.demo
+	@PYTHONPATH=tests $(BIN)/python -m demo
 
 serve: .venv/runtime
-	@$(BIN)/python -m tests.serve --host $(HOST) --port $(PORT)
+	@PYTHONPATH=tests $(BIN)/python -m serve --host $(HOST) --port $(PORT)
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -37,8 +38,11 @@ lint: .venv/test
 test: lint
 	$(BIN)/pytest
 
+crash-matrix: .venv/test
+	PYTHONPATH=function:tests $(BIN)/python -m crash.matrix
+
 bench: .venv/test
-	$(BIN)/python -m tests.bench
+	PYTHONPATH=function:tests $(BIN)/python -m bench
 
 lock: .venv/test
 	$(BIN)/pip install --quiet pip-tools

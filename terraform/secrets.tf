@@ -28,6 +28,7 @@ resource "google_secret_manager_secret" "main" {
 resource "google_secret_manager_secret_version" "main" {
   for_each = local.secrets
 
+  project                = var.project_id
   secret                 = google_secret_manager_secret.main[each.key].id
   secret_data_wo         = local.secret_values[each.key] # sent and forgotten: in no state
   secret_data_wo_version = each.value.version

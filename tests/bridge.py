@@ -115,9 +115,11 @@ class Bridge:
 
 
 @asynccontextmanager
-async def bridge_on(store: SalesStore, *, world: World | None = None, **settings: str) -> AsyncIterator[Bridge]:
+async def bridge_on(
+    store: SalesStore, settings: Mapping[str, str] | None = None, *, world: World | None = None
+) -> AsyncIterator[Bridge]:
     """Give a bridge between an empty world, whose clock stands at noon, and a store."""
-    bridge = Bridge(world or World(ManualClock(NOON)), store, settings)
+    bridge = Bridge(world or World(ManualClock(NOON)), store, settings or {})
     try:
         yield bridge
     finally:

@@ -211,6 +211,11 @@ class TestFence:
         await asyncio.sleep(0.7)
         worker.kill()
         await worker.wait()
+        # Its last commit may still be under way; once the lease is another's, it lands no more.
+        assert (
+            await store.take_lease(lease("r2", until=NOON + timedelta(hours=1)), now=NOON + timedelta(minutes=1))
+            is None
+        )
 
         mark = await store.state(Watermark)
         assert mark is not None

@@ -244,12 +244,16 @@ class TestAChangeThatWasCut:
 
         assert (decision.result, decision.unset, decision.previous_kopecks) == (Result.UPDATED, False, 300)
 
-    def test_between_unset_and_set_is_completed_where_the_old_sum_stays_visible(self) -> None:
+    def test_with_the_old_sum_visible_and_no_tag_is_begun_anew(self) -> None:
+        """Either only the tag was taken off, or this account hides tags: to unset once more is right in both."""
         cut = phone(500, sale=recorded(1, 300), intent=intent(1, 500, previous=300))
 
         decision = decide(cut, [call(1, kopecks=300)], now=NOON)
 
-        assert (decision.result, decision.unset) == (Result.UPDATED, False)
+        assert (decision.result, decision.unset) == (Result.UPDATED, True)
+
+    def test_after_its_call_is_found_done_where_tags_are_hidden(self) -> None:
+        assert decide(phone(500, intent=intent(1, 500)), [call(1, kopecks=500)], now=NOON).result is Result.PROBLEM
 
     def test_before_the_unset_is_begun_anew(self) -> None:
         cut = phone(500, sale=recorded(1, 300), intent=intent(1, 500, previous=300))

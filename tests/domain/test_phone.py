@@ -56,7 +56,7 @@ def test_nothing_raises_and_what_comes_out_comes_out_again(raw: str) -> None:
         assert normalize_phone(f"+{phone}", "RU") == phone
 
 
-@given(number=st.integers(min_value=7 * 10**10, max_value=8 * 10**10 - 1))
+@given(number=st.integers(min_value=73 * 10**9, max_value=8 * 10**10 - 1))  # no Russian area code begins with 0-2
 def test_comagics_own_form_is_taken_as_it_is(number: int) -> None:
     assert normalize_phone(str(number), "RU") == str(number)
     assert normalize_phone(f"8{str(number)[1:]}", "RU") == str(number)

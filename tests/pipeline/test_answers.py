@@ -169,7 +169,7 @@ async def test_a_refresh_that_finds_nothing_is_a_success_with_zeros(bridge: Brid
 async def test_settings_that_are_missing_are_named_all_at_once(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
     names = ("AGBIS_URL", "AGBIS_USER", "AGBIS_PASSWORD", "COMAGIC_TOKEN")
-    async with bridge_on(store, **dict.fromkeys(names, "")) as bridge:
+    async with bridge_on(store, dict.fromkeys(names, "")) as bridge:
         assert_failure(await bridge.get("update_db"), 500, *names)
         only_comagic = await bridge.get()
     await store.close()
@@ -308,7 +308,7 @@ class TestHealth:
 
     async def test_it_needs_no_credentials(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-        async with bridge_on(store, COMAGIC_TOKEN="", AGBIS_URL="") as bridge:
+        async with bridge_on(store, {"COMAGIC_TOKEN": "", "AGBIS_URL": ""}) as bridge:
             assert (await bridge.get(path="/check_health")).status_code == 200
         await store.close()
 

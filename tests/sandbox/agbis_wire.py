@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from .agbis_switches import AgbisSwitches
 from .reply import HTML, JSON, Incoming, Reply
 
@@ -160,8 +162,9 @@ class Writer:
         if "Msg" in payload and not (sw.error_msg == "missing" and error):
             wire["Msg"] = payload["Msg"] if sw.error_msg == "plain" else self._encode(payload["Msg"], 0)
         wire.update(self._walk(body))
-        text = json.dumps(wire, ensure_ascii=False, separators=(",", ":"))
-        raw = (f"{callback}({text})" if callback else text).encode()
+        raw = msgspec.json.encode(wire)
+        if callback:
+            raw = b"%s(%s)" % (callback.encode(), raw)
         if sw.bom:
             raw = b"\xef\xbb\xbf" + raw
         kind = {"json": JSON, "html": HTML}.get(sw.content_type, HTML if verb == "POST" else JSON)
@@ -170,18 +173,26 @@ class Writer:
         return Reply(raw, content_type=kind)
 
     def _walk(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {self._key(key): self._value(key, value, len(key)) for key, value in payload.items()}
+        numeric, move = self.switches.numeric_ids, self.switches.key_case != "documented"
+        wire: dict[str, Any] = {}
+        for key, value in payload.items():
+            if not isinstance(value, str):
+                shown = self._value(key, value)
+            elif numeric and key.endswith("_id") and value.isdecimal():
+                shown = int(value)
+            elif value.isalnum() and value.isascii():  # most values: a day of a big town has a million of them
+                shown = value
+            else:
+                shown = self._encode(value, len(key))
+            wire[self._key(key) if move else key] = shown
+        return wire
 
-    def _value(self, key: str, value: Any, salt: int) -> Any:
-        if isinstance(value, str):
-            if self.switches.numeric_ids and key.endswith("_id") and value.isdecimal():
-                return int(value)
-            return self._encode(value, salt)
+    def _value(self, key: str, value: Any) -> Any:
         if isinstance(value, dict):
             return self._walk(value)
         if isinstance(value, list):
-            return [self._value(key, item, salt) for item in value]
-        return value
+            return [self._value(key, item) for item in value]
+        return self._encode(value, len(key)) if isinstance(value, str) else value
 
     def _encode(self, text: str, salt: int) -> str:
         spaces = self.switches.spaces
@@ -201,8 +212,6 @@ class Writer:
 
 @lru_cache(maxsize=100_000)
 def _encoded(text: str, plus: bool, raw_colons: bool, bare_plus: bool) -> str:
-    if text.isascii() and text.isalnum():
-        return text
     safe = ",:" if raw_colons else ","
     coded = quote(text[1:], safe=safe) if bare_plus else quote(text, safe=safe)
     coded = f"+{coded}" if bare_plus else coded

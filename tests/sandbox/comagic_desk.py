@@ -66,6 +66,10 @@ class Desk:
         """Return a communication with its present tags and sales (`.state`)."""
         return self.store.by_id[communication_type][communication_id]
 
+    def communications(self) -> list[Communication]:
+        """Return all communications of all kinds, each kind in the order of their starts."""
+        return [row for timeline in self.store.timelines.values() for row in timeline.rows]
+
     def add_tag_name(self, name: str, *, is_system: bool = False) -> int:
         """Make a tag and return its id; an existing one of that name is returned."""
         for key, (known, _) in self._tags().items():
@@ -157,6 +161,10 @@ class Desk:
         """Add a goal, which has no phone, and return its communication id."""
         extra = {"name": name, "person_id": person_id}
         return self._add_other("goal", None, at, site_id, communication_id, tags, extra)
+
+    def delete_communication(self, communication_id: int, *, communication_type: str = "call") -> None:
+        """Remove a communication with its sale: it is in no report any more and cannot be found."""
+        self.store.remove(self.communication(communication_id, communication_type))
 
     def sell_by_hand(
         self,

@@ -161,6 +161,13 @@ class Store:
         self.by_id[kind].update((row.communication_id, row) for row in rows)
         self.version += 1
 
+    def remove(self, row: Communication) -> None:
+        timeline = self.timelines[row.kind]
+        at = timeline.rows.index(row, bisect_left(timeline.starts, row.start))
+        del timeline.rows[at], timeline.starts[at], self.by_id[row.kind][row.communication_id]
+        self.touched.pop(row.key, None)
+        self.version += 1
+
     def put(self, row: Communication, tags: Iterable[Tag], sales: Iterable[Sale], now: datetime) -> None:
         """Give a communication a new state."""
         if row.states is None:

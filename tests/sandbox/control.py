@@ -27,7 +27,7 @@ AGBIS_EVENTS = (
 )  # fmt: skip
 COMAGIC_EVENTS = (
     "add_call", "add_chat", "add_message", "add_goal", "add_site", "add_tag_name", "add_tag",
-    "sell_by_hand", "unsell_by_hand",
+    "sell_by_hand", "unsell_by_hand", "delete_communication",
 )  # fmt: skip
 
 
@@ -140,11 +140,16 @@ class Control:
         return {"now": self._world.clock.now().isoformat()}
 
     def _limits(self, body: Any) -> dict[str, Any]:
+        """Take `minute_limit` and `day_limit`, and with `"spend_day": true` use up what is left of the day."""
         comagic = self._world.comagic
         for name, points in body.items():
+            if name == "spend_day":
+                continue
             if name not in ("minute_limit", "day_limit"):
                 raise KeyError(name)
             setattr(comagic.quota, name, points)
+        if body.get("spend_day"):
+            comagic.quota.spend_rest_of_day()
         return dict(comagic.quota.limits())
 
     def _events(self, body: Any) -> list[Any]:

@@ -280,6 +280,16 @@ async def test_other_people_sell_too(api: CoMagicCaller, comagic: CoMagic, call:
     assert comagic.sales == {}
 
 
+async def test_a_deleted_communication_is_gone_with_its_sale(api: CoMagicCaller, comagic: CoMagic, call: int) -> None:
+    twin = comagic.add_call("79990000001", MORNING)
+    await api.sell(twin)
+    comagic.delete_communication(twin)
+
+    assert [row["communication_id"] for row in await api.rows()] == [call]
+    assert await api.mnemonic("set.tag_sales", **sale(twin)) == "entity_not_found"
+    assert comagic.sales == {}
+
+
 def test_positions_begin_with_the_default() -> None:
     positions = all_positions(CoMagicSwitches, states=True)
 

@@ -176,13 +176,14 @@ async def test_faults_over_the_control_surface(world: World) -> None:
 async def test_switches_clock_and_limits_over_the_control_surface(world: World) -> None:
     await control(world, "POST", "switches", {"agbis": {"bom": True}, "comagic": {"result_shape": "flat"}})
     await control(world, "POST", "clock", {"advance_seconds": 90})
-    await control(world, "POST", "limits", {"minute_limit": 60})
+    limits = await control(world, "POST", "limits", {"minute_limit": 60, "day_limit": 100, "spend_day": True})
     refused = await control(world, "POST", "switches", {"agbis": {"spaces": "tab"}}, status=400)
 
     assert world.agbis.switches.bom
     assert world.comagic.switches.result_shape == "flat"
     assert world.clock.now() == NOON + timedelta(seconds=90)
     assert world.comagic.minute_limit == 60
+    assert limits["day_remaining"] == 0
     assert "choose from" in refused["error"]
 
 

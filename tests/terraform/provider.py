@@ -47,7 +47,7 @@ def serving(schema: Schema) -> Iterator[dict[str, str]]:
     try:
         address = {"Network": "tcp", "String": f"127.0.0.1:{port}"}
         plugin = {"Protocol": "grpc", "ProtocolVersion": 5, "Pid": os.getpid(), "Test": True, "Addr": address}
-        names = [f"registry.terraform.io/hashicorp/{name}" for name in ("archive", "google", "time")]
+        names = [f"hashicorp/{name}" for name in ("archive", "google", "time")]
         yield {"TF_REATTACH_PROVIDERS": json.dumps(dict.fromkeys(names, plugin))}
     finally:
         server.stop(None).wait()

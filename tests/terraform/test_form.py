@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -35,9 +36,9 @@ def test_every_block_and_attribute_is_in_the_provider(version: str) -> None:
     assert findings(FILES, provider=version) == []
 
 
-def test_the_check_would_find_a_mistake(tmp_path: pytest.TempPathFactory) -> None:
+def test_the_check_would_find_a_mistake(tmp_path: Path) -> None:
     broken = FOLDER.joinpath("firestore.tf").read_text().replace("location_id ", "location_ids ", 1)
-    path = tmp_path / "broken.tf"  # type: ignore[operator]
+    path = tmp_path / "broken.tf"
     path.write_text(broken)
 
     found = "\n".join(findings([path], provider=OLDEST))
@@ -64,7 +65,7 @@ def test_every_variable_is_used(configuration: Configuration) -> None:
     assert used == set(configuration.variables)
 
 
-def test_it_is_a_module_too(configuration: Configuration) -> None:
+def test_it_is_a_module_too() -> None:
     """A provider block would forbid count and for_each on a module."""
     assert not any(re.search(r'^provider "', path.read_text(), re.MULTILINE) for path in FILES)
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from terraform.configuration import FOLDER, ROOT, Configuration
+from terraform.deployment import Deployment
 
 README = ROOT / "README.md"
 
+META = {"source", "for_each", "type", "ephemeral"}
+
 PROGRAMS = {"cd", "cp", "curl", "export", "gcloud", "git", "read", "terraform"}
+
+
+IDENTITY = (
+    "project", "location", "name", "account_id", "secret_id", "secret", "repository_id", "repository", "database",
+    "collection", "field", "bucket", "member", "role", "service", "display_name", "dashboard_json",
+)  # fmt: skip
+"""What tells two resources of one type apart in a project."""
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +57,7 @@ def test_its_variables_exist(section: str, configuration: Configuration) -> None
     code = _blocks(section, "sh", "hcl")
     named = set(re.findall(r"TF_VAR_(\w+)", section))
     named |= set(re.findall(r"-var[ =]'?(\w+)=", section))
-    named |= set(re.findall(r"^\s*(\w+) += ", _blocks(section, "hcl"), re.MULTILINE)) - {
-        "source",
-        "ephemeral",
-        "type",
-    }
+    named |= set(re.findall(r"^ {0,2}(\w+) += ", _blocks(section, "hcl"), re.MULTILINE)) - META
     named |= set(re.findall(r"\bvar\.(\w+)", code)) - _declared(section)
 
     assert len(named) > 8
@@ -109,3 +116,29 @@ def test_its_terraform_commands_exist(section: str) -> None:
     used = {command.split()[1] for command in _commands(section) if command.startswith("terraform ")}
 
     assert {"init", "apply", "output", "destroy"} <= used <= known
+
+
+def test_its_two_customers_share_a_project_and_nothing_else(
+    section: str, new_deployment: Deployment, tmp_path: Path
+) -> None:
+    (snippet,) = [block for block in re.findall(r"^```hcl\n(.*?)^```", section, re.M | re.S) if "module " in block]
+    new_deployment.folder = tmp_path / "customers"
+    new_deployment.folder.mkdir()
+    (new_deployment.folder / "main.tf").write_text(snippet.replace("../crm-bridge/terraform", "../terraform"))
+    new_deployment.terraform("get")
+    new_deployment.apply(
+        comagic_token={"first": "token-1", "second": "token-2"}, agbis_password={"first": "pass-1", "second": "pass-2"}
+    )
+    state = {address: values for address, values in new_deployment.state().items() if ".data." not in address}
+
+    owners: dict[tuple[str, ...], list[str]] = {}
+    for address, values in state.items():
+        kind = address.split(".")[2]  # after module.customer["..."]
+        owners.setdefault((kind, *(str(values.get(key)) for key in IDENTITY)), []).append(address)
+    shared = {kind for (kind, *_), addresses in owners.items() if len(addresses) > 1}
+    # Switching on what is on does nothing, and destroying does not switch it off.
+    assert shared == {"google_project_service", "time_sleep"}
+    assert not any(
+        values["disable_on_destroy"] for address, values in state.items() if "google_project_service" in address
+    )
+    assert {address.split(".")[1] for address in state} == {'customer["first"]', 'customer["second"]'}

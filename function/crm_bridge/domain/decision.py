@@ -124,12 +124,10 @@ class _Case:
         shown = self.seen.get(key)
         if shown is None:  # out of the window: our memory is all there is
             return (memory is not None and memory.amount_kopecks > 0), (memory.amount_kopecks if memory else None)
-        begun = self.phone.intent is not None and self.phone.intent.key == key
-        removed = memory is not None and memory.amount_kopecks == 0
-        if not shown.tagged and (begun or removed):
-            return False, None  # we took the tag off; in some accounts the sum stays visible without it
         if shown.tagged and shown.sale_kopecks is None and memory is not None and memory.amount_kopecks > 0:
             return True, memory.amount_kopecks  # CoMagic does not show the sum: there is nothing against ours
+        if not shown.tagged and memory is not None and memory.amount_kopecks == 0:
+            return False, None  # we took the tag off; in some accounts the sum stays visible without it
         return shown.bears_sale, shown.sale_kopecks
 
     @property

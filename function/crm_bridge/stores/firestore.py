@@ -31,8 +31,8 @@ from crm_bridge.stores.sales import LEASE, STATE, DocumentSalesStore
 
 Found = DocumentSnapshot[AsyncDocumentReference]
 
-_RETRY = retrying(60)
-_TIMEOUT = 30.0
+_RETRY = retrying(120)
+_TIMEOUT = 60.0
 """Seconds for one attempt of a read."""
 
 _KEYS = 300

@@ -28,6 +28,9 @@ _SCHEMA = ";".join(
     ]
 )
 
+_PUT = "INSERT INTO {} VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
+_DELETE = "DELETE FROM {} WHERE id = ?"
+
 
 class SqliteSalesStore(DocumentSalesStore):
     """The port `SalesStore` in a file: a table a collection, a JSON document a row."""
@@ -68,27 +71,31 @@ class SqliteSalesStore(DocumentSalesStore):
         return await self._documents(sql, "" if after is None else document_id(after), limit)
 
     async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:
-        rows = [(write, None if write.document is None else to_json(write.document)) for write in writes]
+        rows: dict[tuple[str, bool], list[tuple[str, ...]]] = {}  # no document twice, so they may be sorted
+        for write in writes:
+            row = (write.document_id,) if write.document is None else (write.document_id, to_json(write.document))
+            rows.setdefault((write.collection, write.document is None), []).append(row)
 
         def work(connection: Connection) -> None:
             with transaction(connection):
                 if holder is not None and (_read(connection, STATE, LEASE) or {}).get("run_id") != holder:
                     raise LeaseLost("Another run has taken over")
-                for write, body in rows:
-                    _write(connection, write.collection, write.document_id, body)
+                for (collection, gone), some in rows.items():
+                    connection.executemany((_DELETE if gone else _PUT).format(collection), some)
 
         await self._file.run(work)
 
     async def _swap(
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
     ) -> tuple[bool, Document | None]:
-        body = None if document is None else to_json(document)
+        id_, body = document_id(key), None if document is None else to_json(document)
 
         def work(connection: Connection) -> tuple[bool, Document | None]:
             with transaction(connection):
                 standing = _read(connection, collection, key)
                 if done := allowed(standing):
-                    _write(connection, collection, document_id(key), body)
+                    statement, row = (_DELETE, (id_,)) if body is None else (_PUT, (id_, body))
+                    connection.execute(statement.format(collection), row)
             return done, standing
 
         return await self._file.run(work)
@@ -111,13 +118,3 @@ def _read(connection: Connection, collection: str, key: str) -> Document | None:
     sql = f"SELECT body FROM {collection} WHERE id = ?"  # noqa: S608
     row = connection.execute(sql, (document_id(key),)).fetchone()
     return None if row is None else _document(row[0])
-
-
-def _write(connection: Connection, collection: str, id_: str, body: str | None) -> None:
-    if body is None:
-        connection.execute(f"DELETE FROM {collection} WHERE id = ?", (id_,))  # noqa: S608
-        return
-    connection.execute(
-        f"INSERT INTO {collection} VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",  # noqa: S608
-        (id_, body),
-    )

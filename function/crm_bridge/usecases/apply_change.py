@@ -130,7 +130,7 @@ class ChangeMaker:
 
         def off(shown: Communication, error: RemoteError) -> bool:
             # "Not found" of a communication that exists means its tag, even while a late report still shows it.
-            return not shown.tagged or isinstance(error, RemoteRejected)
+            return not shown.bears_sale or isinstance(error, RemoteRejected)
 
         await self._once(act, bearer, off, look_again_in={"entity_not_found"}, pauses=(0,))
 
@@ -147,8 +147,12 @@ class ChangeMaker:
         async def act() -> int | None:
             return await self._telephony.set_sale(sale)
 
-        def stands(shown: Communication, _error: RemoteError) -> bool:
-            return shown.tagged and shown.sale_kopecks == sale.amount_kopecks
+        # Of a sale that we took off earlier the sum may still be visible, without its tag.
+        may_be_left_over = phone.sale is not None and phone.sale.key == sale.key and phone.sale.amount_kopecks == 0
+
+        def stands(shown: Communication, error: RemoteError) -> bool:
+            sure = shown.tagged or not may_be_left_over or isinstance(error, RemoteRejected)
+            return sure and shown.sale_kopecks == sale.amount_kopecks
 
         again = {"duplicate_entity", "entity_not_found"}
         return await self._once(act, bearer, stands, look_again_in=again, pauses=PAUSES)

@@ -319,4 +319,4 @@ def _shows(shown: Communication, change: Intent | RecordedSale) -> bool:
     """The report shows the change as made."""
     if change.amount_kopecks == 0:
         return not shown.tagged
-    return shown.tagged and shown.sale_kopecks in {change.amount_kopecks, None}
+    return shown.bears_sale and shown.sale_kopecks in {change.amount_kopecks, None}

@@ -1,0 +1,102 @@
+"""Repeating: how often, with which pauses, and what may be told of a failure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from clients.rigs import Clock
+from crm_bridge.clients.retry import Patience, repeat, told
+from crm_bridge.errors import RemoteRejected, RemoteUnavailable
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = Patience(pauses=(2, 8), jitter=1, total=timedelta(minutes=5))
+
+
+class Flaky:
+    """Fails a number of times, then succeeds.
+
+    Attributes:
+        calls: Tries so far.
+    """
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.calls = 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return "done"
+
+
+def unavailable() -> RemoteUnavailable:
+    return RemoteUnavailable("Agbis", "away")
+
+
+async def attempt(call: Flaky, clock: Clock, patience: Patience = PATIENCE) -> str:
+    return await repeat(
+        call, again=lambda exc: isinstance(exc, RemoteUnavailable), patience=patience, clock=clock, name="a call"
+    )
+
+
+async def test_a_call_that_recovers_succeeds_after_growing_pauses() -> None:
+    clock, call = Clock(), Flaky(unavailable(), unavailable())
+
+    assert await attempt(call, clock) == "done"
+    assert call.calls == 3
+    assert [int(pause) for pause in clock.slept] in ([2, 8], [2, 9], [3, 8], [3, 9])  # a jitter of up to a second
+
+
+async def test_the_last_error_itself_is_raised_when_tries_run_out() -> None:
+    last = unavailable()
+    call = Flaky(unavailable(), unavailable(), last, unavailable())
+
+    with pytest.raises(RemoteUnavailable) as raised:
+        await attempt(call, Clock())
+
+    assert raised.value is last
+    assert call.calls == 3
+
+
+async def test_an_error_that_would_come_again_is_raised_at_once() -> None:
+    clock, call = Clock(), Flaky(RemoteRejected("Agbis", "103", "no such command"))
+
+    with pytest.raises(RemoteRejected):
+        await attempt(call, clock)
+
+    assert clock.slept == []
+
+
+async def test_no_try_begins_after_the_total_time() -> None:
+    clock, call = Clock(), Flaky(unavailable(), unavailable())
+
+    with pytest.raises(RemoteUnavailable):
+        await attempt(call, clock, Patience(pauses=(2, 8), jitter=0, total=timedelta(seconds=9)))
+
+    assert clock.slept == [2]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "https://himinfo.net/cl/demo/api/?Login=x",
+        "+7 926 123-45-67",
+        "79261234567",
+        "0BE170AB-86AF-441F-8523-8C960EA3EC4E",
+        "7110eda4d09e062aa5e4a390b0a572ac0d2c0220",
+        "my own secret",
+    ],
+)
+def test_nothing_secret_is_told(secret: str) -> None:
+    said = told(f"refused: {secret} is bad", secrets=["my own secret", ""])
+
+    assert secret not in said
+    assert said == "refused: *** is bad"
+
+
+def test_long_pages_are_told_shortly() -> None:
+    assert len(told("<p>no</p>\n" * 1000)) == 200

@@ -1,0 +1,230 @@
+"""The crash matrix: one day's run, killed at every remote call and every write to the database, before and after it.
+
+`make crash-matrix` tries every moment on SQLite and on the Firestore emulator, and prints how many were survived. The
+moments are not listed by hand: a run that nobody kills tells them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from crash.restoring import restore
+from crash.scenario import Day, standing
+from databases import Database, FirestoreDatabase, SqliteDatabase
+from dumping import dump
+from emulator import firestore_emulator
+from running import ROOT, Function, running_function
+from sandbox.clock import SystemClock
+from sandbox.comagic_switches import CoMagicSwitches
+from sandbox.serve import serve_in_thread
+from sandbox.world import World
+
+KILLABLE = Path(__file__).parent / "killable.py"
+
+RECOVERY = timedelta(minutes=2)
+"""How long after a crash the next run comes: the lease of the killed one has ended by then."""
+
+Dump = dict[str, dict[str, Any]]
+
+
+@dataclass
+class Rig:
+    """A killable function on a sandbox, and a database that can be put back to what it was."""
+
+    folder: Path
+    database: Database
+    world: World
+    function: Function | None = None
+    before: tuple[World, Dump] | None = None
+    moments: list[str] = field(default_factory=list)
+    expected: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Play the scenario up to the run that is to be killed, and learn what that run does when nobody kills it."""
+        day = Day(self.world)
+        day.before()
+        self.run()
+        day.half_done()
+        self.run()
+        day.after()
+        self.before = (copy.deepcopy(self.world), self.dump())
+        self.reset()
+        journal = self.run()
+        changes = sum(journal[name] for name in ("tags_applied", "tags_removed_updated", "tags_removed"))
+        assert changes >= 12, f"only {changes} changes: {journal}"
+        assert journal["failed"] == journal["deferred"] == 0, journal
+        self.moments = (self.folder / "moments.log").read_text(encoding="utf-8").splitlines()
+        self.expected = self.state()
+
+    def case(self, number: int) -> list[str]:
+        """Kill the run at one moment, let the next run follow, and return what is wrong then."""
+        self.reset()
+        self.plan(kill_at=number)
+        if self.call() is not None:
+            return ["the run was not killed"]
+        self.world.clock.advance(RECOVERY)
+        self.plan(kill_at=None)
+        self.run()
+        state = self.state()
+        return [
+            f"{what}: {key}: {state[what].get(key)} instead of {self.expected[what].get(key)}"
+            for what in self.expected
+            for key in sorted({*state[what], *self.expected[what]})
+            if state[what].get(key) != self.expected[what].get(key)
+        ]
+
+    def reset(self) -> None:
+        """Put the world and the database back to the moment before the run, under a worker that knows nothing."""
+        assert self.before is not None
+        world, documents = self.before
+        self.world = copy.deepcopy(world)
+        asyncio.run(restore(self.database, documents))
+        pid = self.folder / "pid"
+        if pid.exists():
+            os.kill(int(pid.read_text(encoding="utf-8")), signal.SIGKILL)
+            pid.unlink()
+        (self.folder / "moments.log").unlink(missing_ok=True)
+        self.plan(kill_at=None)
+
+    def plan(self, *, kill_at: int | None) -> None:
+        ahead = cast("SystemClock", self.world.clock).offset.total_seconds()
+        draft = self.folder / "plan.new"
+        draft.write_text(json.dumps({"kill_at": kill_at, "ahead_seconds": ahead}), encoding="utf-8")
+        draft.replace(self.folder / "plan.json")
+
+    def call(self) -> httpx.Response | None:
+        """Ask for a run; None when the process died over it."""
+        assert self.function is not None
+        try:
+            return httpx.get(f"{self.function.url}/?update_db&log=none", timeout=120)
+        except httpx.TransportError:
+            return None
+
+    def run(self) -> dict[str, Any]:
+        """Do a run that must succeed; two minutes pass afterwards."""
+        self.plan(kill_at=None)
+        answer = self.call()
+        assert answer is not None, "the function died by itself"
+        assert answer.status_code == 200, answer.text
+        journal: dict[str, Any] = answer.json()["journal"]
+        assert journal["money"]["balanced"], "the money is not balanced"
+        self.world.clock.advance(RECOVERY)
+        return journal
+
+    def dump(self) -> Dump:
+        async def read() -> Dump:
+            documents = await dump(self.database.sales())
+            await self.database.close()
+            return documents
+
+        return asyncio.run(read())
+
+    def state(self) -> dict[str, Any]:
+        """Everything that must be the same whether a run was killed or not."""
+        documents = self.dump()
+        phones = documents.get("phones", {})
+        kept = ("amount_kopecks", "paid_at", "comment", "order_count", "intent")
+        return {
+            "sales in CoMagic": dict(standing(self.world)),
+            "phones": {
+                phone: {name: body[name] for name in kept} | {"sale": _place(body["sale"])}
+                for phone, body in phones.items()
+            },
+            "orders": documents.get("orders", {}),
+            "clients": {key: body["phone"] for key, body in documents.get("clients", {}).items()},
+            "leases": {key: body for key, body in documents.get("state", {}).items() if key == "lease"},
+        }
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.world.app(scope, receive, send)
+
+
+def _place(sale: dict[str, Any] | None) -> tuple[int, int] | None:
+    return None if sale is None else (sale["id"], sale["amount_kopecks"])
+
+
+@contextmanager
+def rig_on(database: Database, *, concurrency: int = 1) -> Iterator[Rig]:
+    """Start a rig; with a concurrency of 1 the moments of two runs are the same ones in the same order."""
+    # A second set adds a second sale here, so that a sale told twice cannot hide behind a refusal.
+    world = World(SystemClock(), comagic_switches=CoMagicSwitches(duplicate_set="add"))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        rig = Rig(folder, database, world)
+        rig.plan(kill_at=None)
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await rig.world.app(scope, receive, send)
+
+        base = stack.enter_context(serve_in_thread(app))
+        output = stack.enter_context((folder / "function.log").open("wb"))
+        settings = {
+            "STORE_URL": database.url,
+            **database.env,
+            "AGBIS_URL": f"{base}{world.agbis.base_path}",
+            "AGBIS_USER": "api",
+            "AGBIS_PASSWORD": "secret",
+            "COMAGIC_URL": f"{base}{world.comagic.path}",
+            "COMAGIC_TOKEN": "token",
+            "COMAGIC_CONCURRENCY": str(concurrency),
+            "CRASH_PLAN": str(folder / "plan.json"),
+            "CRASH_LOG": str(folder / "moments.log"),
+            "CRASH_PID": str(folder / "pid"),
+            "PYTHONPATH": str(ROOT / "function"),
+        }
+        rig.function = stack.enter_context(running_function("sync", settings, source=KILLABLE, output=output))
+        rig.prepare()
+        yield rig
+
+
+def survive(rig: Rig, numbers: Iterable[int]) -> tuple[int, list[str]]:
+    """Try these moments; return how many were tried, and what went wrong."""
+    tried, wrong = 0, []
+    for number in numbers:
+        tried += 1
+        problems = rig.case(number)
+        wrong += [f"killed {rig.moments[number]} (moment {number}): {problem}" for problem in problems]
+    return tried, wrong
+
+
+def main() -> int:
+    failed = False
+    with tempfile.TemporaryDirectory() as folder, firestore_emulator() as host:
+        databases: dict[str, Database] = {
+            "SQLite": SqliteDatabase(Path(folder) / "bridge.db"),
+            "the Firestore emulator": FirestoreDatabase(host),
+        }
+        for name, database in databases.items():
+            began = time.monotonic()
+            with rig_on(database) as rig:
+                tried, wrong = survive(rig, range(len(rig.moments)))
+            killed_wrongly = len({problem.partition(": ")[0] for problem in wrong})
+            print(
+                f"{name}: {tried} moments tried, {tried - killed_wrongly} survived, "
+                f"in {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
+            for problem in wrong:
+                print(f"  {problem}", file=sys.stderr)
+            failed = failed or bool(wrong)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

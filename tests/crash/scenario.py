@@ -1,0 +1,102 @@
+"""A day on which every kind of change happens at once, built the same way every time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sandbox.faults import Fault
+from sandbox.world import World
+
+APPLIED = [f"7926000{number:04}" for number in range(5)]
+UPDATED = [f"7903000{number:04}" for number in range(3)]
+REMOVED = "79150000001"
+REFUNDED = "79150000002"
+MOVED_FROM, MOVED_TO = "79160000001", "79160000002"
+FOREIGN, FOREIGN_RIGHT = "79170000001", "79170000002"
+OUT_OF_WINDOW = "79180000001"
+DELETED = "79180000002"
+DRIFTED = "79190000001"
+REPAIRED = "79190000002"
+NOT_FOUND = "79200000001"
+
+
+@dataclass
+class Day:
+    """The scenario in three acts, each followed by a run; the third run is the one that is killed."""
+
+    world: World
+
+    def before(self) -> None:
+        """What an ordinary run has dealt with."""
+        world, now = self.world, self.world.clock.now()
+        for phone in [*UPDATED, REMOVED, REFUNDED, MOVED_FROM, OUT_OF_WINDOW, DELETED, DRIFTED, REPAIRED]:
+            long_ago = phone in {OUT_OF_WINDOW, DELETED}
+            world.comagic.add_call(phone, now - timedelta(days=29 if long_ago else 3))
+            self.pay(phone, "1000.10", now - timedelta(hours=30))
+
+    def half_done(self) -> None:
+        """A sale is taken off and the new one cannot be set: the next run has something to repair."""
+        self.world.clock.advance(timedelta(days=1))
+        self.pay(REPAIRED, "7.77", self.world.clock.now() - timedelta(hours=4))
+        self.world.comagic.fail(
+            Fault(method="set.tag_sales", kind="error", params={"mnemonic": "forbidden"}, times=None)
+        )
+
+    def after(self) -> None:
+        """Everything else, at once."""
+        world = self.world
+        world.comagic.faults.clear()
+        world.clock.advance(timedelta(days=1))
+        now = world.clock.now()
+        for number, phone in enumerate(APPLIED):
+            world.comagic.add_call(phone, now - timedelta(days=2, hours=number))
+            world.comagic.add_call(phone, now - timedelta(days=1))
+            self.pay(phone, f"{number + 1}00.5{number}", now - timedelta(hours=number + 1))
+        for number, phone in enumerate(UPDATED):
+            self.pay(phone, f"{number + 1}0.01", now - timedelta(hours=number + 2))
+        world.agbis.cancel(self.order_of(REMOVED))
+        world.agbis.refund(self.order_of(REFUNDED), "0.11")
+        world.agbis.change_phone(self.client_of(MOVED_FROM), MOVED_TO)
+        world.comagic.add_call(MOVED_TO, now - timedelta(days=1))
+        for phone, amount in ((FOREIGN, "5"), (FOREIGN_RIGHT, "42.42")):
+            world.comagic.sell_by_hand(world.comagic.add_call(phone, now - timedelta(days=1)), amount)
+            self.pay(phone, "42.42", now - timedelta(hours=1))
+        self.pay(OUT_OF_WINDOW, "0.90", now - timedelta(hours=3))
+        self.pay(DELETED, "0.90", now - timedelta(hours=3))
+        world.comagic.delete_communication(self.call_of(DELETED))
+        world.comagic.add_call(DELETED, now - timedelta(hours=9))
+        world.comagic.unsell_by_hand(self.call_of(DRIFTED))
+        self.pay(NOT_FOUND, "3", now - timedelta(hours=4))
+
+    def pay(self, phone: str, amount: str, at: datetime) -> None:
+        agbis = self.world.agbis
+        known = [client.id for client in agbis.clients.values() if client.phone == phone]
+        # Long-known clients are not in the bulk read of changed ones, so they are looked up one by one.
+        client = known[0] if known else agbis.add_client(phone, at=at - timedelta(days=300))
+        agbis.pay(agbis.add_order(client, [(f"Стирка {amount}", amount)], at=at), amount, at=at)
+
+    def client_of(self, phone: str) -> str:
+        return next(client.id for client in self.world.agbis.clients.values() if client.phone == phone)
+
+    def order_of(self, phone: str) -> str:
+        client = self.client_of(phone)
+        return next(order.id for order in self.world.agbis.orders.values() if order.client_id == client)
+
+    def call_of(self, phone: str) -> int:
+        return min(
+            (call.start, call.communication_id) for call in self.world.comagic.communications() if call.phone == phone
+        )[1]
+
+
+def standing(world: World) -> Mapping[str, list[tuple[int, int, str | None, str]]]:
+    """What stands in CoMagic, by phone: communication, kopecks, comment and local date of every sale."""
+    found: dict[str, list[tuple[int, int, str | None, str]]] = {}
+    for call in world.comagic.communications():
+        for sale in world.comagic.sales.get(call.key, []):
+            date = f"{sale.date_time.astimezone(world.agbis.zone):%Y-%m-%d %H:%M:%S}"
+            found.setdefault(call.phone or "", []).append(
+                (call.communication_id, sale.amount_kopecks, sale.comment, date)
+            )
+    return found
