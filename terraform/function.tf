@@ -32,11 +32,12 @@ resource "google_cloudfunctions2_function" "sync" {
     available_cpu    = "1"
     # Longer than Scheduler waits (1800 s), so that a slow last call is never cut off half-way.
     timeout_seconds = 3600
-    # One run at a time. This alone would not promise it: a new revision overlaps the old one. The lease in the database
-    # does, so these two only save money. While a run goes on, Cloud Run keeps the next caller waiting and then answers
-    # 429 by itself, where the code would say 409; Scheduler repeats either.
+    # One instance, because one run at a time is all there is to do; the lease in the database promises it, since a new
+    # revision overlaps the old one. A few requests at once, so that beside a run that goes on the next caller is told
+    # so (409) and an admin can look at it (/runs, /explain): with one at a time Cloud Run would let them wait, then
+    # answer 429 by itself.
     max_instance_count               = 1
-    max_instance_request_concurrency = 1
+    max_instance_request_concurrency = 4
     ingress_settings                 = "ALLOW_ALL"
     service_account_email            = google_service_account.main["sync"].email
     environment_variables            = { for key, value in local.environment.sync : key => value if value != null }

@@ -81,7 +81,7 @@ class Bridge:
                 region=settings.phone_region,
                 clock=clock,
             ),
-            telephony=lambda deadline: ComagicClient(
+            telephony=lambda time: ComagicClient(
                 http=http,
                 url=settings.comagic_url,
                 token=settings.comagic_token or "",
@@ -90,8 +90,8 @@ class Bridge:
                 region=settings.phone_region,
                 sources=settings.comagic_sources,
                 concurrency=settings.comagic_concurrency,
-                clock=clock,
-                deadline=deadline,
+                clock=time,
+                deadline=time.deadline,
             ),
         )
 

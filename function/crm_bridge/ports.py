@@ -38,6 +38,16 @@ class Clock(Protocol):
         """Wait."""
 
 
+class RunTime(Clock, Protocol):
+    """Time as one run has it: a wait ends with QuotaSpent when the run is told to stop.
+
+    Attributes:
+        deadline: When the run's time is over, aware; nothing waits for a quota beyond it.
+    """
+
+    deadline: datetime
+
+
 class Crm(Protocol):
     """The Agbis side. Every method raises RemoteError and its subclasses, nothing else.
 
@@ -218,14 +228,14 @@ class SyncServices:
 
     Attributes:
         crm: Makes a Crm for one run, with counters of its own.
-        telephony: Makes a Telephony for one run; it never waits for a quota beyond the deadline it is given.
+        telephony: Makes a Telephony for one run, with counters of its own.
     """
 
     settings: Settings
     clock: Clock
     store: SalesStore
     crm: Callable[[], Crm]
-    telephony: Callable[[datetime], Telephony]
+    telephony: Callable[[RunTime], Telephony]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,9 +44,12 @@ def sync_services(required: Collection[str]) -> SyncServices:
     Raises:
         SettingsError: Names every setting that is missing of `required`, or wrong.
     """
+    from crm_bridge.usecases.stopping import heed_sigterm  # noqa: PLC0415 - `exchange` has nothing to stop
+
     logs.set_up("INFO")  # whatever is wrong with the settings is to be readable
     settings = Settings.from_env(os.environ, required=required)
     logs.set_up(settings.log_level)
+    heed_sigterm()
     return _sync_services(settings)
 
 
@@ -91,7 +94,7 @@ def _sync_services(settings: Settings) -> SyncServices:
             region=settings.phone_region,
             clock=clock,
         ),
-        telephony=lambda deadline: ComagicClient(
+        telephony=lambda time: ComagicClient(
             http=http,
             url=settings.comagic_url,
             token=settings.comagic_token or "",
@@ -100,8 +103,8 @@ def _sync_services(settings: Settings) -> SyncServices:
             region=settings.phone_region,
             sources=settings.comagic_sources,
             concurrency=settings.comagic_concurrency,
-            clock=clock,
-            deadline=deadline,
+            clock=time,
+            deadline=time.deadline,
         ),
     )
 

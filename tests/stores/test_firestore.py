@@ -71,11 +71,8 @@ async def test_a_transaction_that_never_gets_through_is_aborted_by_name(
     async def busy(_: AsyncTransaction) -> Any:
         raise aborted("Transaction lock timeout")
 
-    async def no_pause(_: float) -> None:
-        pass
-
     monkeypatch.setattr(AsyncTransaction, "_commit", busy)
-    monkeypatch.setattr("crm_bridge.stores.firestore.asyncio.sleep", no_pause)
+    monkeypatch.setattr("crm_bridge.stores.firestore._PATIENCE", 0.3)
 
     with pytest.raises(Aborted):
         await sales.write([Changes(phones=[phone("1")])], run_id="r1")

@@ -98,8 +98,10 @@ class Journal:
 
     Attributes:
         phones_kopecks: The sum of all phones as read from the database: what `money` must add up to.
+        points_needed: What the changes decided on cost of CoMagic's quota: a set is 1, a replacement 2.
         requests: Remote calls made, per method.
         quota: CoMagic's limits as last reported.
+        day_remaining: The day's points left when the changes were decided on; None when CoMagic does not tell.
     """
 
     run_id: str
@@ -110,10 +112,12 @@ class Journal:
     complete: bool = True
     phones_kopecks: int = 0
     communications_found: int = 0
+    points_needed: int = 0
     rows: list[Row] = field(default_factory=list)
     refresh: RefreshReport | None = None
     requests: Counter[str] = field(default_factory=Counter)
     quota: Mapping[str, int] = field(default_factory=dict)
+    day_remaining: int | None = None
 
     def money(self) -> dict[str, Any]:
         """Add the rows up, and compare with the database: nothing may be lost between the two."""
@@ -163,6 +167,7 @@ class Journal:
                 if refresh
                 else {}
             ),
+            "plan": {"points_needed": self.points_needed, "day_remaining": self.day_remaining},
             "requests": dict(sorted(self.requests.items())),
             "quota": dict(self.quota),
             "log": [row.as_json(zone=self.zone, dry_run=self.dry_run) for row in self.rows],

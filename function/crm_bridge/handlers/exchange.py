@@ -26,6 +26,7 @@ _BODY_LIMIT = 4096  # bytes
 _LONGEST_WAIT = timedelta(seconds=25)  # below what proxies and browsers allow a silent answer
 _NO_WAIT = timedelta()
 _ALLOWED = "GET, HEAD, POST, OPTIONS"
+_HEADERS = [(b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store")]
 
 # Read from the path as it was sent: decoded, `a%2Fb` would look like two segments and `%61` like an id.
 _PATH = re.compile(rb"/api/([^/]+)/?")
@@ -54,10 +55,14 @@ async def _route(request: Request, services: ExchangeServices) -> Response:
     if request.method == "OPTIONS":
         return Response(status_code=204, headers={"Allow": _ALLOWED, "Cache-Control": "no-store"})
     if request.method not in {"GET", "HEAD", "POST"}:
-        return _json(405, {"Error": "Method not allowed"}, {"Allow": _ALLOWED})
+        response = _json(405, {"Error": "Method not allowed"})
+        response.headers["Allow"] = _ALLOWED
+        return response
     key = services.settings.exchange_api_key
     if key is not None and not _has_key(request, key):
-        return _json(401, {"Error": "Unauthorized"}, {"WWW-Authenticate": "Bearer"})
+        response = _json(401, {"Error": "Unauthorized"})
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
     card_id = match[1].decode("latin-1")
     if request.method == "POST":
         return await _post(request, card_id, services)
@@ -193,12 +198,10 @@ def _fields(body: bytes) -> Mapping[str, object]:
     return fields
 
 
-def _json(status: int, content: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        _ENCODER.encode(content),
-        status,
-        {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", **(headers or {})},
-    )
+def _json(status: int, content: Mapping[str, str]) -> Response:
+    response = Response(_ENCODER.encode(content), status)
+    response.raw_headers += _HEADERS
+    return response
 
 
 def _without_body(response: Response) -> Response:

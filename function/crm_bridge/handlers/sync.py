@@ -45,10 +45,15 @@ async def handle(request: Request, connect: Connect) -> Response:
     try:
         return await _route(request, connect)
     except BridgeError as exc:
-        return _failure(exc)
+        return _failure(request, exc)
     except Exception:
-        log.exception("run failed")
+        log.exception(_what_failed(request))
         return _error(500, "Internal error")
+
+
+def _what_failed(request: Request) -> str:
+    """An alarm listens to failed runs, and not to somebody's failed look at them."""
+    return "run failed" if request.url.path == "/" else "request failed"
 
 
 async def _route(request: Request, connect: Connect) -> Response:
@@ -153,7 +158,7 @@ def _cut(answer: Answer, log_level: str) -> dict[str, Any]:
     return journal
 
 
-def _failure(exc: BridgeError) -> Response:
+def _failure(request: Request, exc: BridgeError) -> Response:
     headers: dict[str, str] = {}
     match exc:
         case BadRequest():
@@ -172,7 +177,7 @@ def _failure(exc: BridgeError) -> Response:
         case _:
             status = 500
     if status >= 500:
-        log.error("run failed", extra={"status": status, "reason": str(exc), "kind": type(exc).__name__})
+        log.error(_what_failed(request), extra={"status": status, "reason": str(exc), "kind": type(exc).__name__})
     return _error(status, str(exc), headers)
 
 

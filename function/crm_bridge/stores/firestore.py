@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,7 +42,8 @@ _KEYS = 300
 _VALUES = 30
 """Firestore takes no more in one `in`."""
 
-_ATTEMPTS = 6
+_PATIENCE = 75.0
+"""Seconds to try while others are in the way: a process killed in a transaction leaves its locks behind for 60."""
 
 
 class FirestoreSalesStore(DocumentSalesStore):
@@ -102,7 +104,7 @@ class FirestoreSalesStore(DocumentSalesStore):
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
     ) -> tuple[bool, Document | None]:
         reference = self._reference(collection, key)
-        for attempt in range(_ATTEMPTS):
+        async for is_last in _attempts():
             found = await reference.get(retry=_RETRY, timeout=_TIMEOUT)  # without a lock: losers are answered at once
             standing = plain(found.to_dict()) if found.exists else None
             if not allowed(standing):
@@ -111,9 +113,8 @@ class FirestoreSalesStore(DocumentSalesStore):
                 async with self._lease_lock:
                     await self._replace(reference, found, document)
             except (Aborted, AlreadyExists, FailedPrecondition, NotFound):  # somebody was faster: look again
-                if attempt + 1 == _ATTEMPTS:
+                if is_last:
                     raise
-                await _pause(attempt)
             else:
                 return True, standing
         raise AssertionError("the last attempt returns or raises")
@@ -135,14 +136,13 @@ class FirestoreSalesStore(DocumentSalesStore):
 
     async def _transact(self, work: Callable[[AsyncTransaction], Awaitable[bool]]) -> bool:
         """Run a transaction again while others are in its way, and tell failures by their own names."""
-        for attempt in range(_ATTEMPTS):
+        async for is_last in _attempts():
             try:
                 return await async_transactional(work)(self._client.transaction())
             except (Aborted, ValueError) as exc:
                 reason = _reason(exc)
-                if not isinstance(reason, Aborted) or attempt + 1 == _ATTEMPTS:
+                if is_last or not isinstance(reason, Aborted):
                     raise reason from None
-                await _pause(attempt)
         raise AssertionError("the last attempt returns or raises")
 
     def _add(self, batch: Any, writes: Sequence[Write]) -> None:
@@ -170,5 +170,12 @@ def _reason(exc: BaseException) -> BaseException:
     return reason or exc
 
 
-async def _pause(attempt: int) -> None:
-    await asyncio.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311 - only so that two do not meet again
+async def _attempts() -> AsyncIterator[bool]:
+    """Come again and again after growing pauses, telling the last time that it is the last."""
+    deadline = time.monotonic() + _PATIENCE
+    pause = 0.1
+    while (now := time.monotonic()) < deadline:
+        yield False
+        await asyncio.sleep(min(pause * random.uniform(0.5, 1.0), max(0.0, deadline - now)))  # noqa: S311 - not to meet
+        pause = min(pause * 2, 2.0)
+    yield True

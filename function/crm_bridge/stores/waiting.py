@@ -14,7 +14,12 @@ _LONGEST_PAUSE = 0.25
 
 
 async def wait_for_card(
-    look: Callable[[datetime], Awaitable[Card | None]], *, now: datetime, seconds: float
+    look: Callable[[datetime], Awaitable[Card | None]],
+    *,
+    now: datetime,
+    seconds: float,
+    first_pause: float = _FIRST_PAUSE,
+    longest_pause: float = _LONGEST_PAUSE,
 ) -> Card | None:
     """Look until the card is there, at once and then after pauses that grow from 100 to 250 milliseconds.
 
@@ -25,13 +30,14 @@ async def wait_for_card(
         look: Returns the card if it is valid at a moment.
         now: The moment of the call; the time that passes is measured, and added to it.
         seconds: How long to wait; the last look is at their end.
+        first_pause, longest_pause: Seconds, for a database whose reads cost next to nothing.
     """
     begun = time.monotonic()
-    pause = _FIRST_PAUSE
+    pause = first_pause
     while True:
         elapsed = time.monotonic() - begun
         card = await look(now + timedelta(seconds=elapsed))
         if card is not None or elapsed >= seconds:
             return card
         await asyncio.sleep(min(pause, max(0.0, seconds - (time.monotonic() - begun))))
-        pause = min(pause * 1.25, _LONGEST_PAUSE)
+        pause = min(pause * 1.25, longest_pause)

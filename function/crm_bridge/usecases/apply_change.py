@@ -15,7 +15,7 @@ from enum import Enum, auto
 from crm_bridge.domain.decision import Bearer, Decision
 from crm_bridge.domain.sale import Communication, Phone, Sale
 from crm_bridge.errors import QuotaSpent, RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from crm_bridge.ports import Clock, Telephony
+from crm_bridge.ports import Telephony
 from crm_bridge.usecases.stopping import Guard
 
 log = logging.getLogger(__name__)
@@ -81,9 +81,8 @@ class _Gone(Exception):
 class ChangeMaker:
     """Carries out changes of one run."""
 
-    def __init__(self, telephony: Telephony, clock: Clock, guard: Guard, sale_tag_id: int) -> None:
+    def __init__(self, telephony: Telephony, guard: Guard, sale_tag_id: int) -> None:
         self._telephony = telephony
-        self._clock = clock
         self._guard = guard
         self._tag = sale_tag_id
 
@@ -195,9 +194,12 @@ class ChangeMaker:
         pauses: tuple[int, ...],
     ) -> bool:
         for pause in pauses:
-            if pause:
-                await self._clock.sleep(pause)
-            shown = await self._telephony.look([(bearer.key, bearer.started_at)], sale_tag_id=self._tag)
+            try:
+                if pause:
+                    await self._guard.sleep(pause)
+                shown = await self._telephony.look([(bearer.key, bearer.started_at)], sale_tag_id=self._tag)
+            except QuotaSpent:  # no more looks in this run, so it remains unknown
+                raise error from None
             if bearer.key not in shown:
                 raise _Gone
             if is_done(shown[bearer.key], error):

@@ -32,6 +32,9 @@ _UNKNOWN_IN_A_ROW = 10
 
 _SETTLE_PAUSE = 5
 
+_LAST_SECONDS = 5
+"""What calls under way get when the process is being ended: Cloud Run kills ten seconds after it has said so."""
+
 
 async def record_sales(
     services: SyncServices, telephony: Telephony, stopping: Stopping, journal: Journal, *, guard: Guard | None
@@ -54,7 +57,7 @@ async def record_sales(
     journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
     recording = _Recording(services, telephony, stopping, journal, guard)
     try:
-        await recording.read(phones)
+        await stopping.unless_stopped(recording.read(phones))
     except QuotaSpent:
         if journal.refresh is None and not recording.has_read:
             raise
@@ -129,7 +132,7 @@ class _Recording:
             if not waits:
                 return
             if looked:
-                await self.services.clock.sleep(_SETTLE_PAUSE)
+                await self.stopping.sleep(_SETTLE_PAUSE)
             wanted = [(key, started_at) for key, (_, started_at) in waits.items()]
             found = await self.telephony.look(wanted, sale_tag_id=self.sale_tag_id)
             looked = True
@@ -144,12 +147,14 @@ class _Recording:
         for phone in phones.values():
             decision = decide(phone, self.seen.get(phone.phone, ()), now=now)
             remembered.extend(self._take(phone, decision))
+        self.journal.day_remaining = self.telephony.quota.get("day_remaining")
         self.queue = deque(sorted(self.queue, key=_oldest_payment_first))
         if remembered:
             await self._write(remembered)
 
     def _take(self, phone: Phone, decision: Decision) -> Iterable[Changes]:
         if decision.result in CHANGES:
+            self.journal.points_needed += int(decision.unset) + int(phone.amount_kopecks > 0)
             if self.guard is None:
                 self._add_row(phone, decision, decision.result)
             else:
@@ -164,7 +169,7 @@ class _Recording:
         """Carry out the queued changes, oldest payments first, in lots whose intents land in one go."""
         if not self.queue or self.guard is None:
             return
-        maker = ChangeMaker(self.telephony, self.services.clock, self.guard, self.sale_tag_id)
+        maker = ChangeMaker(self.telephony, self.guard, self.sale_tag_id)
         outcomes: list[Changes] = []
         unknown_in_a_row, stop = 0, False
         while self.queue and not stop and not self.guard.must_stop():
@@ -172,19 +177,27 @@ class _Recording:
             begun = [(self._begin(phone, decision), decision) for phone, decision in lot]
             await self._write([*outcomes, *(_of_phone(phone) for phone, _ in begun)])
             results = await asyncio.gather(
-                *(maker.carry_out(phone, decision) for phone, decision in begun), return_exceptions=True
+                *(self._carried_out(maker, phone, decision) for phone, decision in begun), return_exceptions=True
             )
             outcomes = []
-            for (phone, _), (_, decision), outcome in zip(lot, begun, results, strict=True):
+            for (phone, decision), outcome in zip(lot, results, strict=True):
                 if isinstance(outcome, BaseException):
                     raise outcome
                 outcomes.extend(self._end(phone, decision, outcome))
                 unknown_in_a_row = unknown_in_a_row + 1 if outcome.fate is Fate.UNKNOWN else 0
-                stop = stop or outcome.stops_the_run or unknown_in_a_row >= _UNKNOWN_IN_A_ROW
+                no_more = outcome.stops_the_run or outcome.fate is Fate.DEFERRED
+                stop = stop or no_more or unknown_in_a_row >= _UNKNOWN_IN_A_ROW
         if outcomes:
             await self._write(outcomes)
         for phone, decision in self.queue:
             self._add_row(phone, decision, Result.DEFERRED)
+
+    async def _carried_out(self, maker: ChangeMaker, phone: Phone, decision: Decision) -> Outcome:
+        """Carry one change out; what still hangs when the process is being ended stays an open intent."""
+        try:
+            return await self.stopping.unless_stopped(maker.carry_out(phone, decision), grace=_LAST_SECONDS)
+        except QuotaSpent:
+            return Outcome(fate=Fate.UNKNOWN, error="interrupted", half_done=True)
 
     def _begin(self, phone: Phone, decision: Decision) -> Phone:
         """Put the intent of a change on its phone."""

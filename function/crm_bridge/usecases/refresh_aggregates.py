@@ -17,6 +17,7 @@ from crm_bridge.domain.journal import RefreshReport
 from crm_bridge.domain.sale import Phone
 from crm_bridge.domain.state import Watermark
 from crm_bridge.domain.window import Window, advance, since_last
+from crm_bridge.errors import QuotaSpent
 from crm_bridge.ports import Changes, Crm, SyncServices
 from crm_bridge.usecases.stopping import Guard
 
@@ -47,9 +48,12 @@ async def refresh_aggregates(
     for window in whole.by_days():
         if guard.must_stop():
             break
-        orders = await crm.orders_changed(window.since, window.until)
-        clients = await crm.clients_changed(window.since, window.until)
-        landing = await refresh.landing(orders, clients)
+        try:
+            orders = await guard.unless_stopped(crm.orders_changed(window.since, window.until))
+            clients = await guard.unless_stopped(crm.clients_changed(window.since, window.until))
+            landing = await refresh.landing(orders, clients)
+        except QuotaSpent:  # told to stop: this window is read again by the next run
+            break
         if moved := advance(watermark, window, now=now, lookback=lookback):
             watermark = moved
             landing.append(Changes(state=[moved]))
@@ -128,7 +132,8 @@ class _Refresh:
             client = known.get(client_id)
             if client is not None and (client.phone is not None or now - client.seen_at < ASK_AGAIN):
                 continue
-            found[client_id] = await self.crm.client(client_id) or Client(client_id=client_id, phone=None, seen_at=now)
+            told = await self.guard.unless_stopped(self.crm.client(client_id))
+            found[client_id] = told or Client(client_id=client_id, phone=None, seen_at=now)
             if client is None:  # nothing is counted under it yet, so it may land ahead of its orders
                 unsaved.append(Changes(clients=[found[client_id]]))
             if len(unsaved) >= _SAVE_LOOKED_UP:

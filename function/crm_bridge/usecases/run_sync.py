@@ -133,7 +133,7 @@ async def _work(
 ) -> Answer:
     clock, settings = services.clock, services.settings
     journal = Journal(run_id=run_id, started_at=clock.now(), zone=settings.time_zone, dry_run=request.dry_run)
-    telephony = services.telephony(stopping.deadline)
+    telephony = services.telephony(stopping)
     if request.update_db and guard is not None:
         crm = services.crm()
         try:
@@ -147,7 +147,7 @@ async def _work(
     journal.requests.update(telephony.requests)
     journal.quota = telephony.quota
     journal.finished_at = clock.now()
-    _log_end(journal)
+    _log_end(request, journal)
     return Answer(message=journal.summary(), journal=journal.as_json())
 
 
@@ -161,7 +161,7 @@ def _backfill(request: SyncRequest, services: SyncServices) -> Window | None:
     return of_dates(request.date_from, request.date_till or today, now=now, zone=zone)
 
 
-def _log_end(journal: Journal) -> None:
+def _log_end(request: SyncRequest, journal: Journal) -> None:
     """Log the figures that the alarms are made of."""
     counts = journal.counts()
     log.info(
@@ -169,7 +169,8 @@ def _log_end(journal: Journal) -> None:
         extra={
             "balanced": journal.money()["balanced"],
             "complete": journal.complete,
-            "dry_run": journal.dry_run,
+            "dry_run": request.dry_run,
+            "update_db": request.update_db,
             "phones": len(journal.rows),
             **{str(result): counts[result] for result in Result},
         },

@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import signal
+import threading
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
+from types import FrameType
+from typing import TypeVar
 
 from crm_bridge.domain.run import LEASE_TTL, Lease
-from crm_bridge.errors import Busy, LeaseLost
+from crm_bridge.errors import Busy, LeaseLost, QuotaSpent
 from crm_bridge.ports import Clock, SalesStore
+
+T = TypeVar("T")
 
 _HEARTBEAT = LEASE_TTL / 3
 
+_going_on: set[Stopping] = set()
+
+
+def stop_all() -> None:
+    """End every run of this process at its next safe point."""
+    for stopping in tuple(_going_on):
+        stopping.stop_soon()
+
+
+@cache
+def heed_sigterm() -> None:
+    """End runs when the platform ends the process; what the server does about the signal, it still does."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # only the main thread may
+    servers = signal.getsignal(signal.SIGTERM)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop_all()
+        if callable(servers):
+            servers(number, frame)
+
+    signal.signal(signal.SIGTERM, end)
+
 
 class Stopping:
-    """Tells a run when to begin nothing new.
+    """The time of one run, which may end early: at its deadline, or when the platform ends the process.
 
     Attributes:
         deadline: When the run's time is over, aware.
@@ -24,16 +54,52 @@ class Stopping:
 
     def __init__(self, clock: Clock, deadline: datetime) -> None:
         self._clock = clock
-        self._stopping = False
+        self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self.deadline = deadline
 
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            QuotaSpent: The run is to stop.
+        """
+        await self.unless_stopped(self._clock.sleep(seconds))
+
     def stop_soon(self) -> None:
-        """End the run at the next safe point."""
-        self._stopping = True
+        """End the run at the next safe point; fit to be called from a signal handler."""
+        self._loop.call_soon_threadsafe(self._stop.set)
 
     def must_stop(self) -> bool:
         """The run should begin nothing new; what it has begun it may finish."""
-        return self._stopping or self._clock.now() >= self.deadline
+        return self._stop.is_set() or self._clock.now() >= self.deadline
+
+    async def unless_stopped(self, work: Awaitable[T], *, grace: float = 0) -> T:
+        """Wait for something that may be dropped half-way.
+
+        Args:
+            work: It is cancelled when the run is to stop.
+            grace: So many seconds it still has then.
+
+        Raises:
+            QuotaSpent: The run is to stop, and the work has not come to its end.
+        """
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done() and grace:
+                await asyncio.wait({task}, timeout=grace)
+            if task.done():
+                return task.result()
+            raise QuotaSpent("CoMagic", "This process is being ended", retry_after=60)
+        finally:
+            for each in (task, stop):
+                each.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
 
 
 class Guard(Stopping):
@@ -89,9 +155,11 @@ async def hold_lease(store: SalesStore, clock: Clock, run_id: str, budget: timed
         raise Busy(standing.run_id, standing.started_at, seconds)
     guard = Guard(store, clock, lease, deadline=now + budget)
     heart = asyncio.create_task(guard.beat())
+    _going_on.add(guard)
     try:
         yield guard
     finally:
+        _going_on.discard(guard)
         heart.cancel()
         with suppress(asyncio.CancelledError):
             await heart

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 def limits(
     *, minute: int | None = None, day: int | None = None, hour: int | None = None, reset: int = 20, limit: int = 60
 ) -> dict[str, int]:
-    told = {}
+    told: dict[str, int] = {}
     for name, remaining, full in (("minute", minute, limit), ("hour", hour, 4000), ("day", day, 3000)):
         if remaining is not None:
             told |= {f"{name}_limit": full, f"{name}_remaining": remaining, f"{name}_reset": reset}
@@ -177,7 +177,7 @@ async def test_limits_may_be_told_by_halves(quota: Quota, clock: Clock) -> None:
 
 async def test_an_answer_that_was_overtaken_gives_no_points_back(quota: Quota, clock: Clock) -> None:
     quota.note(limits(minute=2))
-    quota.note(limits(minute=9, reset=21))
+    quota.note(limits(minute=9, reset=20))
     await use(quota)
 
     assert clock.slept == [21]

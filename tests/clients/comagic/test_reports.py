@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 from clients.rigs import ANNA, NOON, ComagicRig
 from crm_bridge.clients.comagic import reports
 from crm_bridge.clients.comagic.rows import Page, Row
+from crm_bridge.clients.comagic.wire import PAGE
 from crm_bridge.domain.sale import Communication, CommunicationType
+from crm_bridge.errors import RemoteUnavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -124,23 +128,41 @@ async def test_no_more_pages_are_asked_for_ahead_than_may_be_under_way() -> None
 
 
 async def test_a_reader_who_stops_early_leaves_nothing_under_way() -> None:
-    rig = ComagicRig()
-    bulk(rig, 60_000)
-    rig.comagic.latency = 0.01
-    pages = rig.client().communications(rig.ago(days=30), rig.clock.now(), sale_tag_id=rig.tag)
-    await anext(pages)
-    await anext(pages)
+    before = asyncio.all_tasks()
+
+    async def page(number: int) -> int:
+        if number:
+            await asyncio.sleep(3600)
+        return number
+
+    pages = reports.in_order([partial(page, number) for number in range(9)], 4)
+    assert await anext(pages) == 0
+    assert len(asyncio.all_tasks() - before) == 3
 
     await pages.aclose()
 
-    assert len(asyncio.all_tasks()) == 1
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_page_that_fails_ends_those_asked_for_beside_it() -> None:
+    before = asyncio.all_tasks()
+
+    async def page(number: int) -> int:
+        if number:
+            await asyncio.sleep(3600)
+        raise RemoteUnavailable("CoMagic", "away")
+
+    with pytest.raises(RemoteUnavailable):
+        await anext(reports.in_order([partial(page, number) for number in range(9)], 4))
+
+    assert asyncio.all_tasks() == before
 
 
 Made = list[tuple[int, datetime]]
 
 
 def report_of(
-    rows: Callable[[int], Made], asked: list[tuple[datetime, datetime, int]], total: Callable[[int], int | None] = len
+    rows: Callable[[int], Made], asked: list[tuple[datetime, datetime, int]], total: Callable[[Made], int | None] = len
 ) -> Callable[[datetime, datetime, int], Awaitable[Page]]:
     """Make a report whose rows depend on how many requests came before."""
 
@@ -149,9 +171,9 @@ def report_of(
         asked.append((since, until, offset))
         page = [
             Row(key, at, Communication(type=CommunicationType.CALL, id=key, started_at=at, phone=ANNA))
-            for key, at in found[offset : offset + reports.PAGE]
+            for key, at in found[offset : offset + PAGE]
         ]
-        return Page(page, total(found))  # type: ignore[arg-type]
+        return Page(page, total(found))
 
     return fetch
 
@@ -220,4 +242,4 @@ def test_spans_cover_an_interval_and_share_their_ends(naive: datetime, length: t
     assert spans[0][0] <= since < spans[0][0] + SECOND
     assert since + length <= spans[-1][1] < since + length + SECOND
     assert all(timedelta() <= end - start <= reports.SPAN for start, end in spans)
-    assert all(before[1] == after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(spans))

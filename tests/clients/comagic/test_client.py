@@ -1,0 +1,481 @@
+"""The CoMagic client on the simulator: what it reads and writes, and what it repeats."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import traceback
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from clients.rigs import ANNA, BORIS, NOON, Clock, ComagicRig, comagic_of
+from crm_bridge.clients.comagic.client import ComagicClient
+from crm_bridge.domain.sale import CommunicationKey, CommunicationType, Sale
+from crm_bridge.errors import (
+    QuotaSpent,
+    RemoteError,
+    RemoteProtocolError,
+    RemoteRejected,
+    RemoteTimeout,
+    RemoteUnavailable,
+)
+from sandbox.comagic import CoMagicSwitches
+from sandbox.comagic_errors import ERRORS
+from sandbox.faults import Fault
+from sandbox.switches import all_positions
+
+pytestmark = pytest.mark.anyio
+
+CALLS, SET, UNSET = "get.calls_report", "set.tag_sales", "unset.tag_communications"
+CALL, CHAT, MESSAGE = CommunicationType.CALL, CommunicationType.CHAT, CommunicationType.OFFLINE_MESSAGE
+POSITIONS = [(name, value) for name, values in all_positions(CoMagicSwitches).items() for value in values]
+
+
+@pytest.fixture
+def rig() -> ComagicRig:
+    return ComagicRig()
+
+
+def sale(call_id: int, amount: int = 320_050, *, kind: CommunicationType = CALL, **changes: Any) -> Sale:
+    started = NOON - timedelta(hours=5)
+    values = {"started_at": started, "sold_at": started + timedelta(hours=1), "comment": "Чистка, Стирка"}
+    return Sale(type=kind, id=call_id, amount_kopecks=amount, **{**values, **changes})
+
+
+@pytest.mark.parametrize(("name", "value"), POSITIONS)
+async def test_a_sale_goes_there_and_back_in_every_position_of_every_switch(name: str, value: Any) -> None:
+    rig = ComagicRig(**{name: value})
+    call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5), tags=["Чужая"])
+    client = rig.client()
+    tag = await client.sale_tag_id()
+    key = CommunicationKey(CALL, call_id)
+
+    sale_id = await client.set_sale(sale(call_id))
+    rig.clock.advance(timedelta(minutes=1))  # reports may be behind
+
+    assert tag == rig.tag
+    (stands,) = rig.comagic.sales[key]
+    assert (stands.sale_id, stands.amount_kopecks, stands.comment) == (sale_id, 320_050, "Чистка, Стирка")
+    assert stands.date_time == NOON - timedelta(hours=4)
+    (found,) = await rig.read(client)
+    assert (found.id, found.phone, found.started_at) == (call_id, ANNA, NOON - timedelta(hours=5))
+    assert found.bears_sale
+    assert found.sale_kopecks == 320_050
+    assert (await client.look([(key, found.started_at)], sale_tag_id=tag))[key] == found
+
+    await client.unset_sale(key, sale_tag_id=tag)
+    rig.clock.advance(timedelta(minutes=1))
+    (after,) = await rig.read(client)
+    assert not after.tagged or name == "unset_clears"
+
+
+async def test_all_kinds_are_read_one_after_the_other(rig: ComagicRig) -> None:
+    at = rig.ago(hours=3)
+    call, chat = rig.comagic.add_call(ANNA, at), rig.comagic.add_chat("8 926 123-45-67", at)
+    message = rig.comagic.add_message("9261234567", at)
+    rig.comagic.add_call(BORIS, at, lost=True)
+    rig.comagic.add_call(None, at)
+    rig.comagic.add_goal(at)
+    client = rig.client(sources=(CALL, CHAT, MESSAGE))
+
+    found = await rig.read(client)
+
+    assert [(item.type, item.id) for item in found] == [(CALL, call), (CHAT, chat), (MESSAGE, message)]
+    assert {item.phone for item in found} == {ANNA}
+    assert client.requests == {CALLS: 1, "get.chats_report": 1, "get.offline_messages_report": 1}
+
+
+async def test_only_the_needed_fields_are_asked_for(rig: ComagicRig) -> None:
+    await rig.read()
+
+    params = rig.comagic.requests[-1].params
+    assert params["fields"] == [
+        "communication_id",
+        "start_time",
+        "is_lost",
+        "contact_phone_number",
+        "tags",
+        "sale_cost",
+        "sale_date",
+    ]
+    assert params["sort"] == [{"field": "start_time", "order": "asc"}]
+    assert (params["limit"], params["offset"]) == (10_000, 0)
+    assert params["date_till"] == "2026-06-15 12:00:00"
+
+
+async def test_a_component_that_is_off_is_the_callers_to_judge() -> None:
+    rig = ComagicRig(consultant=False)
+
+    with pytest.raises(RemoteRejected) as raised:
+        await rig.read(rig.client(sources=(CHAT,)))
+
+    assert raised.value.code == "method_component_disabled"
+
+
+async def test_the_request_reaches_the_address_as_it_is_set() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        body = json.loads(request.content)
+        return httpx.Response(200, json={"id": body["id"], "result": {"data": []}})
+
+    for url in ("https://dataapi.comagic.ru/v2.0", "https://dataapi.comagic.ru/v2.0/"):
+        with pytest.raises(RemoteProtocolError):
+            await comagic_of(answer, url=url, user_id=12).sale_tag_id()
+
+    assert {str(request.url) for request in seen} == {"https://dataapi.comagic.ru/v2.0"}
+    assert seen[0].headers["content-type"] == "application/json; charset=UTF-8"
+    assert json.loads(seen[0].content)["params"]["user_id"] == 12
+
+
+class TestLook:
+    async def test_what_is_looked_for_is_found_whatever_its_kind_and_age(self, rig: ComagicRig) -> None:
+        made = {
+            CommunicationKey(CALL, rig.comagic.add_call(ANNA, at)): at
+            for at in (rig.ago(days=days, hours=5) for days in (0, 1, 28, 29, 30, 60, 85))
+        }
+        made[CommunicationKey(CHAT, rig.comagic.add_chat(ANNA, rig.ago(days=2)))] = rig.ago(days=2)
+        made[CommunicationKey(MESSAGE, rig.comagic.add_message(ANNA, rig.ago(days=3)))] = rig.ago(days=3)
+        rig.comagic.add_call(BORIS, rig.ago(days=1))
+
+        found = await rig.client().look(made.items(), sale_tag_id=rig.tag)
+
+        assert {key: item.started_at for key, item in found.items()} == made
+
+    async def test_two_hundred_ids_cost_one_request(self, rig: ComagicRig) -> None:
+        ids = rig.comagic.add_calls_bulk((ANNA, rig.ago(minutes=number + 1), False) for number in range(401))
+        client = rig.client()
+        asked = [(CommunicationKey(CALL, key), rig.ago(minutes=number + 1)) for number, key in enumerate(ids)]
+
+        assert len(await client.look(asked, sale_tag_id=rig.tag)) == 401
+        assert client.requests == {CALLS: 3}
+
+    async def test_what_comagic_no_longer_has_is_left_out(self, rig: ComagicRig) -> None:
+        client = rig.client()
+
+        assert await client.look([(CommunicationKey(CALL, 1), NOON)], sale_tag_id=rig.tag) == {}
+        assert await client.look([], sale_tag_id=rig.tag) == {}
+        assert client.requests == {CALLS: 1}
+
+    async def test_what_became_lost_or_hidden_is_still_there(self, rig: ComagicRig) -> None:
+        at = rig.ago(hours=1)
+        lost, hidden = rig.comagic.add_call(ANNA, at, lost=True), rig.comagic.add_call(None, at)
+        keys = [CommunicationKey(CALL, lost), CommunicationKey(CALL, hidden)]
+
+        found = await rig.client().look([(key, at) for key in keys], sale_tag_id=rig.tag)
+
+        assert [found[key].phone for key in keys] == [ANNA, ""]
+
+
+class TestWriting:
+    async def test_a_comment_is_left_out_when_empty(self, rig: ComagicRig) -> None:
+        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
+
+        await rig.client().set_sale(sale(call_id, 1, comment=""))
+
+        assert "comment" not in rig.comagic.requests[-1].params
+        assert rig.comagic.requests[-1].params["transaction_value"] == Decimal("0.01")
+
+    @pytest.mark.parametrize("kind", [CHAT, MESSAGE])
+    async def test_other_kinds_bear_sales_too(self, rig: ComagicRig, kind: CommunicationType) -> None:
+        add = {CHAT: rig.comagic.add_chat, MESSAGE: rig.comagic.add_message}[kind]
+        key = CommunicationKey(kind, add(ANNA, rig.ago(hours=5)))
+        client = rig.client()
+
+        await client.set_sale(sale(key.id, kind=kind))
+        assert list(rig.comagic.sales) == [key]
+        await client.unset_sale(key, sale_tag_id=rig.tag)
+        assert rig.comagic.sales == {}
+
+    @pytest.mark.parametrize(
+        ("kind", "expected", "happened"),
+        [
+            ("http_502_html", RemoteUnavailable, False),
+            ("http_502_after", RemoteUnavailable, True),
+            ("http_504_html", RemoteTimeout, False),
+            ("timeout_before", RemoteTimeout, False),
+            ("timeout_after", RemoteTimeout, True),
+            ("reset_after", RemoteUnavailable, True),
+            ("connect_error", RemoteUnavailable, False),
+            ("truncated_after", RemoteProtocolError, True),
+            ("not_json_after", RemoteProtocolError, True),
+            ("empty_body", RemoteProtocolError, False),
+            ("no_result", RemoteProtocolError, False),
+            ("id_mismatch", RemoteProtocolError, True),
+        ],
+    )
+    async def test_a_write_whose_outcome_is_unknown_is_made_once(
+        self, rig: ComagicRig, kind: str, expected: type[RemoteError], happened: bool
+    ) -> None:
+        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
+        client = rig.client()
+        rig.comagic.fail(Fault(SET, kind, times=None))
+
+        with pytest.raises(expected) as raised:
+            await client.set_sale(sale(call_id))
+
+        assert not isinstance(raised.value, QuotaSpent | RemoteRejected)
+        assert client.requests == {SET: 1}
+        assert bool(rig.comagic.sales) is happened
+        assert rig.clock.slept == []
+
+    @pytest.mark.parametrize("kind", ["limit_exceeded_minute", "http_429"])
+    async def test_a_write_refused_for_the_minute_did_nothing_and_is_made_again(
+        self, rig: ComagicRig, kind: str
+    ) -> None:
+        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
+        client = rig.client()
+        rig.comagic.fail(Fault(SET, kind))
+
+        assert await client.set_sale(sale(call_id)) is not None
+        assert client.requests == {SET: 2}
+        assert rig.clock.slept == [61]
+
+    async def test_a_refusal_is_told_by_its_mnemonic(self, rig: ComagicRig) -> None:
+        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
+        client = rig.client()
+
+        with pytest.raises(RemoteRejected) as raised:
+            await client.set_sale(sale(call_id, sold_at=rig.ago(hours=6)))
+        assert raised.value.code == "invalid_date_time"
+        assert str(raised.value) == "CoMagic: invalid_date_time: Invalid date time"
+
+        with pytest.raises(RemoteRejected) as raised:
+            await client.unset_sale(CommunicationKey(CALL, 1), sale_tag_id=rig.tag)
+        assert raised.value.code == "entity_not_found"
+
+    async def test_success_without_any_id_is_success(self, rig: ComagicRig) -> None:
+        def answer(request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, json={"id": json.loads(request.content)["id"], "result": {}})
+
+        assert await comagic_of(answer).set_sale(sale(5)) is None
+
+
+class TestRepeating:
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"kind": "http_500"},
+            {"kind": "http_502_html"},
+            {"kind": "http_503"},
+            {"kind": "http_504_html"},
+            {"kind": "not_json"},
+            {"kind": "truncated_json"},
+            {"kind": "truncated_after"},
+            {"kind": "empty_body"},
+            {"kind": "reset_before"},
+            {"kind": "reset_after"},
+            {"kind": "timeout_before"},
+            {"kind": "connect_error"},
+            {"kind": "error", "params": {"mnemonic": "internal_error"}},
+        ],
+        ids=str,
+    )
+    async def test_a_read_is_repeated_twice_after_growing_pauses(self, rig: ComagicRig, fault: dict[str, Any]) -> None:
+        rig.comagic.add_call(ANNA, rig.ago(hours=5))
+        rig.comagic.fail(Fault(CALLS, times=2, **fault))
+        client = rig.client()
+
+        assert len(await rig.read(client)) == 1
+        assert client.requests == {CALLS: 3}
+        assert 5 <= sum(rig.clock.slept) <= 7
+
+        rig.comagic.fail(Fault(CALLS, times=None, **fault))
+        with pytest.raises((RemoteUnavailable, RemoteProtocolError)) as raised:
+            await rig.read(client)
+        assert raised.value.system == "CoMagic"
+        assert client.requests == {CALLS: 6}
+
+    @pytest.mark.parametrize(
+        ("kind", "message"),
+        [("no_result", "No result in CoMagic answer"), ("no_data", "No data in CoMagic answer result")],
+    )
+    async def test_the_messages_that_users_know_stay(self, rig: ComagicRig, kind: str, message: str) -> None:
+        rig.comagic.fail(Fault(CALLS, kind))
+
+        with pytest.raises(RemoteProtocolError) as raised:
+            await rig.read()
+
+        assert str(raised.value) == message
+
+    @pytest.mark.parametrize("mnemonic", sorted(set(ERRORS) - {"limit_exceeded", "internal_error"}))
+    async def test_a_refusal_is_not_repeated_with_any_mnemonic(self, rig: ComagicRig, mnemonic: str) -> None:
+        rig.comagic.fail(Fault(CALLS, "error", params={"mnemonic": mnemonic}))
+        client = rig.client()
+
+        with pytest.raises(RemoteRejected) as raised:
+            await rig.read(client)
+
+        assert raised.value.code == mnemonic
+        assert str(raised.value).startswith(f"CoMagic: {mnemonic}: ")
+        assert client.requests == {CALLS: 1}
+
+    async def test_no_repetition_begins_after_the_deadline(self, rig: ComagicRig) -> None:
+        rig.comagic.fail(Fault(CALLS, "http_502_html", times=None))
+        client = rig.client(deadline=rig.clock.now())
+
+        with pytest.raises(RemoteUnavailable):
+            await rig.read(client)
+
+        assert client.requests == {CALLS: 1}
+
+    async def test_a_wrong_address_is_told(self, rig: ComagicRig) -> None:
+        with pytest.raises(RemoteProtocolError, match="HTTP 404: COMAGIC_URL"):
+            await rig.read(rig.client(url="http://comagic.test/v3"))
+
+    async def test_a_redirect_is_told(self) -> None:
+        client = comagic_of(lambda _: httpx.Response(301, headers={"location": "https://elsewhere.test/"}))
+
+        with pytest.raises(RemoteProtocolError, match="HTTP 301"):
+            await client.sale_tag_id()
+
+    async def test_what_the_body_says_counts_more_than_the_status(self) -> None:
+        error = {"code": -32001, "message": "Access token is invalid", "data": {"mnemonic": "access_token_invalid"}}
+        client = comagic_of(lambda _: httpx.Response(401, json={"id": None, "error": error}))
+
+        with pytest.raises(RemoteRejected, match="access_token_invalid"):
+            await client.sale_tag_id()
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            httpx.ReadTimeout("t0p-secret"),
+            httpx.PoolTimeout("t0p-secret"),
+            httpx.WriteError("t0p-secret"),
+            httpx.ProxyError("t0p-secret"),
+            httpx.UnsupportedProtocol("https://h/ t0p-secret"),
+            httpx.DecodingError("t0p-secret"),
+            httpx.InvalidURL("https://h/ t0p-secret"),
+        ],
+        ids=lambda failure: type(failure).__name__,
+    )
+    async def test_no_error_of_httpx_leaves_the_client(self, failure: Exception) -> None:
+        def fail(request: httpx.Request) -> httpx.Response:
+            raise failure
+
+        with pytest.raises(RemoteError) as raised:
+            await comagic_of(fail).sale_tag_id()
+
+        assert "t0p-secret" not in str(raised.value)
+        assert "https://h" not in str(raised.value)
+
+    async def test_the_token_is_in_no_error_and_no_cause(self, rig: ComagicRig) -> None:
+        rig.comagic.fail(Fault(CALLS, "not_json", times=None))
+
+        with pytest.raises(RemoteProtocolError) as raised:
+            await rig.read()
+
+        assert "t0p-secret" not in "".join(traceback.format_exception(raised.value))
+
+
+class TestQuota:
+    async def test_what_comagic_last_told_is_shown(self, rig: ComagicRig) -> None:
+        rig.comagic.minute_limit, rig.comagic.day_limit = 60, 3000
+        client = rig.client()
+        assert client.quota == {}
+
+        await client.sale_tag_id()
+
+        assert client.quota["minute_remaining"] == 59
+        assert client.quota["day_remaining"] == 2999
+
+    @pytest.mark.parametrize("limits", ["present", "empty", "absent"])
+    @pytest.mark.parametrize("status", [200, 429])
+    async def test_a_spent_minute_is_waited_out(self, limits: str, status: int) -> None:
+        rig = ComagicRig(limits_in_metadata=limits, limit_status=status)
+        rig.comagic.minute_limit = 12
+        calls = rig.comagic.add_calls_bulk((ANNA, rig.ago(hours=5), False) for _ in range(40))
+        client = rig.client()
+
+        await asyncio.gather(*(client.set_sale(sale(key)) for key in calls))
+
+        assert len(rig.comagic.sales) == 40
+        if limits == "present":
+            assert client.requests == {SET: 40}, "nothing was refused"
+
+    async def test_at_most_as_many_requests_as_allowed_are_under_way(self, rig: ComagicRig) -> None:
+        rig.comagic.latency = 0.002
+        calls = rig.comagic.add_calls_bulk((ANNA, rig.ago(hours=5), False) for _ in range(20))
+        client = rig.client(concurrency=4)
+
+        await asyncio.gather(*(client.set_sale(sale(key)) for key in calls))
+
+        assert rig.comagic.max_in_flight == 4
+
+    async def test_a_spent_day_is_told_before_anything_is_asked(self, rig: ComagicRig) -> None:
+        rig.comagic.day_limit = 30
+        client = rig.client()
+        await client.sale_tag_id()
+        for _ in range(27):
+            await client.sale_tag_id()
+
+        with pytest.raises(QuotaSpent) as raised:
+            await client.sale_tag_id()
+
+        assert raised.value.retry_after == 12 * 3600 + 1
+        assert client.requests == {"get.tags": 28}
+
+    async def test_a_day_that_somebody_else_spent_is_told_at_the_first_refusal(self, rig: ComagicRig) -> None:
+        rig.comagic.fail(Fault(SET, "limit_exceeded_day", times=None))
+        client = rig.client()
+
+        with pytest.raises(QuotaSpent, match="limit_exceeded: Limit per day") as raised:
+            await client.set_sale(sale(5))
+
+        assert raised.value.retry_after == 12 * 3600
+        assert client.requests == {SET: 1}
+
+    async def test_a_wait_beyond_the_deadline_is_not_begun(self, rig: ComagicRig) -> None:
+        rig.comagic.fail(Fault(CALLS, "limit_exceeded_minute", times=None))
+        client = rig.client(deadline=rig.clock.now() + timedelta(seconds=30))
+
+        with pytest.raises(QuotaSpent, match="limit_exceeded"):
+            await rig.read(client)
+
+        assert rig.clock.slept == []
+
+    async def test_points_held_for_a_change_are_there_for_all_of_its_calls(self, rig: ComagicRig) -> None:
+        rig.comagic.minute_limit = 14
+        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
+        client = rig.client()
+        for _ in range(10):
+            await client.sale_tag_id()
+
+        async with client.points(2):
+            await client.set_sale(sale(call_id))
+            await client.unset_sale(CommunicationKey(CALL, call_id), sale_tag_id=rig.tag)
+        assert rig.clock.slept == []
+
+        async with client.points(2):
+            assert rig.clock.slept == [61]
+
+    async def test_a_refusal_within_held_points_is_waited_out(self, rig: ComagicRig) -> None:
+        rig.comagic.fail(Fault(SET, "limit_exceeded_minute"))
+        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
+        client = rig.client()
+
+        async with client.points(1):
+            assert await client.set_sale(sale(call_id)) is not None
+
+        assert rig.clock.slept == [61]
+
+
+async def test_the_sale_tag_of_an_account_without_one_names_the_setting(rig: ComagicRig) -> None:
+    rig.comagic.switches = replace(rig.comagic.switches, sale_tag_name="Sale")
+    assert await rig.client().sale_tag_id() == rig.tag
+
+    rig.comagic.add_tag_name("Продажа", is_system=True)
+    with pytest.raises(RemoteProtocolError, match="COMAGIC_SALE_TAG_ID"):
+        await rig.client().sale_tag_id()
+
+
+async def test_a_client_begins_without_requests() -> None:
+    client: ComagicClient = comagic_of(lambda _: httpx.Response(500), Clock())
+
+    assert client.requests == {}

@@ -1,0 +1,370 @@
+"""CoMagic on the wire: what requests look like, and what every answer and error is taken for."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients.rigs import ANNA, MOSCOW, NOON
+from crm_bridge.clients.comagic import rows, wire
+from crm_bridge.clients.retry import Unreadable
+from crm_bridge.domain.sale import Communication, CommunicationKey, CommunicationType, Sale
+from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteUnavailable
+from sandbox.comagic_errors import ERRORS
+
+TOKEN = "t0p-secret"
+TAG = 2718
+CALL = CommunicationType.CALL
+
+
+def sale(**changes: Any) -> Sale:
+    values: dict[str, Any] = {
+        "type": CALL,
+        "id": 3360109114,
+        "started_at": NOON,
+        "sold_at": NOON,
+        "amount_kopecks": 320_000,
+        "comment": "Чистка",
+    }
+    return Sale(**{**values, **changes})
+
+
+class TestRequests:
+    def test_a_request_is_one_json_rpc_object_with_the_token_inside(self) -> None:
+        request = wire.request("get.tags", {"limit": 1}, token=TOKEN, user_id=None)
+
+        assert json.loads(request.content) == {
+            "jsonrpc": "2.0",
+            "id": request.id,
+            "method": "get.tags",
+            "params": {"access_token": TOKEN, "limit": 1},
+        }
+        assert TOKEN not in repr(request)
+
+    def test_ids_are_never_used_twice(self) -> None:
+        assert len({wire.request("m", {}, token=TOKEN, user_id=None).id for _ in range(100)}) == 100
+
+    def test_an_agency_names_its_customer(self) -> None:
+        request = wire.request("get.tags", {}, token=TOKEN, user_id=7)
+
+        assert json.loads(request.content)["params"]["user_id"] == 7
+
+    @given(st.integers(1, 10**12))
+    def test_a_sum_is_sent_as_a_number_to_the_kopeck(self, amount: int) -> None:
+        request = wire.request("m", wire.set_sale(sale(amount_kopecks=amount), MOSCOW), token=TOKEN, user_id=None)
+
+        sent = json.loads(request.content, parse_float=Decimal, parse_int=Decimal)["params"]["transaction_value"]
+        assert sent * 100 == amount
+        assert f'"transaction_value":{amount // 100}.{amount % 100:02d}'.encode() in request.content
+
+    def test_a_sale_is_dated_in_local_time(self) -> None:
+        assert wire.set_sale(sale(), MOSCOW) == {
+            "communication_id": 3360109114,
+            "communication_type": "call",
+            "date_time": "2026-06-15 12:00:00",
+            "transaction_value": Decimal("3200.00"),
+            "comment": "Чистка",
+        }
+
+    def test_an_empty_comment_is_left_out(self) -> None:
+        assert "comment" not in wire.set_sale(sale(comment=""), MOSCOW)
+
+    def test_the_sale_tag_is_unset_by_its_id(self) -> None:
+        key = CommunicationKey(CommunicationType.OFFLINE_MESSAGE, 28048731)
+
+        assert wire.unset_tag(key, TAG) == {
+            "communication_id": 28048731,
+            "communication_type": "offline_message",
+            "tag_id": TAG,
+        }
+
+
+def answer(error: Any = None, **body: Any) -> wire.Answer:
+    asked = wire.request("m", {}, token=TOKEN, user_id=None)
+    content: dict[str, Any] = {"jsonrpc": "2.0", "id": asked.id, **body}
+    if error is not None:
+        content["error"] = error
+    return wire.answer(asked, json.dumps(content).encode(), secrets=(TOKEN,))
+
+
+def failure(mnemonic: str | None, code: int = -32602, message: str = "Text", **data: Any) -> dict[str, Any]:
+    return {"code": code, "message": message, "data": {"mnemonic": mnemonic, "params": {}, **data}}
+
+
+class TestAnswer:
+    @pytest.mark.parametrize("body", [{}, {"result": None}, {"result": None, "error": None}])
+    def test_neither_result_nor_error_is_told_in_the_known_words(self, body: dict[str, Any]) -> None:
+        with pytest.raises(RemoteProtocolError) as raised:
+            answer(**body)
+
+        assert str(raised.value) == "No result in CoMagic answer"
+
+    def test_the_id_of_a_success_must_be_that_of_the_request(self) -> None:
+        for other in ("another", None, 1):
+            with pytest.raises(RemoteProtocolError, match="id"):
+                answer(result={}, id=other)
+
+    def test_the_id_of_an_error_does_not_matter(self) -> None:
+        with pytest.raises(RemoteRejected, match="forbidden"):
+            answer(failure("forbidden", -32003), id=None)
+
+    @pytest.mark.parametrize("content", [b"", b"<html>", b'{"jsonrpc":"2.0","id":"1","resu', b"[]", b'"x"', b"\xff"])
+    def test_what_is_no_object_is_unreadable(self, content: bytes) -> None:
+        with pytest.raises(Unreadable):
+            wire.answer(wire.request("m", {}, token=TOKEN, user_id=None), content, secrets=())
+
+    def test_every_part_of_a_result_but_the_needed_is_optional(self) -> None:
+        results: list[object] = [{}, {"data": {}}, {"data": {}, "metadata": None}, {"success": "true"}, True, [], "ok"]
+        for result in results:
+            assert answer(result=result).limits == {}
+
+    def test_limits_are_taken_as_they_come(self) -> None:
+        limits = {"minute_limit": 60, "minute_remaining": 59, "minute_reset": 12, "hour_limit": 4000, "new": "x"}
+
+        assert answer(result={"metadata": {"limits": limits}}).limits == {
+            name: value for name, value in limits.items() if name != "new"
+        }
+
+
+class TestErrors:
+    """The table of mnemonics: each row's class, whatever its code."""
+
+    @pytest.mark.parametrize("mnemonic", sorted(set(ERRORS) | {"batch_opreations_not_supported"}))
+    def test_every_mnemonic_is_taken_for_what_it_is(self, mnemonic: str) -> None:
+        code, message = ERRORS.get(mnemonic, (-32099, "Batch operations not supported"))
+        expected = {"limit_exceeded": wire.Refused, "internal_error": RemoteUnavailable}.get(mnemonic, RemoteRejected)
+
+        with pytest.raises(expected) as raised:
+            answer(failure(mnemonic, code, message))
+
+        assert str(raised.value).startswith(f"CoMagic: {mnemonic}: {message}")
+        assert not isinstance(raised.value, QuotaSpent)
+        if isinstance(raised.value, RemoteRejected):
+            assert raised.value.code == mnemonic
+
+    @pytest.mark.parametrize(
+        ("code", "expected"),
+        [(-32603, RemoteUnavailable), (-32029, wire.Refused), (-32602, RemoteRejected), (-1, RemoteRejected)],
+    )
+    @pytest.mark.parametrize("mnemonic", ["something_new", None])
+    def test_a_new_mnemonic_is_judged_by_its_code(
+        self, mnemonic: str | None, code: int, expected: type[Exception]
+    ) -> None:
+        with pytest.raises(expected):
+            answer(failure(mnemonic, code))
+
+    def test_a_known_mnemonic_counts_more_than_its_code(self) -> None:
+        with pytest.raises(RemoteRejected):
+            answer(failure("entity_not_found", -32603))
+
+    def test_the_address_to_add_to_the_whitelist_is_told(self) -> None:
+        for message in ("Your IP 203.0.113.7 is not whitelisted", "no"):
+            with pytest.raises(RemoteRejected) as raised:
+                answer(failure("ip_not_whitelisted", -32003, message, params={"ip": "203.0.113.7"}))
+            assert str(raised.value).count("203.0.113.7") == 1
+
+    def test_a_refusal_for_the_quota_brings_its_limits(self) -> None:
+        limits = {"minute_remaining": 0, "minute_reset": 7}
+        with pytest.raises(wire.Refused) as raised:
+            answer(
+                failure("limit_exceeded", -32029, params={"limit_type": "minute"}, metadata={"limits": limits}), id=None
+            )
+
+        assert raised.value.limits == limits
+        assert "minute" in raised.value.kind
+
+    @pytest.mark.parametrize("error", ["text", 5, [], {"code": "x"}, {"data": {"mnemonic": 5}}])
+    def test_an_error_of_another_shape_is_told(self, error: object) -> None:
+        with pytest.raises(RemoteProtocolError):
+            answer(error)
+
+    @pytest.mark.parametrize("error", [{}, {"code": -32000}, {"message": "m"}, {"code": 1, "data": None}])
+    def test_an_error_may_lack_every_part(self, error: dict[str, Any]) -> None:
+        with pytest.raises(RemoteRejected):
+            answer(error)
+
+    def test_secrets_in_a_message_are_not_told_on(self) -> None:
+        with pytest.raises(RemoteRejected) as raised:
+            answer(failure("access_token_invalid", -32001, f"{TOKEN} of {ANNA} is bad"))
+
+        assert str(raised.value) == "CoMagic: access_token_invalid: *** of *** is bad"
+
+
+def page(*found: dict[str, Any], kind: CommunicationType = CALL, every: bool = False) -> rows.Page:
+    reading = rows.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG, every=every)
+    return rows.page(answer(result={"data": found, "metadata": {"total_items": len(found)}}), kind, reading)
+
+
+def call(**changes: Any) -> dict[str, Any]:
+    row = {"communication_id": 5, "start_time": "2026-06-15 12:00:00", "is_lost": False, "contact_phone_number": ANNA}
+    return {**row, "tags": None, "sale_cost": None, "sale_date": None, **changes}
+
+
+def read(**changes: Any) -> Communication | None:
+    return page(call(**changes)).rows[0].communication
+
+
+class TestRows:
+    def test_a_call_is_read_with_its_local_time(self) -> None:
+        assert read() == Communication(type=CALL, id=5, started_at=NOON, phone=ANNA)
+
+    @pytest.mark.parametrize("phone", ["79261234567", 79261234567, "89261234567", "9261234567", "+7 926 123-45-67"])
+    @pytest.mark.parametrize("kind", [CommunicationType.CHAT, CommunicationType.OFFLINE_MESSAGE])
+    def test_a_visitors_phone_is_normalised_hard(self, kind: CommunicationType, phone: object) -> None:
+        row = {"communication_id": 5, "date_time": "2026-06-15 12:00:00", "visitor_phone_number": phone}
+
+        assert page(row, kind=kind).rows[0].communication == Communication(type=kind, id=5, started_at=NOON, phone=ANNA)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"is_lost": True},
+            {"contact_phone_number": None},
+            {"contact_phone_number": "anonymous"},
+            {"contact_phone_number": "101"},
+            {"start_time": None},
+            {"communication_id": None},
+            {"communication_id": "x"},
+        ],
+        ids=str,
+    )
+    def test_what_cannot_bear_a_sale_is_left_out_and_still_counted(self, changes: dict[str, Any]) -> None:
+        assert read(**changes) is None
+        assert len(page(call(**changes)).rows) == 1
+
+    @pytest.mark.parametrize(
+        ("tags", "tagged"),
+        [
+            (None, False),
+            ([], False),
+            ([None], False),
+            ([{"tag_id": None}], False),
+            ([{"tag_id": 88}], False),
+            ([{"tag_id": TAG}], True),
+            ([{"tag_id": 88}, {"tag_id": TAG, "tag_name": "Продажа"}], True),
+        ],
+    )
+    def test_the_sale_tag_counts_wherever_it_stands(self, tags: object, *, tagged: bool) -> None:
+        found = read(tags=tags)
+
+        assert found is not None
+        assert found.tagged is tagged
+
+    @pytest.mark.parametrize("cost", [4500.5, "4500.50", "4500.5"])
+    def test_a_sum_is_a_number_or_a_string(self, cost: object) -> None:
+        found = read(sale_cost=cost)
+
+        assert found is not None
+        assert found.sale_kopecks == 450_050
+        assert found.bears_sale
+
+    @given(st.integers(0, 10**14))
+    def test_no_kopeck_is_lost_on_the_way(self, amount: int) -> None:
+        content = (
+            f'{{"data":[{{"communication_id":5,"start_time":"2026-06-15 12:00:00","contact_phone_number":"{ANNA}",'
+        )
+        content += f'"sale_cost":{amount // 100}.{amount % 100:02d}}}]}}'
+        asked = wire.request("m", {}, token=TOKEN, user_id=None)
+        body = f'{{"id":"{asked.id}","result":{content}}}'.encode()
+        reading = rows.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG)
+
+        found = rows.page(wire.answer(asked, body, secrets=()), CALL, reading).rows[0].communication
+
+        assert found is not None
+        assert found.sale_kopecks == amount
+
+    def test_a_sale_of_which_only_the_date_is_shown_is_a_sale(self) -> None:
+        found = read(sale_date="2026-06-15 13:00:00")
+
+        assert found is not None
+        assert found.bears_sale
+
+    @pytest.mark.parametrize("cost", ["NaN", "Infinity", "1e400", "9" * 20])
+    def test_what_is_no_sum_is_told(self, cost: str) -> None:
+        with pytest.raises(RemoteProtocolError):
+            read(sale_cost=cost)
+
+    def test_a_time_may_come_with_its_offset(self) -> None:
+        """An older edition of the documentation has it so."""
+        found = read(start_time="2026-06-15T09:00:00Z")
+
+        assert found is not None
+        assert found.started_at == NOON
+
+    def test_unknown_keys_do_no_harm(self) -> None:
+        assert read(id=77, employees=[{"x": 1}], source="new") is not None
+
+    def test_rows_of_another_shape_are_told_without_their_values(self) -> None:
+        with pytest.raises(RemoteProtocolError, match="start_time") as raised:
+            read(start_time=f"call of {ANNA}")
+
+        assert ANNA not in str(raised.value)
+
+    def test_when_everything_is_wanted_lost_calls_and_hidden_callers_come_too(self) -> None:
+        found = [
+            row.communication
+            for row in page(call(is_lost=True), call(communication_id=6, contact_phone_number=None), every=True).rows
+        ]
+
+        assert [(item.id, item.phone) for item in found if item] == [(5, ANNA), (6, "")]
+
+
+class TestData:
+    @pytest.mark.parametrize(
+        "result", [{}, {"metadata": {}}, {"data": None}, True, [], "x", {"metadata": {"limits": {}}}]
+    )
+    def test_a_result_without_data_is_told_in_the_known_words(self, result: object) -> None:
+        with pytest.raises(RemoteProtocolError) as raised:
+            rows.sale_tag_id(answer(result=result))
+
+        assert str(raised.value) == "No data in CoMagic answer result"
+
+    def test_null_is_an_empty_list_when_there_is_nothing(self) -> None:
+        reading = rows.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG)
+
+        assert rows.page(answer(result={"data": None, "metadata": {"total_items": 0}}), CALL, reading).rows == []
+
+    @pytest.mark.parametrize(
+        ("result", "sale_id"),
+        [
+            ({"data": {"id": 777001}, "metadata": {"limits": {}}}, 777001),
+            ({"id": 777001}, 777001),
+            ({"id": "777001", "data": None}, 777001),
+            ({"data": {}, "id": 777001}, 777001),
+            ({"data": {}}, None),
+            ({}, None),
+            ({"data": []}, None),
+            ({"data": {"id": "new"}}, None),
+            ({"success": True}, None),
+            (True, None),
+        ],
+    )
+    def test_the_id_of_a_sale_is_flat_or_nested_or_not_told(self, result: object, sale_id: int | None) -> None:
+        assert rows.sale_id(answer(result=result)) == sale_id
+
+    @pytest.mark.parametrize("name", ["Продажа", " продажа ", "Sale", "SALE"])
+    def test_the_sale_tag_is_found_by_name_among_system_tags(self, name: str) -> None:
+        tags = [
+            {"id": 1, "name": "Не обработано", "is_system": True},
+            {"id": 9, "name": name, "is_system": True},
+            {"id": 10, "name": "Продажа", "is_system": False},
+        ]
+
+        assert rows.sale_tag_id(answer(result={"data": tags})) == 9
+
+    @pytest.mark.parametrize("names", [[], ["Продажи"], ["Продажа", "Sale"], [None]])
+    def test_without_exactly_one_the_setting_is_named(self, names: list[str | None]) -> None:
+        tags = [{"id": number, "name": name, "is_system": True} for number, name in enumerate(names)]
+
+        with pytest.raises(RemoteProtocolError, match="COMAGIC_SALE_TAG_ID"):
+            rows.sale_tag_id(answer(result={"data": tags}))
+
+
+def test_local_times_are_written_without_offset() -> None:
+    assert wire.local(datetime(2026, 6, 15, 21, 0, 5, 999_999, tzinfo=UTC), MOSCOW) == "2026-06-16 00:00:05"
