@@ -18,9 +18,12 @@ from crm_bridge.domain.run import Lease, Run
 from crm_bridge.domain.sale import (
     Communication,
     CommunicationKey,
+    CommunicationType,
     Phone,
     Sale,
     SaleEvent,
+    Sightings,
+    Site,
 )
 from crm_bridge.domain.state import State
 from crm_bridge.settings import Settings
@@ -69,6 +72,12 @@ class Crm(Protocol):
     async def client(self, client_id: str) -> Client | None:
         """Look one client up; None when the CRM does not know it."""
 
+    async def check_login(self) -> None:
+        """Make sure that the CRM lets us in, for somebody who waits for the answer: no long waits.
+
+        The session that is kept is used where it is still good; a login is tried at most once.
+        """
+
 
 class Telephony(Protocol):
     """The CoMagic side. Every method raises RemoteError and its subclasses, nothing else.
@@ -76,9 +85,11 @@ class Telephony(Protocol):
     Attributes:
         requests: Calls made so far, per method, retries included.
         quota: The last limits CoMagic reported (`metadata.limits`), as it names them; empty before the first answer.
+        warnings: Sources that the settings name and CoMagic does not give, each told once.
     """
 
     requests: Counter[str]
+    warnings: list[str]
 
     @property
     def quota(self) -> Mapping[str, int]: ...
@@ -102,6 +113,31 @@ class Telephony(Protocol):
         self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
     ) -> dict[CommunicationKey, Communication]:
         """Read some communications again, each named by its key and start; one CoMagic no longer has is left out."""
+
+    async def of_phone(
+        self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
+    ) -> Sightings:
+        """Read the communications of one phone and one kind, lost ones too, in a single request.
+
+        Args:
+            phone: E.164 digits.
+            kind: Calls, chats or site forms.
+            since, until: At most 89 days apart.
+            sale_tag_id: 0 when it is not known; a sale is then known by its sum or its date.
+        """
+
+    async def sites(self) -> list[Site]:
+        """Return the account's sites, and whether each takes sales."""
+
+    async def account_zone(self) -> str:
+        """Return the IANA name of the account's time zone."""
+
+    async def may_change_tags(self) -> None:
+        """Make sure that the key may change tags, without changing anything.
+
+        Raises:
+            RemoteRejected: It may not (`forbidden`).
+        """
 
     async def set_sale(self, sale: Sale) -> int | None:
         """Set a sale, once, without repeating anything but a call refused for the minute's quota.
@@ -165,6 +201,9 @@ class SalesStore(Protocol):
 
     async def release_lease(self, run_id: str) -> None:
         """Give the lease back; nothing happens when it is not ours."""
+
+    async def lease(self) -> Lease | None:
+        """Return the lease that stands, also one that has ended; for those who only look."""
 
     async def clients(self, client_ids: Collection[str]) -> dict[str, Client]: ...
 

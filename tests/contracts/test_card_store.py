@@ -125,6 +125,6 @@ class TestCardStore:
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
-        assert asyncio.all_tasks() == before
+        assert asyncio.all_tasks() <= before
         await cards.put(card("a1"))
         assert await cards.get("a1", now=NOON) == card("a1")

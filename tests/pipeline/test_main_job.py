@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bridge import NOON, Bridge, results, rows
+from sandbox.faults import Fault
 from sandbox.world import populate
 
 pytestmark = pytest.mark.anyio
@@ -352,3 +354,26 @@ async def test_the_sale_tag_is_looked_for_once_over_all_runs(bridge: Bridge) -> 
         await bridge.run()
 
     assert bridge.world.comagic.count("get.tags") == 1
+
+
+async def test_a_change_that_was_cut_and_cannot_be_looked_at_any_more_fails_alone(bridge: Bridge) -> None:
+    """Where CoMagic shows no more than three months, an old half-done change must not stop everybody else's."""
+    comagic, agbis = bridge.world.comagic, bridge.world.agbis
+    comagic.add_call(ANNA, NOON - timedelta(days=29))
+    order = paid_order(bridge, ANNA, "700")
+    await bridge.run()
+    bridge.clock.advance(timedelta(days=80))
+    agbis.pay(order, "5")
+    comagic.fail(Fault(method="set.tag_sales", kind="error", params={"mnemonic": "forbidden"}))
+    await bridge.run()
+    comagic.switches = replace(comagic.switches, interval_rule="age")
+    call = comagic.add_call(BORIS, bridge.clock.now() - timedelta(hours=1))
+    paid_at = bridge.clock.now() - timedelta(minutes=5)
+    other = agbis.add_order(agbis.add_client(BORIS), [("Стирка", "9")], at=paid_at)
+    agbis.pay(other, "9", at=paid_at)
+
+    journal = await bridge.run()
+
+    assert results(journal) == {ANNA: "failed", BORIS: "applied"}
+    assert rows(journal)[ANNA]["error"] == "date_interval_limit_reached"
+    assert sums(bridge) == {call: [900]}

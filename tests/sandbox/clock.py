@@ -50,8 +50,9 @@ class ManualClock:
         self._now = _aware(moment)
 
     async def sleep(self, seconds: float) -> None:
-        self._now += timedelta(seconds=seconds)
+        until = self._now + timedelta(seconds=seconds)
         await asyncio.sleep(0)
+        self._now = max(self._now, until)  # those who sleep at the same time sleep side by side
 
 
 def _aware(moment: datetime) -> datetime:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.money import format_roubles
-from crm_bridge.domain.sale import CommunicationKey
+from crm_bridge.domain.sale import CommunicationKey, CommunicationType
 
 MONEY_OF = {
     Result.APPLIED: "applied",
@@ -31,18 +31,22 @@ class Row:
     Attributes:
         amount_kopecks: The phone's sum.
         communication_id: The communication that bears its sale; None is told as "not found".
+        communication_type: Its kind; told only when it is no call, because ids repeat between kinds.
         error: A stable code: CoMagic's mnemonic, or one of ours.
+        points: What its change costs of CoMagic's quota; told by a dry run.
     """
 
     phone: str
     result: Result
     amount_kopecks: int
     communication_id: int | None = None
+    communication_type: CommunicationType = CommunicationType.CALL
     previous_kopecks: int | None = None
     sold_at: datetime | None = None
     comment: str = ""
     sale_id: int | None = None
     error: str | None = None
+    points: int = 0
     other_sales: tuple[CommunicationKey, ...] = ()
     drifted: bool = False
     repaired: bool = False
@@ -53,6 +57,8 @@ class Row:
             "result": f"would_be_{self.result}" if dry_run else str(self.result),
             "amount": format_roubles(self.amount_kopecks),
         }
+        if self.communication_type is not CommunicationType.CALL:
+            row["communication_type"] = str(self.communication_type)
         if self.previous_kopecks is not None:
             row["previous_amount"] = format_roubles(self.previous_kopecks)
         if self.sold_at is not None:
@@ -63,6 +69,8 @@ class Row:
             row["sale_id"] = self.sale_id
         if self.error is not None:
             row["error"] = self.error
+        if dry_run and self.points:
+            row["points"] = self.points
         if self.other_sales:
             row["other_sales"] = [str(key.id) for key in self.other_sales]
         if self.drifted:
@@ -101,6 +109,7 @@ class Journal:
         points_needed: What the changes decided on cost of CoMagic's quota: a set is 1, a replacement 2.
         requests: Remote calls made, per method.
         quota: CoMagic's limits as last reported.
+        warnings: What was not read, and why, although the settings ask for it.
         day_remaining: The day's points left when the changes were decided on; None when CoMagic does not tell.
     """
 
@@ -117,6 +126,7 @@ class Journal:
     refresh: RefreshReport | None = None
     requests: Counter[str] = field(default_factory=Counter)
     quota: Mapping[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     day_remaining: int | None = None
 
     def money(self) -> dict[str, Any]:
@@ -168,6 +178,7 @@ class Journal:
                 else {}
             ),
             "plan": {"points_needed": self.points_needed, "day_remaining": self.day_remaining},
+            "warnings": list(self.warnings),
             "requests": dict(sorted(self.requests.items())),
             "quota": dict(self.quota),
             "log": [row.as_json(zone=self.zone, dry_run=self.dry_run) for row in self.rows],

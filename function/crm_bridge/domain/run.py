@@ -31,6 +31,34 @@ class RunStatus(StrEnum):
     FAILED = "failed"
 
 
+class Phase(StrEnum):
+    """What a run is doing, in the order in which it does it."""
+
+    REFRESHING = "refreshing"
+    """Reading changed orders; counts windows of at most a day."""
+    LOOKING_UP = "looking_up"
+    """Asking the CRM for clients that a window's orders name; counts clients."""
+    READING = "reading"
+    """Reading communications; how many there will be is not known."""
+    APPLYING = "applying"
+    """Changing sales; counts changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run had come when it last said so.
+
+    Attributes:
+        done, total: Of what the phase counts; `total` is None where it is not known.
+        at: Aware.
+    """
+
+    phase: Phase
+    done: int
+    total: int | None
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of `sync`, as it is kept for `/runs`.
@@ -40,6 +68,7 @@ class Run:
         tick: The Scheduler's job and schedule time that started it, so that a repeated delivery is known.
         journal: The journal as JSON; None while it goes on, when it failed, and in a list of runs.
         message: What the answer said.
+        progress: How far it has come; None before it first said so, and kept when it ended.
         expires_at: When the database may forget it, aware.
     """
 
@@ -52,3 +81,14 @@ class Run:
     parameters: str = ""
     message: str = ""
     journal: bytes | None = None
+    progress: Progress | None = None
+
+    def is_going_on(self, lease: Lease | None, *, now: datetime) -> bool:
+        """Tell a run at work from one whose process was killed: only the first keeps its lease alive.
+
+        Args:
+            lease: The lease that stands in the database.
+            now: Aware.
+        """
+        holds = lease is not None and lease.run_id == self.run_id and lease.until > now
+        return self.status is RunStatus.RUNNING and holds

@@ -53,6 +53,46 @@ class Communication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A communication as a look-up shows it, usable or not.
+
+    Attributes:
+        lost: Nobody answered.
+        site_id: The site it came from; None when CoMagic does not tell.
+    """
+
+    communication: Communication
+    lost: bool
+    site_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sightings:
+    """What a look-up of a phone has found.
+
+    Attributes:
+        found: Oldest first.
+        complete: CoMagic has no more rows than one answer holds.
+    """
+
+    found: tuple[Sighting, ...]
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A site of the account.
+
+    Attributes:
+        sales_enabled: The option "account sales" is on; without it CoMagic refuses sales on its communications.
+    """
+
+    site_id: int
+    domain: str
+    sales_enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sale:
     """A sale to set (CoMagic `set.tag_sales`).
 

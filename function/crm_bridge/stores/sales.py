@@ -72,6 +72,10 @@ class DocumentSalesStore(ABC):
     async def release_lease(self, run_id: str) -> None:
         await self._swap_lease(None, lambda standing: _holds(standing, run_id))
 
+    async def lease(self) -> Lease | None:
+        found = await self._get(STATE, [LEASE])
+        return from_document(found[LEASE], Lease) if found else None
+
     async def clients(self, client_ids: Collection[str]) -> dict[str, Client]:
         return await self._by_key(CLIENTS, client_ids)
 

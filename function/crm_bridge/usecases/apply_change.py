@@ -128,10 +128,12 @@ class ChangeMaker:
             await self._telephony.unset_sale(bearer.key, sale_tag_id=self._tag)
 
         def off(shown: Communication, error: RemoteError) -> bool:
-            # "Not found" of a communication that exists means its tag, even while a late report still shows it.
-            return not shown.bears_sale or isinstance(error, RemoteRejected)
+            # "Not found" of a communication that exists means its tag; in some accounts the sum outlives that.
+            return not shown.bears_sale or (isinstance(error, RemoteRejected) and not shown.tagged)
 
-        await self._once(act, bearer, off, look_again_in={"entity_not_found"}, pauses=(0,))
+        # While a late report may still show the tag, "not found" is not called wrong.
+        again = {"entity_not_found"}
+        await self._once(act, bearer, off, look_again_in=again, waits_in=again, pauses=(0,))
 
     async def _set(self, phone: Phone, decision: Decision, bearer: Bearer) -> int | None:
         sale = Sale(
@@ -154,7 +156,7 @@ class ChangeMaker:
             return sure and shown.sale_kopecks == sale.amount_kopecks
 
         again = {"duplicate_entity", "entity_not_found"}
-        return await self._once(act, bearer, stands, look_again_in=again, pauses=PAUSES)
+        return await self._once(act, bearer, stands, look_again_in=again, waits_in={"duplicate_entity"}, pauses=PAUSES)
 
     async def _once(
         self,
@@ -163,9 +165,18 @@ class ChangeMaker:
         is_done: Callable[[Communication, RemoteError], bool],
         *,
         look_again_in: set[str],
+        waits_in: set[str],
         pauses: tuple[int, ...],
     ) -> int | None:
         """Act; while the outcome is unknown, look before acting again.
+
+        Args:
+            act: Makes the change, once.
+            bearer: What to look at.
+            is_done: Tells whether what is shown is the change, after this error.
+            look_again_in: Refusals that may mean that it was done.
+            waits_in: Those of them that are believed only when a late report cannot be the reason.
+            pauses: Seconds between looks while the outcome is unknown.
 
         Raises:
             RemoteError: It was refused, or remains unknown.
@@ -180,7 +191,10 @@ class ChangeMaker:
                 if isinstance(exc, RemoteRejected) and exc.code not in look_again_in:
                     raise
                 error = exc
-            if await self._turns_out(bearer, is_done, error, pauses):
+            looks = pauses
+            if isinstance(error, RemoteRejected):
+                looks = PAUSES if error.code in waits_in else (0,)
+            if await self._turns_out(bearer, is_done, error, looks):
                 return None
             if last_try or isinstance(error, RemoteRejected):
                 raise error
@@ -204,6 +218,4 @@ class ChangeMaker:
                 raise _Gone
             if is_done(shown[bearer.key], error):
                 return True
-            if isinstance(error, RemoteRejected) and error.code == "entity_not_found":
-                return False  # it exists and still refuses: waiting changes nothing
         return False

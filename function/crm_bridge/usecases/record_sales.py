@@ -15,11 +15,21 @@ from datetime import datetime
 
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off
 from crm_bridge.domain.journal import Journal, Row
-from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale, SaleEvent
+from crm_bridge.domain.run import Phase
+from crm_bridge.domain.sale import (
+    Communication,
+    CommunicationKey,
+    CommunicationType,
+    Intent,
+    Phone,
+    RecordedSale,
+    SaleEvent,
+)
 from crm_bridge.domain.state import SaleTag
-from crm_bridge.errors import QuotaSpent
+from crm_bridge.errors import QuotaSpent, RemoteRejected
 from crm_bridge.ports import Changes, SyncServices, Telephony
 from crm_bridge.usecases.apply_change import VISIBLE_WITHIN, ChangeMaker, Fate, Outcome
+from crm_bridge.usecases.progress import Teller
 from crm_bridge.usecases.stopping import Guard, Stopping
 
 log = logging.getLogger(__name__)
@@ -37,7 +47,13 @@ _LAST_SECONDS = 5
 
 
 async def record_sales(
-    services: SyncServices, telephony: Telephony, stopping: Stopping, journal: Journal, *, guard: Guard | None
+    services: SyncServices,
+    telephony: Telephony,
+    stopping: Stopping,
+    journal: Journal,
+    teller: Teller,
+    *,
+    guard: Guard | None,
 ) -> None:
     """Bring the sales in CoMagic in line with the phone aggregates, filling the journal.
 
@@ -46,6 +62,7 @@ async def record_sales(
         telephony: CoMagic, for this run.
         stopping: Tells when to begin nothing new.
         journal: Gets a row for every phone.
+        teller: Is told how far it has come.
         guard: The lease to write under; None for a dry run, which writes nothing.
 
     Raises:
@@ -55,7 +72,7 @@ async def record_sales(
     """
     phones = {phone.phone: phone async for page in services.store.all_phones() for phone in page}
     journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
-    recording = _Recording(services, telephony, stopping, journal, guard)
+    recording = _Recording(services, telephony, stopping, journal, teller, guard)
     try:
         await stopping.unless_stopped(recording.read(phones))
     except QuotaSpent:
@@ -77,9 +94,11 @@ class _Recording:
     telephony: Telephony
     stopping: Stopping
     journal: Journal
+    teller: Teller
     guard: Guard | None
     seen: dict[str, list[Communication]] = field(default_factory=dict)
     queue: deque[tuple[Phone, Decision]] = field(default_factory=deque)
+    refused: dict[str, str] = field(default_factory=dict)
     has_read: bool = False
     sale_tag_id: int = 0
 
@@ -89,9 +108,12 @@ class _Recording:
         self.sale_tag_id = await self._find_sale_tag()
         now, settings = self.services.clock.now(), self.services.settings
         pages = self.telephony.communications(now - settings.comagic_lookback, now, sale_tag_id=self.sale_tag_id)
+        read = 0
         async for page in pages:
             self.has_read = True
             self._go_on()
+            read += len(page)
+            await self.teller.tell(Phase.READING, read)
             for communication in page:
                 if communication.phone in phones:
                     self.seen.setdefault(communication.phone, []).append(communication)
@@ -123,7 +145,7 @@ class _Recording:
             waits: dict[CommunicationKey, tuple[str, datetime]] = {}
             for phone in phones.values():
                 change = phone.intent or phone.sale
-                if change is None:
+                if change is None or phone.phone in self.refused:
                     continue
                 shown = next((each for each in self.seen.get(phone.phone, ()) if each.key == change.key), None)
                 out_of_sight = phone.intent is not None and shown is None and not looked
@@ -133,18 +155,38 @@ class _Recording:
                 return
             if looked:
                 await self.stopping.sleep(_SETTLE_PAUSE)
-            wanted = [(key, started_at) for key, (_, started_at) in waits.items()]
-            found = await self.telephony.look(wanted, sale_tag_id=self.sale_tag_id)
             looked = True
+            found = await self._look({key: started_at for key, (_, started_at) in waits.items()})
             for key, (phone_number, _) in waits.items():
+                if isinstance(there := found.get(key), str):
+                    self.refused[phone_number] = there
+                    continue
                 others = [each for each in self.seen.get(phone_number, ()) if each.key != key]
-                self.seen[phone_number] = [*others, found[key]] if key in found else others
+                self.seen[phone_number] = [*others, there] if there else others
+
+    async def _look(
+        self, communications: Mapping[CommunicationKey, datetime]
+    ) -> Mapping[CommunicationKey, Communication | str]:
+        """Look at communications again; where CoMagic refuses to show one (too old, say), give the refusal's code."""
+        try:
+            return await self.telephony.look(list(communications.items()), sale_tag_id=self.sale_tag_id)
+        except RemoteRejected as exc:
+            if len(communications) == 1:
+                return dict.fromkeys(communications, exc.code)
+        found: dict[CommunicationKey, Communication | str] = {}
+        for key, started_at in communications.items():
+            found.update(await self._look({key: started_at}))
+        return found
 
     async def decide_all(self, phones: Mapping[str, Phone]) -> None:
         """Decide about every phone; what needs no call is settled here, the rest is queued."""
         now = self.services.clock.now()
         remembered: list[Changes] = []
         for phone in phones.values():
+            if (code := self.refused.get(phone.phone)) is not None:
+                outcome = Outcome(fate=Fate.REFUSED, error=code)
+                self._add_row(phone, Decision(result=Result.FAILED), Result.FAILED, outcome)
+                continue
             decision = decide(phone, self.seen.get(phone.phone, ()), now=now)
             remembered.extend(self._take(phone, decision))
         self.journal.day_remaining = self.telephony.quota.get("day_remaining")
@@ -172,7 +214,9 @@ class _Recording:
         maker = ChangeMaker(self.telephony, self.guard, self.sale_tag_id)
         outcomes: list[Changes] = []
         unknown_in_a_row, stop = 0, False
+        changes = len(self.queue)
         while self.queue and not stop and not self.guard.must_stop():
+            await self.teller.tell(Phase.APPLYING, changes - len(self.queue), changes)
             lot = [self.queue.popleft() for _ in range(min(_LOT, len(self.queue)))]
             begun = [(self._begin(phone, decision), decision) for phone, decision in lot]
             await self._write([*outcomes, *(_of_phone(phone) for phone, _ in begun)])
@@ -295,11 +339,13 @@ class _Recording:
                 result=result,
                 amount_kopecks=phone.amount_kopecks,
                 communication_id=decision.bearer.id if decision.bearer else None,
+                communication_type=decision.bearer.type if decision.bearer else CommunicationType.CALL,
                 previous_kopecks=decision.previous_kopecks if is_change else None,
                 sold_at=decision.sold_at if is_change else None,
                 comment=phone.comment if is_change and phone.amount_kopecks else "",
                 sale_id=outcome.sale_id if outcome else None,
                 error=outcome.error if outcome else None,
+                points=decision.unset + (phone.amount_kopecks > 0) if is_change else 0,
                 other_sales=decision.other_sales,
                 drifted=decision.drifted,
                 repaired=decision.repaired,

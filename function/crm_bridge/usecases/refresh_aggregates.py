@@ -8,17 +8,19 @@ changed it, so a run may be cut anywhere.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from crm_bridge.domain.aggregate import Aggregate, Client, Order, aggregate, newer
 from crm_bridge.domain.journal import RefreshReport
+from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import Phone
 from crm_bridge.domain.state import Watermark
 from crm_bridge.domain.window import Window, advance, since_last
 from crm_bridge.errors import QuotaSpent
 from crm_bridge.ports import Changes, Crm, SyncServices
+from crm_bridge.usecases.progress import Teller
 from crm_bridge.usecases.stopping import Guard
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ _SAVE_LOOKED_UP = 50
 
 
 async def refresh_aggregates(
-    services: SyncServices, crm: Crm, guard: Guard, *, backfill: Window | None = None
+    services: SyncServices, crm: Crm, guard: Guard, teller: Teller, *, backfill: Window | None = None
 ) -> RefreshReport:
     """Read the orders changed since the last refresh, or those of a backfill's window, and add them up.
 
@@ -43,11 +45,13 @@ async def refresh_aggregates(
     watermark = await store.state(Watermark)
     now = clock.now()
     whole = backfill or since_last(watermark, now=now, lookback=lookback)
-    refresh = _Refresh(services, crm, guard)
+    refresh = _Refresh(services, crm, guard, teller)
     reached = whole.since
-    for window in whole.by_days():
+    windows = list(whole.by_days())
+    for number, window in enumerate(windows):
         if guard.must_stop():
             break
+        await teller.tell(Phase.REFRESHING, number, len(windows))
         try:
             orders = await guard.unless_stopped(crm.orders_changed(window.since, window.until))
             clients = await guard.unless_stopped(crm.clients_changed(window.since, window.until))
@@ -81,6 +85,7 @@ class _Refresh:
     services: SyncServices
     crm: Crm
     guard: Guard
+    teller: Teller
     orders: set[str] = field(default_factory=set)
     phones: set[str] = field(default_factory=set)
     without_phone: set[str] = field(default_factory=set)
@@ -120,7 +125,7 @@ class _Refresh:
         changes.extend(Changes(clients=[client]) for client in news.values())
         return changes
 
-    async def _look_up(self, wanted: Iterable[str], known: Mapping[str, Client]) -> dict[str, Client]:
+    async def _look_up(self, wanted: Collection[str], known: Mapping[str, Client]) -> dict[str, Client]:
         """Ask the CRM for the clients nobody has told us of, each once and for good.
 
         A client without a phone is asked for again after a day; whoever gets one is told by the bulk read anyway.
@@ -128,7 +133,8 @@ class _Refresh:
         now = self.services.clock.now()
         found: dict[str, Client] = {}
         unsaved: list[Changes] = []
-        for client_id in sorted(wanted):
+        for number, client_id in enumerate(sorted(wanted)):
+            await self.teller.tell(Phase.LOOKING_UP, number, len(wanted))
             client = known.get(client_id)
             if client is not None and (client.phone is not None or now - client.seen_at < ASK_AGAIN):
                 continue

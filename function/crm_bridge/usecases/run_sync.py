@@ -17,6 +17,7 @@ from crm_bridge.domain.window import Window, of_dates
 from crm_bridge.errors import BadRequest, BridgeError, EmptyDatabase
 from crm_bridge.logs import run_id as current_run_id
 from crm_bridge.ports import SyncServices
+from crm_bridge.usecases.progress import Teller
 from crm_bridge.usecases.record_sales import record_sales
 from crm_bridge.usecases.refresh_aggregates import refresh_aggregates
 from crm_bridge.usecases.stopping import Guard, Stopping, hold_lease
@@ -76,12 +77,14 @@ async def run_sync(request: SyncRequest, services: SyncServices) -> Answer:
     now = services.clock.now()
     if request.dry_run and not request.update_db:  # reads only, so it needs no lease and leaves no trace
         stopping = Stopping(services.clock, now + services.settings.sync_time_budget)
-        return await _work(request, services, run_id, stopping, guard=None)
+        teller = Teller(services.store, services.clock, None)
+        return await _work(request, services, run_id, stopping, teller, guard=None)
     async with hold_lease(services.store, services.clock, run_id, services.settings.sync_time_budget) as guard:
         if replay := await _replay(request, services):  # the first delivery may have ended in between
             return replay
         if request.dry_run:
-            return await _work(request, services, run_id, guard, guard=guard)
+            teller = Teller(services.store, services.clock, None)
+            return await _work(request, services, run_id, guard, teller, guard=guard)
         return await _recorded(request, services, guard)
 
 
@@ -108,8 +111,9 @@ async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) 
         parameters=str(request),
     )
     await services.store.save_run(run)
+    teller = Teller(services.store, services.clock, run)
     try:
-        answer = await _work(request, services, guard.run_id, guard, guard=guard)
+        answer = await _work(request, services, guard.run_id, guard, teller, guard=guard)
     except Exception as exc:
         message = str(exc) if isinstance(exc, BridgeError) else "Internal error"
         failed = replace(run, status=RunStatus.FAILED, finished_at=services.clock.now(), message=message)
@@ -129,7 +133,13 @@ async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) 
 
 
 async def _work(
-    request: SyncRequest, services: SyncServices, run_id: str, stopping: Stopping, *, guard: Guard | None
+    request: SyncRequest,
+    services: SyncServices,
+    run_id: str,
+    stopping: Stopping,
+    teller: Teller,
+    *,
+    guard: Guard | None,
 ) -> Answer:
     clock, settings = services.clock, services.settings
     journal = Journal(run_id=run_id, started_at=clock.now(), zone=settings.time_zone, dry_run=request.dry_run)
@@ -137,14 +147,16 @@ async def _work(
     if request.update_db and guard is not None:
         crm = services.crm()
         try:
-            journal.refresh = await refresh_aggregates(services, crm, guard, backfill=_backfill(request, services))
+            backfill = _backfill(request, services)
+            journal.refresh = await refresh_aggregates(services, crm, guard, teller, backfill=backfill)
         finally:
             journal.requests.update(crm.requests)
         journal.complete = journal.refresh.complete
     elif not await services.store.has_phones():
         raise EmptyDatabase("No data in DB found. Please update DB using update_db query param")
-    await record_sales(services, telephony, stopping, journal, guard=None if request.dry_run else guard)
+    await record_sales(services, telephony, stopping, journal, teller, guard=None if request.dry_run else guard)
     journal.requests.update(telephony.requests)
+    journal.warnings = list(telephony.warnings)
     journal.quota = telephony.quota
     journal.finished_at = clock.now()
     _log_end(request, journal)

@@ -108,13 +108,19 @@ async def test_only_the_needed_fields_are_asked_for(rig: ComagicRig) -> None:
     assert params["date_till"] == "2026-06-15 12:00:00"
 
 
-async def test_a_component_that_is_off_is_the_callers_to_judge() -> None:
+async def test_a_source_whose_component_is_off_is_a_warning_and_the_others_are_read() -> None:
     rig = ComagicRig(consultant=False)
+    call = rig.comagic.add_call(ANNA, NOON - timedelta(hours=1))
+    client = rig.client(sources=(CHAT, CALL, MESSAGE))
 
-    with pytest.raises(RemoteRejected) as raised:
-        await rig.read(rig.client(sources=(CHAT,)))
+    found = await rig.read(client)
 
-    assert raised.value.code == "method_component_disabled"
+    assert [item.id for item in found] == [call]
+    assert [warning.partition(":")[0] for warning in client.warnings] == [
+        "get.chats_report was not read",
+        "get.offline_messages_report was not read",
+    ]
+    assert all("method_component_disabled" in warning for warning in client.warnings)
 
 
 async def test_the_request_reaches_the_address_as_it_is_set() -> None:

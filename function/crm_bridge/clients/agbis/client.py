@@ -77,6 +77,10 @@ class AgbisClient:
             raise
         return rows.client(client_id, answer, region=self._region, now=self._clock.now())
 
+    async def check_login(self) -> None:
+        """Make sure that Agbis lets us in; see `AgbisSession.check`."""
+        await self._session.check(self.requests)
+
     async def _window(self, command: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """Ask for a window; when the server does not manage it in time, for its halves, down to a minute."""
 

@@ -7,6 +7,7 @@ is tried: a process that dies in the middle of it must not make the next one log
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -76,12 +77,35 @@ class AgbisSession:
             return self._known.session_id
         return await self.renew(None, requests)
 
-    async def renew(self, refused: str | None, requests: Counter[str]) -> str:
+    async def check(self, requests: Counter[str]) -> None:
+        """Make sure that there is a session which Agbis accepts, for somebody who waits for the answer.
+
+        A session that should still be good is shown to Agbis (`ValidSessionID`); otherwise it is refreshed, or begun
+        with a single login. Nothing waits until a login is allowed again: that is told instead.
+
+        Raises:
+            RemoteRejected: The user or the password is wrong.
+            RemoteUnavailable, RemoteProtocolError: It cannot be told now.
+        """
+        known = await self._newest()
+        if not self._is_good(known, refused=None):
+            await self.renew(None, requests, at_once=True)
+            return
+        try:
+            request = wire.valid_session(self._gateway.base, known.session_id)
+            await self._gateway.ask_once(request, requests)
+        except RemoteRejected as exc:
+            if exc.code not in wire.REFUSED_SESSION:
+                raise
+            await self.renew(known.session_id, requests, at_once=True)
+
+    async def renew(self, refused: str | None, requests: Counter[str], *, at_once: bool = False) -> str:
         """Return the id of another session than the refused one: somebody's newer one, a refreshed or a new one.
 
         Args:
             refused: The id that a call was refused with; None when it only got old.
             requests: Counts the HTTP requests made for it.
+            at_once: Do not wait until a login is allowed, and log in no more than once.
 
         Raises:
             RemoteError: Like `session_id`.
@@ -90,7 +114,8 @@ class AgbisSession:
             async with self._renewing.here():
                 known = await self._newest()
                 if not self._is_good(known, refused):
-                    known = await self._refreshed(known, requests) or await self._logged_in(known, refused, requests)
+                    refreshed = await self._refreshed(known, requests, at_once=at_once)
+                    known = refreshed or await self._logged_in(known, refused, requests, at_once=at_once)
                 self._known = known
                 return known.session_id
         except RemoteTimeout as exc:  # which would look as if the window that needs the session were too wide
@@ -110,19 +135,29 @@ class AgbisSession:
         login_at = max(stored.login_at, known.login_at)
         return replace(newer, login_at=min(login_at, self._clock.now()))  # a clock that ran ahead must not stop us
 
-    async def _refreshed(self, known: CrmSession, requests: Counter[str]) -> CrmSession | None:
+    async def _refreshed(self, known: CrmSession, requests: Counter[str], *, at_once: bool) -> CrmSession | None:
         if not known.refresh_id:
             return None
+        ask = self._gateway.ask_once if at_once else self._gateway.ask
         try:
-            answer = await self._gateway.ask(wire.refresh(self._gateway.base, known.refresh_id), requests)
+            answer = await ask(wire.refresh(self._gateway.base, known.refresh_id), requests)
         except RemoteRejected:
             return None  # how long a refresh id lives is not documented: every refusal means that it is over
         return await self._begun(wire.REFRESH_SESSION, answer, login_at=known.login_at)
 
-    async def _logged_in(self, known: CrmSession, refused: str | None, requests: Counter[str]) -> CrmSession:
+    async def _logged_in(
+        self, known: CrmSession, refused: str | None, requests: Counter[str], *, at_once: bool
+    ) -> CrmSession:
         """Log in, and once more two minutes later when the failure may pass."""
         for last in (False, True):
             while (pause := known.login_at + _BETWEEN_LOGINS - self._clock.now()) > timedelta():
+                if at_once:
+                    seconds = math.ceil(pause.total_seconds())
+                    raise RemoteUnavailable(
+                        wire.SYSTEM,
+                        f"Agbis: {wire.LOGIN}: the next login is allowed in {seconds} s",
+                        retry_after=seconds,
+                    )
                 await self._clock.sleep(pause.total_seconds())
                 known = await self._newest()
                 if self._is_good(known, refused):
@@ -141,7 +176,7 @@ class AgbisSession:
                 message = f"{said} (AGBIS_USER and AGBIS_PASSWORD are to be checked)"
                 raise RemoteRejected(wire.SYSTEM, exc.code, message) from None
             except (RemoteUnavailable, RemoteProtocolError) as exc:
-                if last or isinstance(exc, Unreached):
+                if last or at_once or isinstance(exc, Unreached):
                     raise
         raise AssertionError  # pragma: no cover - the second round returns or raises
 

@@ -25,6 +25,7 @@ SYSTEM = "Agbis"
 
 LOGIN = "Login"
 REFRESH_SESSION = "RefreshSession"
+VALID_SESSION = "ValidSessionID"
 ORDERS_CHANGED = "OrderByDateTimeForAll"
 CLIENTS_CHANGED = "ClientsByDateTimeForAll"
 CLIENT = "ContrInfoForAll"
@@ -106,6 +107,11 @@ def password_hash(password: str) -> str:
 def refresh(base: str, refresh_id: str) -> Request:
     """Write `RefreshSession`, which goes without a session."""
     return get(base, REFRESH_SESSION, {"Refresh_ID": refresh_id})
+
+
+def valid_session(base: str, session_id: str) -> Request:
+    """Write `ValidSessionID`, which has no parameters."""
+    return Request(command=VALID_SESSION, url=f"{base}?{VALID_SESSION}&SessionID={quote(session_id, safe='')}")
 
 
 def window(base: str, command: str, session_id: str, *, since: datetime, until: datetime, zone: ZoneInfo) -> Request:

@@ -17,14 +17,30 @@ import httpx
 from crm_bridge.clients.comagic import reports, rows, wire
 from crm_bridge.clients.comagic.quota import Quota
 from crm_bridge.clients.retry import Clock, Patience, Unreadable, repeat, told
-from crm_bridge.domain.sale import Communication, CommunicationKey, CommunicationType, Sale
-from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteTimeout, RemoteUnavailable
+from crm_bridge.domain.sale import (
+    Communication,
+    CommunicationKey,
+    CommunicationType,
+    Sale,
+    Sighting,
+    Sightings,
+    Site,
+)
+from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 
 _PAUSES = (1.0, 4.0)
 _JITTER = 1.0
 _TOTAL = timedelta(minutes=5)
 _TIMEOUT = httpx.Timeout(60)  # seconds; a page of 10 000 rows takes its time
 _HEADERS = {"Content-Type": "application/json; charset=UTF-8"}
+
+_NOT_ENABLED = frozenset({"method_component_disabled", "parameter_component_disabled", "tariff_restrictions"})
+_NO_RIGHT = frozenset(
+    """
+    forbidden access_token_invalid access_token_expired access_token_blocked auth_error ip_not_whitelisted
+    account_inactive
+    """.split()  # noqa: SIM905 - a line each would say no more
+)
 
 _IDS = 200  # in one filter: how long its list may be is not documented
 _AROUND = timedelta(days=1)  # a report wants an interval even for known ids
@@ -35,6 +51,7 @@ class ComagicClient:
 
     Attributes:
         requests: HTTP requests made so far, per method, retries included.
+        warnings: Sources that the settings name and CoMagic does not give, each told once.
     """
 
     def __init__(
@@ -66,6 +83,7 @@ class ComagicClient:
             deadline: No wait for a quota and no repetition goes beyond it, aware.
         """
         self.requests: Counter[str] = Counter()
+        self.warnings: list[str] = []
         self._http = http
         self._url = url.rstrip("/")  # a path of its own would be a wrong one
         self._token = token
@@ -113,9 +131,14 @@ class ComagicClient:
                 ordered=wire.REPORTS[kind].sortable,
                 concurrency=self._concurrency,
             )
-            async with aclosing(pages):
-                async for page in pages:
-                    yield page
+            try:
+                async with aclosing(pages):
+                    async for page in pages:
+                        yield page
+            except RemoteRejected as exc:
+                if kind is CommunicationType.CALL or exc.code not in _NOT_ENABLED:
+                    raise
+                self.warnings.append(f"{wire.REPORTS[kind].method} was not read: {exc}")
 
     async def look(
         self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
@@ -137,6 +160,43 @@ class ComagicClient:
                     if row.communication is not None and row.communication.key in wanted:
                         found[row.communication.key] = row.communication
         return found
+
+    async def of_phone(
+        self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
+    ) -> Sightings:
+        """Read the communications of one phone and one kind, lost ones too, in a single request."""
+        reading = rows.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
+        params = wire.phone_report(kind, since, until, zone=self._zone, phone=phone)
+        page = rows.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
+        found = {
+            row.communication.key: Sighting(communication=row.communication, lost=row.lost, site_id=row.site_id)
+            for row in page.rows
+            if row.communication is not None and row.communication.phone == phone
+        }
+        in_order = sorted(found.values(), key=lambda each: (each.communication.started_at, each.communication.id))
+        total = len(page.rows) if page.total is None else page.total
+        return Sightings(found=tuple(in_order), complete=total <= wire.PAGE)
+
+    async def sites(self) -> list[Site]:
+        """Return the account's sites, and whether each takes sales (`get.sites`)."""
+        return rows.sites(await self._read(wire.GET_SITES, wire.sites()))
+
+    async def account_zone(self) -> str:
+        """Return the IANA name of the account's time zone (`get.account`)."""
+        return rows.account_zone(await self._read(wire.GET_ACCOUNT, {}))
+
+    async def may_change_tags(self) -> None:
+        """Make sure that the key may change tags, without changing anything and without costing a point.
+
+        It asks for a tag that no account has to be taken off a communication that no account has. What is not allowed
+        is refused before what does not exist, and only what succeeds costs a point.
+        """
+        nothing = CommunicationKey(CommunicationType.CALL, 0)
+        try:
+            await self._read(wire.UNSET_TAG, wire.unset_tag(nothing, 0))
+        except RemoteRejected as exc:
+            if exc.code in _NO_RIGHT:
+                raise
 
     async def set_sale(self, sale: Sale) -> int | None:
         """Set a sale (`set.tag_sales`), once; only a refusal for the quota, which did nothing, is asked again.

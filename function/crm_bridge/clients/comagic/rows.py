@@ -15,7 +15,7 @@ import msgspec
 from crm_bridge.clients.comagic import wire
 from crm_bridge.domain.money import to_kopecks
 from crm_bridge.domain.phone import normalize_phone
-from crm_bridge.domain.sale import Communication, CommunicationType
+from crm_bridge.domain.sale import Communication, CommunicationType, Site
 from crm_bridge.errors import RemoteProtocolError
 
 T = TypeVar("T")
@@ -31,11 +31,15 @@ class Row:
         id: `communication_id`; the row's own `id` is something else in chats and messages.
         at: When the communication began, aware.
         communication: None when it was lost, has no usable phone, or no id or time.
+        lost: Nobody answered.
+        site_id: Where it came from; None when it was not asked for.
     """
 
     id: int | None
     at: datetime | None
     communication: Communication | None
+    lost: bool = False
+    site_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class _Row(msgspec.Struct):
     tags: list[_Tag | None] | None = None
     sale_cost: Decimal | None = None  # read from the digits of a JSON number: no float in between
     sale_date: Any = None
+    site_id: int | None = None
 
 
 class _NamedTag(msgspec.Struct):
@@ -93,8 +98,20 @@ class _SaleId(msgspec.Struct):
     id: Any = None
 
 
+class _Site(msgspec.Struct):
+    id: int
+    domain_name: str | None = None
+    sales_enabled: bool | None = None
+
+
+class _Account(msgspec.Struct):
+    timezone: str | None = None
+
+
 _ROWS = msgspec.json.Decoder(list[_Row])
 _TAGS = msgspec.json.Decoder(list[_NamedTag])
+_SITES = msgspec.json.Decoder(list[_Site])
+_ACCOUNTS = msgspec.json.Decoder(list[_Account])
 _SALE_ID = msgspec.json.Decoder(_SaleId)
 
 
@@ -124,6 +141,20 @@ def sale_tag_id(answer: wire.Answer) -> int:
             f"CoMagic has {len(found) or 'no'} system tags «Продажа» or «Sale»: set COMAGIC_SALE_TAG_ID",
         )
     return found[0]
+
+
+def sites(answer: wire.Answer) -> list[Site]:
+    """Decode `get.sites`."""
+    return [
+        Site(site_id=site.id, domain=site.domain_name or str(site.id), sales_enabled=bool(site.sales_enabled))
+        for site in _data(answer, _SITES)
+    ]
+
+
+def account_zone(answer: wire.Answer) -> str:
+    """Return the account's time zone (`get.account`), empty when it is not told."""
+    accounts = _data(answer, _ACCOUNTS)
+    return (accounts[0].timezone or "") if accounts else ""
 
 
 def sale_id(answer: wire.Answer) -> int | None:
@@ -168,7 +199,7 @@ def _row(row: _Row, kind: CommunicationType, reading: Reading) -> Row:
                 tagged=tagged or (kopecks is None and bool(row.sale_date)),
                 sale_kopecks=kopecks,
             )
-    return Row(row_id, at, communication)
+    return Row(row_id, at, communication, bool(row.is_lost), row.site_id)
 
 
 def _aware(written: datetime, zone: ZoneInfo) -> datetime:

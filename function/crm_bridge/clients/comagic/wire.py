@@ -24,6 +24,8 @@ from crm_bridge.errors import RemoteError, RemoteProtocolError, RemoteRejected, 
 SYSTEM = "CoMagic"
 
 GET_TAGS = "get.tags"
+GET_SITES = "get.sites"
+GET_ACCOUNT = "get.account"
 SET_SALE = "set.tag_sales"
 UNSET_TAG = "unset.tag_communications"
 
@@ -206,6 +208,39 @@ def report(
     if ids:
         params["filter"] = {"field": "communication_id", "operator": "in", "value": ids}
     return params
+
+
+def phone_report(
+    kind: CommunicationType, since: datetime, until: datetime, *, zone: ZoneInfo, phone: str
+) -> dict[str, Any]:
+    """Write the parameters of a report that shows one phone's communications, the newest first.
+
+    Calls are filtered by the spellings a phone has. What visitors type has no certain spelling, so of chats and forms
+    all that have a phone are asked for: a full page costs the same point.
+    """
+    what = REPORTS[kind]
+    params = report(kind, since, until, zone=zone, offset=0)
+    params["fields"] = (*what.fields, "site_id")
+    if what.sortable:
+        params["sort"] = [{"field": what.time, "order": "desc"}]
+    if kind is CommunicationType.CALL:
+        params["filter"] = {"field": what.phone, "operator": "in", "value": spellings(phone)}
+    else:
+        params["filter"] = {"field": what.phone, "operator": "!=", "value": None}
+    return params
+
+
+def spellings(phone: str) -> list[str]:
+    """Return the ways in which a row of the calls may have a phone, given as E.164 digits."""
+    found = [phone, f"+{phone}", f"810{phone}", f"00{phone}"]
+    if len(phone) == 11 and phone.startswith("7"):
+        found += [f"8{phone[1:]}", phone[1:]]
+    return found
+
+
+def sites() -> dict[str, Any]:
+    """Write the parameters of `get.sites`."""
+    return {"limit": PAGE, "fields": ("id", "domain_name", "sales_enabled")}
 
 
 def system_tags() -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""The day of `crash.scenario` up to the run in which faults strike, prepared once and copied for every test."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bridge import NOON, Bridge, bridge_on
+from crash.scenario import Day
+from crm_bridge.stores.sqlite import SqliteSalesStore
+from sandbox.clock import ManualClock
+from sandbox.comagic_switches import CoMagicSwitches
+from sandbox.world import World
+
+
+@dataclass(frozen=True)
+class Morning:
+    """A world in which every kind of change waits for the next run, and the database of the runs before."""
+
+    world: World
+    database: Path
+
+    @asynccontextmanager
+    async def again(self, folder: Path) -> AsyncIterator[Bridge]:
+        """Give a copy of it all."""
+        path = folder / "bridge.db"
+        shutil.copyfile(self.database, path)
+        store = SqliteSalesStore(str(path))
+        async with bridge_on(store, world=copy.deepcopy(self.world)) as bridge:
+            yield bridge
+        await store.close()
+
+
+@pytest.fixture(scope="session")
+async def morning(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Morning:
+    # A second set adds a second sale here, so that a sale told twice cannot hide behind a refusal.
+    world = World(ManualClock(NOON), comagic_switches=CoMagicSwitches(duplicate_set="add"))
+    path = tmp_path_factory.mktemp("morning") / "bridge.db"
+    store, day = SqliteSalesStore(str(path)), Day(world)
+    async with bridge_on(store, world=world) as bridge:
+        day.before()
+        await bridge.run()
+        day.half_done()
+        await bridge.run()
+        day.after()
+    await store.close()  # which also brings the file up to date with its log
+    world.agbis.requests.clear()
+    world.comagic.requests.clear()
+    world.comagic.history.clear()
+    return Morning(world, path)
+
+
+@pytest.fixture
+async def bridge(morning: Morning, tmp_path: Path) -> AsyncIterator[Bridge]:
+    async with morning.again(tmp_path) as bridge:
+        yield bridge

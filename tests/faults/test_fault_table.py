@@ -1,0 +1,303 @@
+"""Each way in which the remote systems are known to fail, in the middle of a run: what is told, and what becomes of it.
+
+The day has seventeen changes of every sort. A row lets one thing go wrong while they are made, looks at the answer,
+and then lets one clean run follow. By then every phone's sum stands once, where and how the CRM's books want it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Any
+
+import pytest
+
+from bridge import Bridge, rows
+from faults.books import differences, hasty_logins, sets_in_excess
+from sandbox.faults import Fault
+from sandbox.simulator import Simulator
+
+pytestmark = pytest.mark.anyio
+
+READ, SET, UNSET = "get.calls_report", "set.tag_sales", "unset.tag_communications"
+ORDERS, CLIENTS, CLIENT, LOGIN = "OrderByDateTimeForAll", "ClientsByDateTimeForAll", "ContrInfoForAll", "Login"
+
+DOWN = ["http_500", "http_502_html", "http_503"]
+LATE = ["http_504_html", "timeout_before", "timeout_after"]
+GARBLED = ["not_json", "truncated_json", "empty_body", "not_json_after", "truncated_after"]
+CUT = ["connect_error", "reset_before", "reset_after", "http_502_after"]
+
+
+class Now(Enum):
+    """What the run in which the fault strikes comes to."""
+
+    ALL_DONE = auto()
+    """200, and nobody notices anything."""
+    FAILS_ALONE = auto()
+    """200, one row tells the code, all the others are done."""
+    DEFERS = auto()
+    """200, not complete, nothing failed: what has not been done yet is left to the next run."""
+    SOME_FAIL = auto()
+    """200, those under way tell the code; whoever was not begun is left to the next run."""
+    TAKES_IT_FOR_DONE = auto()
+    """200: CoMagic has said that it was done."""
+    MISSES_ORDERS = auto()
+    """200: the CRM has said that there is nothing new."""
+    IS_503 = auto()
+    IS_502 = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A row of the table.
+
+    Attributes:
+        skip: How many requests of the method pass before; by default the fault meets the middle of the run.
+        tells: What the answer names: a row's code or a part of the message.
+        waits: The shortest time the run takes, in seconds of the manual clock.
+        next_run: How long afterwards the clean run comes.
+    """
+
+    method: str
+    kind: str
+    now: Now
+    params: dict[str, Any] = field(default_factory=dict)
+    times: int | None = 1
+    skip: int = 0
+    tells: str = ""
+    waits: float = 0
+    retry_after: bool = False
+    next_run: timedelta = timedelta(minutes=2)
+
+    def __str__(self) -> str:
+        details = "-".join(str(value) for value in self.params.values())
+        often = {1: "", None: "-for-ever"}.get(self.times, f"-{self.times}-times")
+        return f"{self.method}-{self.kind}{'-' if details else ''}{details}{often}".replace(" ", "_")
+
+
+def refusal(mnemonic: str, **params: Any) -> dict[str, Any]:
+    return {"mnemonic": mnemonic, **params}
+
+
+def table() -> Iterator[Case]:
+    yield from writes_that_may_have_happened()
+    yield from writes_that_are_refused()
+    yield from quotas()
+    yield from reads_of_comagic()
+    yield from reads_of_the_crm()
+    yield from sessions_of_the_crm()
+
+
+def writes_that_may_have_happened() -> Iterator[Case]:
+    """No answer, or one that says nothing: the communication is looked at before anything is repeated."""
+    for kind in (*DOWN, *LATE, *GARBLED, *CUT, "slow"):
+        yield Case(method=SET, kind=kind, now=Now.ALL_DONE, skip=6)
+        yield Case(method=UNSET, kind=kind, now=Now.ALL_DONE, skip=4)
+    for method, skip in ((SET, 6), (UNSET, 4)):
+        yield Case(method=method, kind="id_mismatch", now=Now.ALL_DONE, skip=skip)
+        yield Case(method=method, kind="no_result", now=Now.ALL_DONE, skip=skip)
+        yield Case(method=method, kind="error", params=refusal("internal_error"), now=Now.ALL_DONE, skip=skip)
+        after_all = refusal("internal_error", after=True)
+        yield Case(method=method, kind="error", params=after_all, now=Now.ALL_DONE, skip=skip)
+    yield Case(method=SET, kind="timeout_after", now=Now.ALL_DONE, skip=4, times=3)
+    yield Case(method=UNSET, kind="reset_before", now=Now.ALL_DONE, skip=3, times=2)
+    for kind, code in (("timeout_after", "unavailable"), ("http_503", "unavailable"), ("not_json", "bad_answer")):
+        yield Case(method=SET, kind=kind, now=Now.SOME_FAIL, skip=6, times=None, tells=code)
+        yield Case(method=UNSET, kind=kind, now=Now.SOME_FAIL, skip=4, times=None, tells=code)
+    yield Case(method="*", kind="reset_before", now=Now.SOME_FAIL, skip=12, times=None, tells="unavailable")
+    yield Case(method=SET, kind="empty_success", now=Now.TAKES_IT_FOR_DONE, skip=6)
+    yield Case(method=UNSET, kind="empty_success", now=Now.TAKES_IT_FOR_DONE, skip=4)
+
+
+def writes_that_are_refused() -> Iterator[Case]:
+    """One bad item fails alone; a key that is gone stops the run."""
+    of_this_item = ["invalid_date_time", "invalid_parameter_value", "data_type_error", "already_in_use", "error"]
+    of_this_site = ["tariff_restrictions", "forbidden", "method_component_disabled"]
+    for code in (*of_this_item, *of_this_site):
+        yield Case(method=SET, kind="error", params=refusal(code), now=Now.FAILS_ALONE, skip=7, tells=code)
+    yield Case(method=UNSET, kind="error", params=refusal("forbidden"), now=Now.FAILS_ALONE, skip=4, tells="forbidden")
+    unknown = "error_unknown_mnemonic"
+    yield Case(method=SET, kind=unknown, now=Now.FAILS_ALONE, skip=7, tells="something_new")
+    # These two say how things stand rather than what was done, so reading resolves them.
+    for code in ("duplicate_entity", "entity_not_found"):
+        yield Case(method=SET, kind="error", params=refusal(code), now=Now.FAILS_ALONE, skip=7, tells=code)
+    done = refusal("duplicate_entity", after=True)
+    yield Case(method=SET, kind="error", params=done, now=Now.ALL_DONE, skip=7)
+    done = refusal("entity_not_found", after=True)
+    yield Case(method=UNSET, kind="error", params=done, now=Now.ALL_DONE, skip=4)
+    not_done = refusal("entity_not_found")
+    yield Case(method=UNSET, kind="error", params=not_done, now=Now.FAILS_ALONE, skip=4, tells="entity_not_found")
+    of_the_key = ["access_token_invalid", "access_token_expired", "access_token_blocked"]
+    for code in (*of_the_key, "ip_not_whitelisted", "account_inactive", "data_limit_exceeded"):
+        yield Case(method=SET, kind="error", params=refusal(code), now=Now.SOME_FAIL, skip=7, times=None, tells=code)
+    revoked = refusal("access_token_invalid")
+    yield Case(
+        method=UNSET, kind="error", params=revoked, now=Now.SOME_FAIL, skip=4, times=None, tells=revoked["mnemonic"]
+    )
+    yield Case(
+        method="*", kind="error", params=revoked, now=Now.SOME_FAIL, skip=12, times=None, tells=revoked["mnemonic"]
+    )
+
+
+def quotas() -> Iterator[Case]:
+    """A spent minute is waited for, a spent day is left to the next run; neither is ever a failure."""
+    for method, skip in ((READ, 0), (SET, 6), (UNSET, 4)):
+        for told in (True, False):
+            params = {} if told else {"metadata": False}
+            minute, day = "limit_exceeded_minute", "limit_exceeded_day"
+            yield Case(method=method, kind=minute, params=params, now=Now.ALL_DONE, skip=skip, waits=1)
+            if method != READ:
+                yield Case(method=method, kind=day, params=params, now=Now.DEFERS, skip=skip, times=None)
+        yield Case(method=method, kind="http_429", now=Now.ALL_DONE, skip=skip, waits=60)
+    yield Case(method=SET, kind="http_429", now=Now.ALL_DONE, skip=6, times=2, waits=60)
+
+
+def reads_of_comagic() -> Iterator[Case]:
+    for kind in (*DOWN, *LATE, *GARBLED, *CUT, "slow"):
+        yield Case(method=READ, kind=kind, now=Now.ALL_DONE)
+    yield Case(method=READ, kind="http_503", now=Now.ALL_DONE, times=2)
+    yield Case(method=READ, kind="error", params=refusal("internal_error"), now=Now.ALL_DONE)
+    for kind in ("http_502_html", "reset_before", "timeout_before", "connect_error"):
+        yield Case(method=READ, kind=kind, now=Now.IS_503, times=None, tells="CoMagic")
+    yield Case(method=READ, kind="not_json", now=Now.IS_502, times=None, tells="CoMagic")
+    yield Case(method=READ, kind="no_result", now=Now.IS_502, tells="No result in CoMagic answer")
+    yield Case(method=READ, kind="no_data", now=Now.IS_502, tells="No data in CoMagic answer result")
+    yield Case(method=READ, kind="id_mismatch", now=Now.IS_502, tells="CoMagic")
+    for code in ("access_token_invalid", "ip_not_whitelisted", "forbidden", "account_inactive"):
+        yield Case(method=READ, kind="error", params=refusal(code), now=Now.IS_502, tells=code)
+    yield Case(method=READ, kind="error_unknown_mnemonic", now=Now.IS_502, tells="something_new")
+
+
+def reads_of_the_crm() -> Iterator[Case]:
+    for kind in (*DOWN, *GARBLED, *CUT, "slow", "bom", "wrong_content_type"):
+        yield Case(method=ORDERS, kind=kind, now=Now.ALL_DONE, skip=1)
+    for kind in LATE:  # the window is too wide: its halves are asked for
+        yield Case(method=ORDERS, kind=kind, now=Now.ALL_DONE, skip=1)
+        yield Case(method=CLIENTS, kind=kind, now=Now.ALL_DONE, skip=1, times=3)
+        yield Case(method=CLIENT, kind=kind, now=Now.ALL_DONE, skip=4)
+    for code in (100, 101, 107, 108, 109):
+        yield Case(method=ORDERS, kind="error", params={"code": code}, now=Now.ALL_DONE, skip=1)
+        lasting = {"skip": 1, "times": None, "tells": str(code)}
+        yield Case(method=CLIENTS, kind="error", params={"code": code}, now=Now.IS_503, **lasting)
+    yield Case(method=CLIENT, kind="error_as_string", params={"code": 108}, now=Now.ALL_DONE, skip=4)
+    yield Case(method=CLIENT, kind="error", params={"code": 108}, now=Now.IS_503, skip=4, times=None, tells="108")
+    for method in (ORDERS, CLIENTS, CLIENT):
+        yield Case(method=method, kind="http_429", now=Now.ALL_DONE, skip=1, waits=120)
+        yield Case(method=method, kind="error", params={"code": 102}, now=Now.ALL_DONE, skip=1, waits=120)
+    lasting = {"times": None, "waits": 240, "retry_after": True}
+    yield Case(method=ORDERS, kind="error", params={"code": 102}, now=Now.IS_503, skip=1, **lasting)
+    for code in (1, 103, 104, 105, 999):
+        yield Case(method=ORDERS, kind="error", params={"code": code}, now=Now.IS_502, skip=1, tells=str(code))
+    yield Case(method=ORDERS, kind="http_403_json", now=Now.IS_502, skip=1, tells="403")
+    yield Case(method=ORDERS, kind="no_orders_key", now=Now.IS_502, skip=1, tells="orders")
+    yield Case(method=CLIENTS, kind="not_json", now=Now.IS_502, skip=1, times=None, tells="Agbis")
+    yield Case(method=ORDERS, kind="connect_error", now=Now.IS_503, skip=1, times=None, tells="Agbis")
+    yield Case(method=CLIENTS, kind="timeout_before", now=Now.IS_503, skip=1, times=None, tells="Agbis")
+    yield Case(method=ORDERS, kind="empty_success", now=Now.MISSES_ORDERS, skip=2)
+    # A client of whom nothing is known has no phone, and is asked for again a day later.
+    tomorrow = timedelta(days=1, minutes=2)
+    for kind, params in (("error", {"code": 1, "msg": "Клиент не найден"}), ("empty_success", {})):
+        yield Case(method=CLIENT, kind=kind, params=params, now=Now.MISSES_ORDERS, skip=4, next_run=tomorrow)
+
+
+def sessions_of_the_crm() -> Iterator[Case]:
+    for method in (ORDERS, CLIENTS, CLIENT):
+        for code in (2, 3, 106):
+            yield Case(method=method, kind="error", params={"code": code}, now=Now.ALL_DONE, skip=1)
+        yield Case(method=method, kind="session_lost", now=Now.ALL_DONE, skip=1, waits=120)
+    for code in (3, 106):
+        for_ever = {"skip": 4, "times": None, "tells": str(code)}
+        yield Case(method=CLIENT, kind="error", params={"code": code}, now=Now.IS_502, **for_ever)
+    yield Case(method=LOGIN, kind="http_429", now=Now.ALL_DONE, waits=120)
+    yield Case(method=LOGIN, kind="error", params={"code": 102}, now=Now.ALL_DONE, waits=120)
+    for kind in (*DOWN, *LATE, *GARBLED, "reset_before", "reset_after", "http_502_after"):
+        yield Case(method=LOGIN, kind=kind, now=Now.ALL_DONE, waits=120)
+    yield Case(method=LOGIN, kind="connect_error", now=Now.ALL_DONE)
+    yield Case(method=LOGIN, kind="error", params={"code": 108}, now=Now.IS_503, times=None, tells="108", waits=120)
+    yield Case(method=LOGIN, kind="http_429", now=Now.IS_503, times=None, tells="429", waits=120, retry_after=True)
+    for code in (1, 2):
+        wrong = {"times": None, "tells": "AGBIS_PASSWORD"}
+        yield Case(method=LOGIN, kind="error", params={"code": code}, now=Now.IS_502, **wrong)
+
+
+TABLE = list(table())
+
+
+def test_the_table_has_every_way_that_the_fact_sheets_name() -> None:
+    assert len({str(case) for case in TABLE}) == len(TABLE) >= 150
+
+
+@pytest.mark.parametrize("case", TABLE, ids=str)
+async def test_a_fault_is_told_and_one_clean_run_makes_it_good(bridge: Bridge, case: Case) -> None:
+    world = bridge.world
+    is_crm = case.method in {ORDERS, CLIENTS, CLIENT, LOGIN}
+    system: Simulator = world.agbis if is_crm else world.comagic
+    fault = Fault(method=case.method, kind=case.kind, times=case.times, skip=case.skip, params=dict(case.params))
+    system.fail(fault)
+    began = bridge.clock.now()
+
+    answer = await bridge.get("update_db")
+
+    assert any(record.fault for record in system.requests), "the fault has met nothing"
+    passed = (bridge.clock.now() - began).total_seconds()
+    assert passed >= case.waits
+    if case.now in (Now.IS_502, Now.IS_503):
+        assert_refused(bridge, answer.status_code, answer.json(), case)
+        assert ("Retry-After" in answer.headers) == case.retry_after
+    else:
+        assert answer.status_code == 200, answer.text
+        assert_told(bridge, answer.json()["journal"], case)
+
+    system.faults.clear()
+    bridge.clock.advance(case.next_run)
+    await assert_one_clean_run_makes_it_good(bridge, before=began)
+
+
+def assert_refused(bridge: Bridge, status: int, body: dict[str, Any], case: Case) -> None:
+    assert status == (502 if case.now is Now.IS_502 else 503), body
+    assert list(body) == ["success", "message"]
+    assert case.tells in body["message"]
+    assert not bridge.world.comagic.history, "nothing was decided, so nothing was written"
+
+
+def assert_told(bridge: Bridge, journal: dict[str, Any], case: Case) -> None:
+    failed = {phone: row.get("error") for phone, row in rows(journal).items() if row["result"] == "failed"}
+    assert journal["money"]["balanced"] is True
+    assert journal["failed"] == len(failed)
+    assert journal["complete"] == (journal["deferred"] == 0)
+    wrong = differences(bridge.world)
+    match case.now:
+        case Now.ALL_DONE:
+            assert (failed, journal["deferred"], wrong) == ({}, 0, [])
+        case Now.FAILS_ALONE:
+            assert (list(failed.values()), journal["deferred"]) == ([case.tells], 0)
+            assert all(problem.startswith(next(iter(failed))) for problem in wrong), wrong
+        case Now.DEFERS:
+            assert failed == {}
+            assert journal["deferred"] > 0
+            assert journal["tags_applied"] + journal["tags_removed_updated"] + journal["tags_removed"] > 0
+        case Now.SOME_FAIL:
+            assert set(failed.values()) == {case.tells}
+            assert journal["tags_applied"] + journal["tags_removed_updated"] + journal["tags_removed"] > 0
+        case Now.TAKES_IT_FOR_DONE | Now.MISSES_ORDERS:
+            assert (failed, journal["deferred"]) == ({}, 0)
+            assert wrong, "the fault has changed nothing"
+        case _:
+            raise AssertionError(case.now)
+
+
+async def assert_one_clean_run_makes_it_good(bridge: Bridge, *, before: datetime) -> None:
+    world = bridge.world
+
+    journal = await bridge.run()
+
+    assert differences(world) == []
+    assert (journal["failed"], journal["deferred"], journal["complete"]) == (0, 0, True)
+    assert sets_in_excess(world) == [], "a sale was set where one stood already"
+    assert hasty_logins(world) == []
+    history = list(world.comagic.history)
+    await bridge.run()
+    assert world.comagic.history == history, "a further run has nothing to do"
+    assert all(entry.at >= before for entry in history)
