@@ -142,7 +142,7 @@ def _one_of(allowed: Collection[str]) -> Callable[[str], str]:
     return parse
 
 
-_SOURCES = {
+SOURCES = {
     "calls": CommunicationType.CALL,
     "chats": CommunicationType.CHAT,
     "offline_messages": CommunicationType.OFFLINE_MESSAGE,
@@ -151,9 +151,9 @@ _SOURCES = {
 
 def _sources(text: str) -> tuple[CommunicationType, ...]:
     names = [name.strip() for name in text.split(",")]
-    if not all(name in _SOURCES for name in names):
-        raise ValueError(f"must be a comma list of {', '.join(_SOURCES)}")
-    return tuple(dict.fromkeys(_SOURCES[name] for name in names))
+    if not all(name in SOURCES for name in names):
+        raise ValueError(f"must be a comma list of {', '.join(SOURCES)}")
+    return tuple(dict.fromkeys(SOURCES[name] for name in names))
 
 
 def _zone(text: str) -> ZoneInfo:

@@ -68,16 +68,19 @@ def comment(world: World, orders: Iterable[Order]) -> str:
     return ", ".join(dict.fromkeys(line.name for order in with_money for line in (*order.services, *order.goods)))
 
 
-def last_payment(orders: Iterable[Order]) -> datetime:
-    """The latest money-in of an order that still has money, to the second."""
+def last_payment(world: World, orders: Iterable[Order]) -> datetime:
+    """The latest money-in of an order that still has money, as exact as the CRM tells it."""
     payments = [payment for order in orders if order.net_kopecks > 0 for payment in order.payments]
-    return max(payment.at for payment in payments if payment.amount_kopecks > 0).replace(microsecond=0)
+    last = max(payment.at for payment in payments if payment.amount_kopecks > 0).replace(microsecond=0)
+    return last if world.agbis.switches.datetime_seconds else last.replace(second=0)
 
 
 def standing(world: World) -> dict[str, list[Standing]]:
-    """Every sale that stands on the communications of every phone."""
+    """Every sale that stands on the communications of every phone; one that has lost its tag is none any more."""
     found: dict[str, list[Standing]] = {}
     for call in world.comagic.communications():
+        if all(tag.tag_id != world.comagic.sale_tag_id for tag in call.state.tags):
+            continue
         for sale in call.state.sales:
             found.setdefault(call.phone or "", []).append(_standing(call, sale))
     return found
@@ -137,7 +140,7 @@ def _wrong_details(world: World, sale: Standing, orders: list[Order]) -> Iterabl
         return
     if sale.comment != comment(world, orders):
         yield f"its comment is {sale.comment!r} instead of {comment(world, orders)!r}"
-    at = max(last_payment(orders), begun(sale.call, world))
+    at = max(last_payment(world, orders), begun(sale.call, world))
     if sale.at != at:
         yield f"its date is {sale.at} instead of {at}"
 

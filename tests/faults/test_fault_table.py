@@ -7,7 +7,7 @@ and then lets one clean run follow. By then every phone's sum stands once, where
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
@@ -58,6 +58,7 @@ class Case:
         tells: What the answer names: a row's code or a part of the message.
         waits: The shortest time the run takes, in seconds of the manual clock.
         next_run: How long afterwards the clean run comes.
+        duplicate_set: What this account does with a second sale on a communication.
     """
 
     method: str
@@ -70,6 +71,7 @@ class Case:
     waits: float = 0
     retry_after: bool = False
     next_run: timedelta = timedelta(minutes=2)
+    duplicate_set: str = "add"
 
     def __str__(self) -> str:
         details = "-".join(str(value) for value in self.params.values())
@@ -101,14 +103,17 @@ def writes_that_may_have_happened() -> Iterator[Case]:
         yield Case(method=method, kind="error", params=refusal("internal_error"), now=Now.ALL_DONE, skip=skip)
         after_all = refusal("internal_error", after=True)
         yield Case(method=method, kind="error", params=after_all, now=Now.ALL_DONE, skip=skip)
-    yield Case(method=SET, kind="timeout_after", now=Now.ALL_DONE, skip=4, times=3)
+    yield Case(method=SET, kind="timeout_after", now=Now.ALL_DONE, skip=4, times=None)
+    yield Case(method=UNSET, kind="timeout_after", now=Now.ALL_DONE, skip=3, times=None)
     yield Case(method=UNSET, kind="reset_before", now=Now.ALL_DONE, skip=3, times=2)
-    for kind, code in (("timeout_after", "unavailable"), ("http_503", "unavailable"), ("not_json", "bad_answer")):
+    for kind, code in (("timeout_before", "unavailable"), ("http_503", "unavailable"), ("not_json", "bad_answer")):
         yield Case(method=SET, kind=kind, now=Now.SOME_FAIL, skip=6, times=None, tells=code)
         yield Case(method=UNSET, kind=kind, now=Now.SOME_FAIL, skip=4, times=None, tells=code)
     yield Case(method="*", kind="reset_before", now=Now.SOME_FAIL, skip=12, times=None, tells="unavailable")
     yield Case(method=SET, kind="empty_success", now=Now.TAKES_IT_FOR_DONE, skip=6)
-    yield Case(method=UNSET, kind="empty_success", now=Now.TAKES_IT_FOR_DONE, skip=4)
+    # Where a second set adds a sale, nobody who is not shown the first could know of an unset that did nothing.
+    nothing_off = Case(method=UNSET, kind="empty_success", now=Now.FAILS_ALONE, skip=4, tells="duplicate_entity")
+    yield replace(nothing_off, duplicate_set="error")
 
 
 def writes_that_are_refused() -> Iterator[Case]:
@@ -179,15 +184,15 @@ def reads_of_the_crm() -> Iterator[Case]:
         yield Case(method=CLIENT, kind=kind, now=Now.ALL_DONE, skip=4)
     for code in (100, 101, 107, 108, 109):
         yield Case(method=ORDERS, kind="error", params={"code": code}, now=Now.ALL_DONE, skip=1)
-        lasting = {"skip": 1, "times": None, "tells": str(code)}
-        yield Case(method=CLIENTS, kind="error", params={"code": code}, now=Now.IS_503, **lasting)
+        lasting = Case(method=CLIENTS, kind="error", params={"code": code}, now=Now.IS_503, skip=1, times=None)
+        yield replace(lasting, tells=str(code))
     yield Case(method=CLIENT, kind="error_as_string", params={"code": 108}, now=Now.ALL_DONE, skip=4)
     yield Case(method=CLIENT, kind="error", params={"code": 108}, now=Now.IS_503, skip=4, times=None, tells="108")
     for method in (ORDERS, CLIENTS, CLIENT):
         yield Case(method=method, kind="http_429", now=Now.ALL_DONE, skip=1, waits=120)
         yield Case(method=method, kind="error", params={"code": 102}, now=Now.ALL_DONE, skip=1, waits=120)
-    lasting = {"times": None, "waits": 240, "retry_after": True}
-    yield Case(method=ORDERS, kind="error", params={"code": 102}, now=Now.IS_503, skip=1, **lasting)
+    lasting = Case(method=ORDERS, kind="error", params={"code": 102}, now=Now.IS_503, skip=1, times=None)
+    yield replace(lasting, waits=240, retry_after=True)
     for code in (1, 103, 104, 105, 999):
         yield Case(method=ORDERS, kind="error", params={"code": code}, now=Now.IS_502, skip=1, tells=str(code))
     yield Case(method=ORDERS, kind="http_403_json", now=Now.IS_502, skip=1, tells="403")
@@ -208,8 +213,8 @@ def sessions_of_the_crm() -> Iterator[Case]:
             yield Case(method=method, kind="error", params={"code": code}, now=Now.ALL_DONE, skip=1)
         yield Case(method=method, kind="session_lost", now=Now.ALL_DONE, skip=1, waits=120)
     for code in (3, 106):
-        for_ever = {"skip": 4, "times": None, "tells": str(code)}
-        yield Case(method=CLIENT, kind="error", params={"code": code}, now=Now.IS_502, **for_ever)
+        lasting = Case(method=CLIENT, kind="error", params={"code": code}, now=Now.IS_502, skip=4, times=None)
+        yield replace(lasting, tells=str(code))
     yield Case(method=LOGIN, kind="http_429", now=Now.ALL_DONE, waits=120)
     yield Case(method=LOGIN, kind="error", params={"code": 102}, now=Now.ALL_DONE, waits=120)
     for kind in (*DOWN, *LATE, *GARBLED, "reset_before", "reset_after", "http_502_after"):
@@ -218,8 +223,8 @@ def sessions_of_the_crm() -> Iterator[Case]:
     yield Case(method=LOGIN, kind="error", params={"code": 108}, now=Now.IS_503, times=None, tells="108", waits=120)
     yield Case(method=LOGIN, kind="http_429", now=Now.IS_503, times=None, tells="429", waits=120, retry_after=True)
     for code in (1, 2):
-        wrong = {"times": None, "tells": "AGBIS_PASSWORD"}
-        yield Case(method=LOGIN, kind="error", params={"code": code}, now=Now.IS_502, **wrong)
+        wrong = Case(method=LOGIN, kind="error", params={"code": code}, now=Now.IS_502, times=None)
+        yield replace(wrong, tells="AGBIS_PASSWORD")
 
 
 TABLE = list(table())
@@ -232,6 +237,7 @@ def test_the_table_has_every_way_that_the_fact_sheets_name() -> None:
 @pytest.mark.parametrize("case", TABLE, ids=str)
 async def test_a_fault_is_told_and_one_clean_run_makes_it_good(bridge: Bridge, case: Case) -> None:
     world = bridge.world
+    world.comagic.switches = replace(world.comagic.switches, duplicate_set=case.duplicate_set)
     is_crm = case.method in {ORDERS, CLIENTS, CLIENT, LOGIN}
     system: Simulator = world.agbis if is_crm else world.comagic
     fault = Fault(method=case.method, kind=case.kind, times=case.times, skip=case.skip, params=dict(case.params))

@@ -63,7 +63,7 @@ class CardForm:
         Raises:
             BadRequest: Fields are missing, all of them named, or one is wrong; the message never quotes a value.
         """
-        missing = [field for field in FIELDS if fields.get(field) is None or fields[field] == ""]
+        missing = [field for field in FIELDS if fields.get(field) in (None, "")]
         if missing:
             raise BadRequest(f"missing fields: {', '.join(missing)}")
         return cls(

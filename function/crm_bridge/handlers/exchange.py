@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 _BODY_LIMIT = 4096  # bytes
 _LONGEST_WAIT = timedelta(seconds=25)  # below what proxies and browsers allow a silent answer
 _NO_WAIT = timedelta()
+_OK = '{"result": "OK"}'
 _ALLOWED = "GET, HEAD, POST, OPTIONS"
 _HEADERS = [(b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store")]
 
@@ -79,7 +80,7 @@ async def _post(request: Request, card_id: str, services: ExchangeServices) -> R
     except BadRequest as exc:
         return _json(400, {"result": f"Invalid form submission, {exc}"})
     await post_card(card_id, form, services)
-    return _json(200, {"result": "OK"})
+    return _answer(200, _OK)
 
 
 async def _get(request: Request, card_id: str, services: ExchangeServices) -> Response:
@@ -199,7 +200,11 @@ def _fields(body: bytes) -> Mapping[str, object]:
 
 
 def _json(status: int, content: Mapping[str, str]) -> Response:
-    response = Response(_ENCODER.encode(content), status)
+    return _answer(status, _ENCODER.encode(content))
+
+
+def _answer(status: int, content: str) -> Response:
+    response = Response(content, status)
     response.raw_headers += _HEADERS
     return response
 

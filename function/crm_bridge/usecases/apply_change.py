@@ -6,6 +6,7 @@ communication is read again before anything is repeated.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -81,8 +82,9 @@ class _Gone(Exception):
 class ChangeMaker:
     """Carries out changes of one run."""
 
-    def __init__(self, telephony: Telephony, guard: Guard, sale_tag_id: int) -> None:
+    def __init__(self, telephony: Telephony, guard: Guard, *, sale_tag_id: int, at_once: int) -> None:
         self._telephony = telephony
+        self._turns = asyncio.Semaphore(at_once)  # so that a run that must stop has few changes under way
         self._guard = guard
         self._tag = sale_tag_id
 
@@ -92,9 +94,13 @@ class ChangeMaker:
         Raises:
             LeaseLost: Another run has taken over; nothing was begun.
         """
-        bearer = decision.bearer
-        if bearer is None or self._guard.must_stop():
-            return Outcome(fate=Fate.DEFERRED)
+        async with self._turns:
+            bearer = decision.bearer
+            if bearer is None or self._guard.must_stop():
+                return Outcome(fate=Fate.DEFERRED)
+            return await self._make(phone, decision, bearer)
+
+    async def _make(self, phone: Phone, decision: Decision, bearer: Bearer) -> Outcome:
         unset_done = False
         try:
             async with self._telephony.points(int(decision.unset) + int(phone.amount_kopecks > 0)):

@@ -211,7 +211,8 @@ class _Recording:
         """Carry out the queued changes, oldest payments first, in lots whose intents land in one go."""
         if not self.queue or self.guard is None:
             return
-        maker = ChangeMaker(self.telephony, self.guard, self.sale_tag_id)
+        at_once = self.services.settings.comagic_concurrency
+        maker = ChangeMaker(self.telephony, self.guard, sale_tag_id=self.sale_tag_id, at_once=at_once)
         outcomes: list[Changes] = []
         unknown_in_a_row, stop = 0, False
         changes = len(self.queue)

@@ -1,0 +1,202 @@
+"""The story of one phone: what is known of it, and why each of its communications bears its sale or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from crm_bridge.domain.aggregate import Order
+from crm_bridge.domain.decision import Decision, Result
+from crm_bridge.domain.sale import CommunicationType, Phone, SaleEvent, Sighting, Site
+
+
+class Reason(StrEnum):
+    """Why a communication bears the phone's sale, or does not."""
+
+    OUR_SALE = "our_sale"
+    """Our sale stands on it, and stays."""
+    SALE_BY_HAND = "sale_by_hand"
+    """Somebody else's sale stands on it, so it is the one."""
+    UNDER_WAY = "under_way"
+    """A run was cut while it changed the sale of this one."""
+    EARLIEST = "earliest"
+    """It is the earliest that counts."""
+    LOST = "lost"
+    """Nobody answered."""
+    TOO_OLD = "too_old"
+    """It began before COMAGIC_LOOKBACK_DAYS."""
+    NOT_A_SOURCE = "not_a_source"
+    """COMAGIC_SOURCES leaves its kind out."""
+    OTHER_SALE = "other_sale"
+    """It bears a further sale of somebody else, which is left alone."""
+    LATER = "later"
+    """Another one bears the sale."""
+
+
+class Verdict(StrEnum):
+    """The story in one word: how things stand, and what the next run does about it."""
+
+    UNKNOWN_PHONE = "unknown_phone"
+    NOT_ASKED = "not_asked"
+    MARKED = "marked"
+    MARK_IS_DUE = "mark_is_due"
+    CHANGE_IS_DUE = "change_is_due"
+    REMOVAL_IS_DUE = "removal_is_due"
+    NOTHING_PAID = "nothing_paid"
+    MONEY_RETURNED = "money_returned"
+    NO_CONTACT = "no_contact"
+    ONLY_LOST = "only_lost"
+    ONLY_TOO_OLD = "only_too_old"
+    ONLY_OTHER_SOURCES = "only_other_sources"
+
+
+class Note(StrEnum):
+    """What else an admin should know."""
+
+    SALES_OFF = "sales_off"
+    LAST_TRY_FAILED = "last_try_failed"
+    CUT_CHANGE = "cut_change"
+    DRIFTED = "drifted"
+    OTHER_SALES = "other_sales"
+    OUT_OF_SIGHT = "out_of_sight"
+    JUST_CHANGED = "just_changed"
+    RUN_IN_PROGRESS = "run_in_progress"
+    NOT_ALL_READ = "not_all_read"
+    CALLED_AFTER_PAYING = "called_after_paying"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A communication of the phone, judged.
+
+    Attributes:
+        chosen: It bears the phone's sale, or will.
+        site: Where it came from; None when that is not known.
+    """
+
+    sighting: Sighting
+    chosen: bool
+    reason: Reason
+    site: Site | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """All that is known of one phone.
+
+    Attributes:
+        phone: E.164 digits.
+        record: What the database holds; None when it does not know the phone.
+        orders: Those counted under it, newest first.
+        events: What runs did to its sale, oldest first.
+        candidates: Its communications, oldest first.
+        decision: What the next run would decide; None when CoMagic could not be asked or there is nothing to decide.
+        notes: In the order of their weight.
+        read_since: How far back CoMagic was asked.
+        window_since: How far back a run looks.
+        refreshed_at: When the CRM was last read whole; None when never.
+        failure: Why CoMagic could not be asked.
+        requests, quota: What the look-up did, and CoMagic's limits afterwards.
+        busy_run: A run that is going on.
+    """
+
+    phone: str
+    told_at: datetime
+    record: Phone | None
+    orders: Sequence[Order]
+    events: Sequence[SaleEvent]
+    candidates: Sequence[Candidate]
+    decision: Decision | None
+    verdict: Verdict
+    notes: Sequence[Note]
+    read_since: datetime
+    window_since: datetime
+    refreshed_at: datetime | None
+    failure: str | None = None
+    requests: Mapping[str, int] = field(default_factory=dict)
+    quota: Mapping[str, int] = field(default_factory=dict)
+    busy_run: str | None = None
+
+
+def judge(
+    sightings: Sequence[Sighting],
+    record: Phone | None,
+    decision: Decision | None,
+    *,
+    sources: Collection[CommunicationType],
+    window_since: datetime,
+    sites: Mapping[int, Site],
+) -> list[Candidate]:
+    """Tell of every communication why it was chosen, or not; the choice itself is the decision's."""
+    bearer = decision.bearer.key if decision is not None and decision.bearer is not None else None
+    others = set(decision.other_sales) if decision is not None else set()
+
+    def reason(sighting: Sighting) -> Reason:
+        communication = sighting.communication
+        if communication.key == bearer and record is not None:
+            return _why_chosen(sighting, record)
+        if sighting.lost:
+            return Reason.LOST
+        if communication.type not in sources:
+            return Reason.NOT_A_SOURCE
+        if communication.started_at < window_since:
+            return Reason.TOO_OLD
+        return Reason.OTHER_SALE if communication.key in others else Reason.LATER
+
+    return [
+        Candidate(
+            sighting=sighting,
+            chosen=bearer is not None and sighting.communication.key == bearer,
+            reason=reason(sighting),
+            site=sites.get(sighting.site_id) if sighting.site_id is not None else None,
+        )
+        for sighting in sightings
+    ]
+
+
+def _why_chosen(sighting: Sighting, record: Phone) -> Reason:
+    key, sale = sighting.communication.key, record.sale
+    if record.intent is not None and record.intent.key == key:
+        return Reason.UNDER_WAY
+    if sale is not None and sale.key == key and sale.amount_kopecks > 0 and sale.ours:
+        return Reason.OUR_SALE
+    return Reason.SALE_BY_HAND if sighting.communication.bears_sale else Reason.EARLIEST
+
+
+def verdict_of(
+    record: Phone | None, orders: Sequence[Order], candidates: Sequence[Candidate], decision: Decision | None
+) -> Verdict:
+    """Sum a story up in one word."""
+    if record is None:
+        return Verdict.UNKNOWN_PHONE
+    if decision is None:
+        return Verdict.NOT_ASKED
+    match decision.result:
+        case Result.PROBLEM:
+            return Verdict.MARKED
+        case Result.APPLIED:
+            return Verdict.MARK_IS_DUE
+        case Result.UPDATED:
+            return Verdict.CHANGE_IS_DUE
+        case Result.REMOVED:
+            return Verdict.REMOVAL_IS_DUE
+        case Result.NOTHING_PAID:
+            was_paid = any(payment.in_kopecks > 0 for order in orders for payment in order.payments)
+            return Verdict.MONEY_RETURNED if was_paid else Verdict.NOTHING_PAID
+        case _:
+            return _why_not_found(candidates)
+
+
+def _why_not_found(candidates: Sequence[Candidate]) -> Verdict:
+    """Of several reasons, the one that an admin can do something about."""
+    reasons = {candidate.reason for candidate in candidates}
+    for reason, verdict in (
+        (Reason.NOT_A_SOURCE, Verdict.ONLY_OTHER_SOURCES),
+        (Reason.TOO_OLD, Verdict.ONLY_TOO_OLD),
+        (Reason.LOST, Verdict.ONLY_LOST),
+    ):
+        if reason in reasons:
+            return verdict
+    return Verdict.NO_CONTACT

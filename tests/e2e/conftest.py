@@ -1,0 +1,29 @@
+"""The sandbox over real sockets, and what our functions need to reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.serve import serve_in_thread
+from sandbox.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def settings(world: World, tmp_path: Path) -> Iterator[dict[str, str]]:
+    with serve_in_thread(world) as base:
+        yield {
+            "STORE_URL": f"sqlite:///{tmp_path}/bridge.db",
+            "AGBIS_URL": f"{base}{world.agbis.base_path}",
+            "AGBIS_USER": "api",
+            "AGBIS_PASSWORD": "pa55word-of-agbis",
+            "COMAGIC_URL": f"{base}{world.comagic.path}",
+            "COMAGIC_TOKEN": "t0ken-of-comagic",
+        }

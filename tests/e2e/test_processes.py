@@ -1,0 +1,174 @@
+"""Our functions as they are deployed: functions-framework processes, real sockets, a real end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from databases import FirestoreDatabase
+from running import running_function
+from sandbox.faults import Fault
+from sandbox.world import World, populate
+
+SESSION_ID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-")
+FULL_PHONE = re.compile(r"(?<!\d)7\d{10}(?!\d)")
+
+
+@pytest.fixture
+def world() -> World:
+    return World(password="pa55word-of-agbis", token="t0ken-of-comagic")
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    """Our lines of a function's log; the server's own start and end lines are not ours."""
+    found = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in found]
+
+
+@pytest.mark.parametrize("execution_id", ["", "true"])
+def test_every_line_of_a_run_is_json_with_severity_and_run_id_and_no_secret(
+    world: World, settings: dict[str, str], tmp_path: Path, execution_id: str
+) -> None:
+    """With LOG_EXECUTION_ID the framework takes our handlers away after it has imported us."""
+    populate(world, phones=30)
+    world.comagic.fail(Fault(method="set.tag_sales", kind="http_502_after"))
+    world.agbis.fail(Fault(method="OrderByDateTimeForAll", kind="error", params={"code": 101, "msg": "79261234567"}))
+    log = tmp_path / "log"
+    changed = {**settings, "LOG_EXECUTION_ID": execution_id}
+    with log.open("wb") as output, running_function("sync", changed, output=output) as function:
+        answer = httpx.get(f"{function.url}/?update_db", timeout=120)
+    text, journal = log.read_text(encoding="utf-8"), answer.json()["journal"]
+
+    ours = lines(log)
+    assert {"window landed", "run finished"} <= {line["message"] for line in ours}
+    for line in ours:
+        assert line["severity"] in {"DEBUG", "INFO", "WARNING", "ERROR"}
+        assert line["run_id"] == journal["run_id"]
+    for secret in ("t0ken-of-comagic", "pa55word-of-agbis", "SessionID", "Traceback"):
+        assert secret not in text
+    assert not SESSION_ID.search(text)
+    assert not FULL_PHONE.search(text)
+
+
+def test_a_fault_of_ours_is_logged_with_its_traceback_and_without_the_secrets_in_it(
+    world: World, settings: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    broken = tmp_path / "broken"
+    broken.write_text("no folder")
+    changed = {**settings, "STORE_URL": f"sqlite:///{broken}/x.db"}
+    with log.open("wb") as output, running_function("sync", changed, output=output) as function:
+        answer = httpx.get(f"{function.url}/?update_db", timeout=60)
+
+    assert (answer.status_code, answer.json()) == (500, {"success": False, "message": "ERROR: Internal error"})
+    (failure,) = [line for line in lines(log) if line["severity"] == "ERROR"]
+    assert (failure["message"], "Error" in failure["exception"]) == ("run failed", True)
+    assert "t0ken-of-comagic" not in log.read_text(encoding="utf-8")
+
+
+def test_missing_settings_are_answered_and_the_process_lives_on(tmp_path: Path) -> None:
+    with running_function("sync", {"STORE_URL": f"sqlite:///{tmp_path}/b.db"}) as function:
+        refused = httpx.get(f"{function.url}/?update_db", timeout=30)
+        health = httpx.get(f"{function.url}/check_health", timeout=30)
+
+    assert refused.status_code == 500
+    assert all(name in refused.json()["message"] for name in ("COMAGIC_TOKEN", "AGBIS_URL", "AGBIS_PASSWORD"))
+    assert (health.status_code, health.json()) == (200, {"latest update date": None})
+
+
+def test_exchange_starts_with_no_setting_at_all(tmp_path: Path) -> None:
+    card = {"name": "John Doe", "phone": "9156685347", "arpu": "4570", "soc_tariff": "TESTSOC"}
+    with running_function("exchange", {"STORE_URL": f"sqlite:///{tmp_path}/b.db"}) as function:
+        posted = httpx.post(f"{function.url}/api/test_id/", json=card, timeout=30)
+        got = httpx.get(f"{function.url}/api/test_id/", timeout=30).json()
+
+    assert posted.json() == {"result": "OK"}
+    assert {name: got[name] for name in card} == card
+
+
+def test_the_main_job_runs_on_the_firestore_emulator(
+    world: World, settings: dict[str, str], emulator_host: str
+) -> None:
+    truth = populate(world, phones=30)
+    database = FirestoreDatabase(emulator_host)
+    with running_function("sync", {**settings, "STORE_URL": database.url, **database.env}) as function:
+        first = httpx.get(f"{function.url}/?update_db", timeout=120).json()["journal"]
+        second = httpx.get(f"{function.url}/?update_db", timeout=120).json()["journal"]
+
+    assert {next(iter(row)): row["result"] for row in first["log"]} == truth.results
+    assert (second["tags_applied"], second["tags_removed_updated"]) == (0, 0)
+
+
+def test_a_run_that_is_told_to_end_stops_at_a_safe_point_and_the_next_one_completes_it(
+    world: World, settings: dict[str, str]
+) -> None:
+    """SIGTERM: Cloud Run kills ten seconds later, so the run has to be over by then, its journal stored."""
+    truth = populate(world, phones=60)
+    world.comagic.latency = 0.4
+    answers: list[httpx.Response] = []
+
+    def ask(url: str) -> None:
+        answers.append(httpx.get(f"{url}/?update_db", timeout=60))
+
+    with running_function("sync", {**settings, "COMAGIC_CONCURRENCY": "1"}) as function:
+        caller = threading.Thread(target=ask, args=(function.url,))
+        caller.start()
+        deadline = time.monotonic() + 30
+        while world.comagic.count("set.tag_sales") < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        told_at = time.monotonic()
+        function.process.send_signal(signal.SIGTERM)
+        caller.join(30)
+        took = time.monotonic() - told_at
+    world.comagic.latency = 0
+    with running_function("sync", settings) as function:
+        second = httpx.get(f"{function.url}/", timeout=60).json()["journal"]
+
+    (answer,) = answers
+    first = answer.json()["journal"]
+    assert took < 9
+    assert (first["complete"], first["deferred"] > 0) == (False, True)
+    assert first["money"]["balanced"] is True
+    assert second["complete"] is True
+    wrong = {phone for phone, result in truth.results.items() if result in {"applied", "updated"}} - {
+        next(iter(row)) for row in second["log"] if row["result"] in {"applied", "updated", "problem"}
+    }
+    assert not wrong
+    assert all(len(sales) == 1 for sales in world.comagic.sales.values())
+
+
+def test_a_killed_runs_lease_is_free_within_two_minutes_and_named_until_then(
+    world: World, settings: dict[str, str]
+) -> None:
+    populate(world, phones=20)
+    world.comagic.fail(Fault(method="get.calls_report", kind="timeout_before"))
+    with running_function("sync", settings) as function:
+        caller = threading.Thread(target=_try, args=(f"{function.url}/?update_db",))
+        caller.start()
+        deadline = time.monotonic() + 30
+        while not world.comagic.count("get.calls_report") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        function.kill()
+        caller.join(10)
+    with running_function("sync", settings) as function:
+        answer = httpx.get(f"{function.url}/", timeout=30)
+
+    assert answer.status_code == 409
+    assert re.fullmatch(r"ERROR: Another run is in progress: \w+, started .+", answer.json()["message"])
+    assert timedelta(0) < timedelta(seconds=int(answer.headers["Retry-After"])) <= timedelta(minutes=1)
+
+
+def _try(url: str) -> None:
+    try:
+        httpx.get(url, timeout=60)
+    except httpx.TransportError:
+        return
