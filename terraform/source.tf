@@ -1,7 +1,7 @@
-# What the cloud gets: the Python files and the list of packages. Tests, caches, keys and this folder stay at home.
+# What the cloud gets: the Python files, the pages beside them and the list of packages. Tests, caches, keys and this folder stay at home.
 locals {
   root  = abspath("${path.module}/..")
-  files = setunion(fileset(local.root, "function/**/*.py"), ["requirements.txt"])
+  files = setunion(fileset(local.root, "function/**/*.{py,html,css,js}"), ["requirements.txt"])
 }
 
 data "archive_file" "source" {

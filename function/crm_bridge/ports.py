@@ -277,6 +277,10 @@ class SyncServices:
     telephony: Callable[[RunTime], Telephony]
 
 
+Connect = Callable[[tuple[str, ...]], SyncServices]
+"""Gives the services; its argument names the settings that a request cannot do without."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeServices:
     """What `exchange` works with."""

@@ -17,9 +17,9 @@ PHRASES: dict[str, tuple[str, str]] = {
     "communication": ("{kind} {id} of {at}", "{kind} {id} от {at}"),
     # How things stand (`Verdict`).
     "verdict.unknown_phone": (
-        "No order of a client with this phone is in the database. The CRM was last read {refreshed}. An older order "
+        "No order of a client with this phone is in the database. {refreshed} An older order "
         "comes in with ?update_db&date_from=YYYY-MM-DD; otherwise see whether the client has this phone in the CRM.",
-        "В базе нет заказов клиента с этим телефоном. CRM последний раз прочитана: {refreshed}. Заказ постарше "
+        "В базе нет заказов клиента с этим телефоном. {refreshed} Заказ постарше "
         "подтянется вызовом ?update_db&date_from=ГГГГ-ММ-ДД; иначе проверьте, тот ли телефон у клиента в CRM.",
     ),
     "verdict.not_asked": (
@@ -73,9 +73,12 @@ PHRASES: dict[str, tuple[str, str]] = {
         "Добавьте туда {sources}.",
     ),
     "sale_without_sum": ("a sale without a sum", "сделкой без суммы"),
-    "never": ("never", "ни разу"),
     # Why a communication bears the sale, or not (`Reason`).
     "reason.our_sale": ("our sale stands on it and stays there", "на нём стоит наша сделка, она там и останется"),
+    "reason.our_place": (
+        "our sale stood on it until somebody took it off, and goes back there",
+        "на нём стояла наша сделка, её кто-то снял, она вернётся сюда",
+    ),
     "reason.sale_by_hand": (
         "it bears a sale that somebody else set, so it is the one",
         "на нём сделка, которую поставил кто-то другой, поэтому оно и выбрано",
@@ -99,13 +102,12 @@ PHRASES: dict[str, tuple[str, str]] = {
         "ещё одна сделка, которую поставил кто-то другой; её не трогаем",
     ),
     "reason.later": ("later than the one that bears the sale", "позже того, на котором стоит сделка"),
-    "reason.no_record": ("there is no sum for this phone", "для этого телефона нет суммы"),
-    "reason.not_needed": ("there is no sum to set", "ставить нечего"),
+    "reason.no_sum": ("it would count, but there is no sum to set", "подошло бы, но ставить нечего"),
     # What else an admin should know (`Note`).
     "note.sales_off": (
         "CoMagic will refuse it: sales are switched off for the site {site}. Switch on the option "
         "«account sales» of this site in CoMagic.",
-        "CoMagic откажет: у сайта {site} выключен учёт продаж. Включите у этого сайта в CoMagic опцию «Учёт продаж».",
+        "CoMagic откажет: у сайта {site} выключен учёт продаж. Включите его в CoMagic (account sales) у этого сайта.",
     ),
     "note.last_try_failed": (
         "The last try, {at}, failed: {error}. {hint}",
@@ -146,7 +148,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     # What can be done about a refusal.
     "error.tariff_restrictions": (
         "Switch on the option «account sales» of the site this communication came from.",
-        "Включите опцию «Учёт продаж» у сайта, с которого пришло обращение.",
+        "Включите учёт продаж (account sales) у сайта, с которого пришло обращение.",
     ),
     "error.forbidden": (
         "Give the key's user the right to manage tags (tag_management: update).",
@@ -209,8 +211,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     "setup.sites": (
         "Sales are switched off for {sites}: CoMagic refuses sales on their communications. Switch on the option "
         "«account sales» of each.",
-        "Учёт продаж выключен у сайтов: {sites}. На обращения с них CoMagic сделки не примет. Включите у каждого опцию "
-        "«Учёт продаж».",
+        "Учёт продаж выключен у сайтов: {sites}. На обращения с них CoMagic сделки не примет. Включите у каждого "
+        "учёт продаж (account sales).",
     ),
     "setup.no_sites": (
         "The account has no site, so CoMagic may refuse every sale.",
@@ -236,8 +238,8 @@ PHRASES: dict[str, tuple[str, str]] = {
         "Базу не прочитать: {reason}. Проверьте STORE_URL и права этого сервиса.",
     ),
     "setup.never_refreshed": (
-        "It is empty: call /?update_db once.",
-        "Она пуста: один раз вызовите /?update_db.",
+        "The CRM has not been read yet: call /?update_db once.",
+        "CRM ещё не читали: один раз вызовите /?update_db.",
     ),
     "setup.refreshed": ("The CRM was last read {at}.", "CRM последний раз прочитана {at}."),
     "setup.skipped": ("Not checked, because {name} comes first.", "Не проверено: сначала исправьте «{name}»."),
@@ -285,6 +287,12 @@ PHRASES: dict[str, tuple[str, str]] = {
         "Процесс завершили раньше, чем запуск закончился. Следующий запуск продолжит с этого места.",
     ),
     "run.no_journal": ("This run left no journal.", "Журнала у этого запуска нет."),
+    "run.figures": (
+        "applied {tags_applied}, updated {tags_removed_updated}, removed {tags_removed}; already set {problem}, "
+        "not found {not_found}, failed {failed}, deferred {deferred}",
+        "проставлено {tags_applied}, обновлено {tags_removed_updated}, снято {tags_removed}; уже стояло {problem}, "
+        "не найдено {not_found}, не удалось {failed}, отложено {deferred}",
+    ),
     "run.plain": ("apply sales", "проставить сделки"),
     "none_yet": ("There has been no run yet.", "Запусков ещё не было."),
     # Headings and labels of the pages.
@@ -302,6 +310,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "setup.some_fail": ("To be put right: {count}", "Нужно исправить: {count}"),
     "label.run": ("Run", "Запуск"),
     "label.started": ("Started", "Начат"),
+    "label.when": ("When", "Когда"),
     "label.finished": ("Finished", "Закончен"),
     "label.status": ("Status", "Состояние"),
     "label.asked": ("Asked for", "Параметры"),

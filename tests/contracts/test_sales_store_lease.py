@@ -31,6 +31,15 @@ class TestLease:
         assert await store.take_lease(lease("r2"), now=NOON) == standing
         assert await store.take_lease(lease("r3"), now=NOON) == standing
 
+    async def test_who_only_looks_is_told_the_lease_that_stands_even_when_it_has_ended(self, store: SalesStore) -> None:
+        assert await store.lease() is None
+        ended = lease("r1", until=NOON - timedelta(days=1))
+        await store.take_lease(ended, now=NOON - timedelta(days=2))
+        assert await store.lease() == ended
+
+        await store.release_lease("r1")
+        assert await store.lease() is None
+
     async def test_an_expired_lease_is_free_at_its_instant(self, store: SalesStore) -> None:
         await store.take_lease(lease("r1", until=NOON), now=NOON - timedelta(minutes=1))
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.values import MICROSECOND, NOON, run
-from crm_bridge.domain.run import Run, RunStatus
+from crm_bridge.domain.run import Phase, Progress, Run, RunStatus
 from crm_bridge.ports import SalesStore
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +29,8 @@ class TestRuns:
             parameters="update_db&log=all",
             message="готово",
             journal='{"log": [{"79261234567": "не найдено"}]}'.encode(),
+            progress=Progress(phase=Phase.READING, done=30_000, total=None, at=NOON + MICROSECOND),
+            figures={"tags_applied": 3, "complete": True},
         )
         await store.save_run(full)
 

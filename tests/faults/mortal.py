@@ -79,7 +79,7 @@ class MortalBridge(Bridge):
     def __init__(self, world: World, path: str, settings: Mapping[str, str] | None = None) -> None:
         self.life = Life()
         super().__init__(world, MortalStore(path, self.life), settings or {})
-        self._path = path
+        self.path = path
         self._remote = httpx.AsyncClient(transport=MortalTransport(SandboxTransport(world.app), self.life))
 
     async def close(self) -> None:
@@ -100,5 +100,5 @@ class MortalBridge(Bridge):
         await self._remote.aclose()
         await self.store.close()  # type: ignore[attr-defined]
         self.life = Life()
-        self.store = MortalStore(self._path, self.life)
+        self.store = MortalStore(self.path, self.life)
         self._remote = httpx.AsyncClient(transport=MortalTransport(SandboxTransport(self.world.app), self.life))

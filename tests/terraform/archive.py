@@ -21,7 +21,16 @@ def files(root: Path) -> list[str]:
     match = FILES.fullmatch(expression)
     if not match:
         raise ValueError(f"cannot read local.files: {expression}")
-    return sorted({path.relative_to(root).as_posix() for path in root.glob(match["pattern"])} | {match["single"]})
+    found = {path.relative_to(root).as_posix() for pattern in _spread(match["pattern"]) for path in root.glob(pattern)}
+    return sorted(found | {match["single"]})
+
+
+def _spread(pattern: str) -> list[str]:
+    """Return a pattern's alternatives, `*.{py,html}`, one each: Terraform knows them and pathlib does not."""
+    match = re.fullmatch(r"(?P<before>[^{}]*)\{(?P<names>[^{}]*)\}(?P<after>[^{}]*)", pattern)
+    if match is None:
+        return [pattern]
+    return [f"{match['before']}{name}{match['after']}" for name in match["names"].split(",")]
 
 
 def build(root: Path, target: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import zipfile
 from pathlib import Path
 
@@ -18,7 +19,17 @@ BOTH_FUNCTIONS = {
 
 
 def test_the_archive_holds_what_main_imports_and_nothing_else() -> None:
-    assert set(files(ROOT)) == {"requirements.txt", *_imported_from(ROOT / "function", "main.py")}
+    assert set(files(ROOT)) == {"requirements.txt", *_imported_from(ROOT / "function", "main.py"), *_pages(ROOT)}
+
+
+def _pages(root: Path) -> set[str]:
+    """What the code names of the pages beside it: templates, and what is put into them."""
+    folder = root / "function/crm_bridge/pages"
+    assets = {folder / name for name in re.findall(r'_HERE / "([\w.]+\.\w+)"', (folder / "render.py").read_text())}
+    named = re.compile(r'"(\w+\.html)"')
+    sources = [*(root / "function/crm_bridge/handlers").glob("*.py"), *(folder / "templates").glob("*.html")]
+    templates = {folder / "templates" / name for source in sources for name in named.findall(source.read_text())}
+    return {path.relative_to(root).as_posix() for path in assets | templates}
 
 
 def _imported_from(folder: Path, start: str) -> set[str]:

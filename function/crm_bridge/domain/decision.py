@@ -103,6 +103,8 @@ class _Case:
         self.intent = phone.intent if phone.intent is not None and phone.intent.key in self.seen else None
         memory = phone.sale
         self.memory = memory if memory is not None and memory.amount_kopecks > 0 else None
+        if self.intent and self.memory and self.intent.key != self.memory.key and self._came_back():
+            self.intent = None
         in_order = sorted(communications, key=lambda each: (each.started_at, each.id))
         self.earliest = in_order[0] if in_order else None
         self.with_sales = [each for each in in_order if self._stands(each.key)[0]]
@@ -117,6 +119,11 @@ class _Case:
         self.bears, self.standing_kopecks = self._stands(self.bearer.key) if self.bearer else (False, None)
         if self.intent is None and self.memory is not None and self.memory.ours:
             self.drifted = self._stands(self.memory.key) != (True, self.memory.amount_kopecks)
+
+    def _came_back(self) -> bool:
+        """A sale of ours was being moved because it had vanished; it stands again, and the move has not come about."""
+        moved = self.intent and self._stands(self.intent.key) == (True, self.intent.amount_kopecks)
+        return self.memory is not None and self._stands(self.memory.key)[0] and not moved
 
     def _stands(self, key: CommunicationKey) -> tuple[bool, int | None]:
         """Tell whether a sale stands on a communication, and its sum where one is shown."""

@@ -144,6 +144,22 @@ class Journal:
     def counts(self) -> Counter[Result]:
         return Counter(row.result for row in self.rows)
 
+    def figures(self) -> dict[str, int | bool]:
+        """The counters, and whether all went well: what a list of runs tells of this one."""
+        counts = self.counts()
+        return {
+            "phones_analyzed": len(self.rows),
+            "tags_applied": counts[Result.APPLIED],
+            "tags_removed_updated": counts[Result.UPDATED],
+            "tags_removed": counts[Result.REMOVED],
+            "problem": counts[Result.PROBLEM],
+            "not_found": counts[Result.NOT_FOUND],
+            "failed": counts[Result.FAILED],
+            "deferred": counts[Result.DEFERRED],
+            "complete": self.complete,
+            "balanced": bool(self.money()["balanced"]),
+        }
+
     def as_json(self) -> dict[str, Any]:
         counts = self.counts()
         refresh = self.refresh

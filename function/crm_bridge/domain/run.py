@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -69,6 +70,7 @@ class Run:
         journal: The journal as JSON; None while it goes on, when it failed, and in a list of runs.
         message: What the answer said.
         progress: How far it has come; None before it first said so, and kept when it ended.
+        figures: The counters of the journal, and whether it is `complete` and `balanced`; empty until it succeeded.
         expires_at: When the database may forget it, aware.
     """
 
@@ -82,6 +84,7 @@ class Run:
     message: str = ""
     journal: bytes | None = None
     progress: Progress | None = None
+    figures: Mapping[str, int | bool] = field(default_factory=dict)
 
     def is_going_on(self, lease: Lease | None, *, now: datetime) -> bool:
         """Tell a run at work from one whose process was killed: only the first keeps its lease alive.

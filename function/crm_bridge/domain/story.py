@@ -17,6 +17,8 @@ class Reason(StrEnum):
 
     OUR_SALE = "our_sale"
     """Our sale stands on it, and stays."""
+    OUR_PLACE = "our_place"
+    """Our sale stood on it and was taken off by somebody, so it goes back there."""
     SALE_BY_HAND = "sale_by_hand"
     """Somebody else's sale stands on it, so it is the one."""
     UNDER_WAY = "under_way"
@@ -33,6 +35,8 @@ class Reason(StrEnum):
     """It bears a further sale of somebody else, which is left alone."""
     LATER = "later"
     """Another one bears the sale."""
+    NO_SUM = "no_sum"
+    """It would count, but the phone has no sum to set."""
 
 
 class Verdict(StrEnum):
@@ -132,10 +136,15 @@ def judge(
     """Tell of every communication why it was chosen, or not; the choice itself is the decision's."""
     bearer = decision.bearer.key if decision is not None and decision.bearer is not None else None
     others = set(decision.other_sales) if decision is not None else set()
+    has_sum = record is not None and record.amount_kopecks > 0
+
+    def chosen(sighting: Sighting) -> bool:
+        is_bearer = bearer is not None and sighting.communication.key == bearer
+        return is_bearer and (has_sum or sighting.communication.bears_sale)
 
     def reason(sighting: Sighting) -> Reason:
         communication = sighting.communication
-        if communication.key == bearer and record is not None:
+        if chosen(sighting) and record is not None:
             return _why_chosen(sighting, record)
         if sighting.lost:
             return Reason.LOST
@@ -143,12 +152,14 @@ def judge(
             return Reason.NOT_A_SOURCE
         if communication.started_at < window_since:
             return Reason.TOO_OLD
-        return Reason.OTHER_SALE if communication.key in others else Reason.LATER
+        if communication.key in others:
+            return Reason.OTHER_SALE
+        return Reason.LATER if has_sum else Reason.NO_SUM
 
     return [
         Candidate(
             sighting=sighting,
-            chosen=bearer is not None and sighting.communication.key == bearer,
+            chosen=chosen(sighting),
             reason=reason(sighting),
             site=sites.get(sighting.site_id) if sighting.site_id is not None else None,
         )
@@ -161,7 +172,7 @@ def _why_chosen(sighting: Sighting, record: Phone) -> Reason:
     if record.intent is not None and record.intent.key == key:
         return Reason.UNDER_WAY
     if sale is not None and sale.key == key and sale.amount_kopecks > 0 and sale.ours:
-        return Reason.OUR_SALE
+        return Reason.OUR_SALE if sighting.communication.bears_sale else Reason.OUR_PLACE
     return Reason.SALE_BY_HAND if sighting.communication.bears_sale else Reason.EARLIEST
 
 

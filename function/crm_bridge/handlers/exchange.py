@@ -183,9 +183,8 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-# Made once: `json.loads` and `json.dumps` make theirs anew at each call that has options.
 _DECODER = json.JSONDecoder(parse_constant=_not_json)  # NaN and Infinity are Python's, not JSON's
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_quoted = json.encoder.encode_basestring  # what `json.dumps` does to a string with ensure_ascii=False
 
 
 def _fields(body: bytes) -> Mapping[str, object]:
@@ -200,7 +199,8 @@ def _fields(body: bytes) -> Mapping[str, object]:
 
 
 def _json(status: int, content: Mapping[str, str]) -> Response:
-    return _answer(status, _ENCODER.encode(content))
+    # A flat object of strings needs no encoder for everything, which costs three times as much.
+    return _answer(status, "{" + ", ".join([f"{_quoted(key)}: {_quoted(text)}" for key, text in content.items()]) + "}")
 
 
 def _answer(status: int, content: str) -> Response:

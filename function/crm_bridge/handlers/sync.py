@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crm_bridge.domain.decision import Result
 from crm_bridge.domain.journal import local_text
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import (
@@ -24,31 +22,32 @@ from crm_bridge.errors import (
     RemoteError,
     RemoteUnavailable,
 )
-from crm_bridge.ports import SyncServices
+from crm_bridge.handlers import looking
+from crm_bridge.handlers.forms import Failed, Form, accepted, failure_page, form_of, known_only
+from crm_bridge.handlers.journals import LOGS, cut, journal_answer
+from crm_bridge.ports import Connect, SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
-from crm_bridge.usecases.run_sync import Answer, SyncRequest, run_sync
+from crm_bridge.usecases.run_sync import SyncRequest, run_sync
 
 log = logging.getLogger(__name__)
 
 FLAGS = ("update_db", "dry_run")
 _ON = frozenset({"", "1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
-_LOGS = ("all", "changes", "none")
-_KNOWN = (*FLAGS, "date_from", "date_till", "log")
-
-Connect = Callable[[tuple[str, ...]], SyncServices]
-"""Gives the services; its argument names the settings that this request cannot do without."""
+_KNOWN = (*FLAGS, "date_from", "date_till", "log", "format")
+_PATHS = ("/", "/check_health", *looking.PATHS)
 
 
 async def handle(request: Request, connect: Connect) -> Response:
     """Answer a request of `sync`; every failure that we know has exactly the keys `success` and `message`."""
     try:
-        return await _route(request, connect)
+        answer = await _route(request, connect)
     except BridgeError as exc:
-        return _failure(request, exc)
+        answer = _failure(request, exc)
     except Exception:
         log.exception(_what_failed(request))
-        return _error(500, "Internal error")
+        answer = Failed(500, "Internal error")
+    return failure_page(request, answer) if isinstance(answer, Failed) and accepted(request) is Form.HTML else answer
 
 
 def _what_failed(request: Request) -> str:
@@ -58,18 +57,27 @@ def _what_failed(request: Request) -> str:
 
 async def _route(request: Request, connect: Connect) -> Response:
     path = request.url.path.rstrip("/") or "/"
-    allowed = {"/": ("GET", "POST"), "/check_health": ("GET",)}.get(path)
-    if allowed is None:
-        return _error(404, f"No such path. Known paths: {', '.join(('/', '/check_health'))}")
-    if request.method not in allowed:
-        return _error(405, f"{path} takes only {' and '.join(allowed)}", {"Allow": ", ".join(allowed)})
+    allowed = ("GET", "POST") if path == "/" else ("GET",)
+    if request.method not in allowed and (path in _PATHS or path.startswith("/runs/")):
+        return Failed(405, f"{path} takes only {' and '.join(allowed)}", {"Allow": ", ".join(allowed)})
     if path == "/check_health":
         return await _check_health(connect(()))
+    if path != "/":
+        answer = await looking.look(path, request, connect)
+        return answer or Failed(404, f"No such path. Known paths: {', '.join(_PATHS)}")
+    return await _sync(request, connect)
+
+
+async def _sync(request: Request, connect: Connect) -> Response:
     wanted, log_level = parse(request.query_params)
+    form = form_of(request, forms=tuple(Form))
     required = COMAGIC_VARIABLES + (AGBIS_VARIABLES if wanted.update_db else ())
     services = connect(required)
     answer = await run_sync(_with_tick(wanted, request.headers), services)
-    return JSONResponse({"success": True, "message": answer.message, "journal": _cut(answer, log_level)})
+    if form is not Form.JSON:
+        return journal_answer(request, form, answer.journal, log_level)
+    journal = cut(answer.journal, log_level)
+    return JSONResponse({"success": True, "message": answer.message, "journal": journal})
 
 
 async def _check_health(services: SyncServices) -> Response:
@@ -88,16 +96,12 @@ def parse(query: QueryParams) -> tuple[SyncRequest, str]:
     Raises:
         BadRequest: Names the parameter that is unknown, repeated or has a wrong value.
     """
-    for name in query:
-        if name not in _KNOWN:
-            raise BadRequest(f"Unknown parameter: {name[:50]}. Known parameters: {', '.join(_KNOWN)}")
-        if len(query.getlist(name)) > 1:
-            raise BadRequest(f"{name} is given more than once")
+    known_only(query, _KNOWN)
     flags = {name: _flag(name, query[name]) for name in FLAGS if name in query}
     date_from, date_till = _date("date_from", query), _date("date_till", query)
     log_level = query.get("log", "all")
-    if log_level not in _LOGS:
-        raise BadRequest(f"log must be one of {', '.join(_LOGS)}")
+    if log_level not in LOGS:
+        raise BadRequest(f"log must be one of {', '.join(LOGS)}")
     if date_till is not None and date_from is None:
         raise BadRequest("date_till needs date_from")
     if date_from is not None and not flags.get("update_db"):
@@ -147,18 +151,7 @@ def _with_tick(wanted: SyncRequest, headers: Mapping[str, str]) -> SyncRequest:
     )
 
 
-def _cut(answer: Answer, log_level: str) -> dict[str, Any]:
-    """Leave out of the journal's log what the caller does not want to see."""
-    journal = dict(answer.journal)
-    if log_level == "none":
-        journal["log"] = []
-    elif log_level == "changes":
-        dull = {f"{prefix}{result}" for prefix in ("", "would_be_") for result in (Result.NOT_FOUND, Result.PROBLEM)}
-        journal["log"] = [row for row in journal["log"] if row["result"] not in dull]
-    return journal
-
-
-def _failure(request: Request, exc: BridgeError) -> Response:
+def _failure(request: Request, exc: BridgeError) -> Failed:
     headers: dict[str, str] = {}
     match exc:
         case BadRequest():
@@ -178,8 +171,4 @@ def _failure(request: Request, exc: BridgeError) -> Response:
             status = 500
     if status >= 500:
         log.error(_what_failed(request), extra={"status": status, "reason": str(exc), "kind": type(exc).__name__})
-    return _error(status, str(exc), headers)
-
-
-def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"success": False, "message": f"ERROR: {message}"}, status, headers)
+    return Failed(status, str(exc), headers)

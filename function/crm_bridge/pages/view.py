@@ -14,7 +14,7 @@ from crm_bridge.domain.journal import local_text
 from crm_bridge.domain.money import format_roubles
 from crm_bridge.domain.run import Lease, Run, RunStatus
 from crm_bridge.domain.sale import CommunicationType, Intent, RecordedSale, SaleEvent
-from crm_bridge.domain.story import Candidate, Note, Reason, Story, Verdict
+from crm_bridge.domain.story import Candidate, Note, Reason, Story
 from crm_bridge.settings import SOURCES, Settings
 from crm_bridge.usecases.check_setup import Check
 from crm_bridge.words import Words
@@ -33,6 +33,8 @@ def run_view(run: Run, lease: Lease | None, *, now: datetime, zone: ZoneInfo) ->
         "parameters": run.parameters,
         "message": run.message,
     }
+    if run.figures:
+        view["figures"] = dict(run.figures)
     if run.progress is not None and run.status is RunStatus.RUNNING:
         view["progress"] = {
             "phase": str(run.progress.phase),
@@ -129,7 +131,7 @@ class _StoryView:
             amount=self._money(record.amount_kopecks if record else None),
             previous=self._money(decision.previous_kopecks if decision else None),
             communication=self._communication(bearer.type, bearer.id, bearer.started_at) if bearer else "",
-            refreshed=self._at(story.refreshed_at) or self.words("never"),
+            refreshed=self._refreshed(),
             since=self._at(story.read_since),
             window=self._at(story.window_since),
             lookback=self.settings.comagic_lookback.days,
@@ -137,6 +139,11 @@ class _StoryView:
             sources=", ".join(name for name, kind in SOURCES.items() if kind in kinds),
             failure=story.failure,
         )
+
+    def _refreshed(self) -> str:
+        if self.story.refreshed_at is None:
+            return self.words("setup.never_refreshed")
+        return self.words("setup.refreshed", at=self._at(self.story.refreshed_at))
 
     def _note(self, note: Note) -> str:
         failed = self.story.events[-1] if self.story.events else None
@@ -180,17 +187,13 @@ class _StoryView:
             "reason": str(candidate.reason),
             "why": self._why(candidate),
             "sale": None if communication.sale_kopecks is None else format_roubles(communication.sale_kopecks),
-            "tagged": communication.tagged,
+            "bears_sale": communication.bears_sale,
         }
         if candidate.site is not None:
             view["site"] = {"domain": candidate.site.domain, "sales_enabled": candidate.site.sales_enabled}
         return view
 
     def _why(self, candidate: Candidate) -> str:
-        if candidate.reason is Reason.LATER and self.story.record is None:
-            return self.words("reason.no_record")
-        if candidate.reason is Reason.EARLIEST and self.story.verdict in {Verdict.NOTHING_PAID, Verdict.MONEY_RETURNED}:
-            return f"{self.words('reason.earliest')}; {self.words('reason.not_needed')}"
         return self.words(
             f"reason.{candidate.reason}",
             window=self._at(self.story.window_since),

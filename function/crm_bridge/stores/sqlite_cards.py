@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from sqlite3 import Connection
 from typing import NamedTuple
 
@@ -16,10 +16,9 @@ from crm_bridge.stores.documents import document_id
 from crm_bridge.stores.sqlite_file import SqliteFile, time_to_json, transaction
 from crm_bridge.stores.waiting import wait_for_card
 
-_SCHEMA = """
-    CREATE TABLE IF NOT EXISTS cards (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS cards_expires_at ON cards (json_extract(body, '$.expires_at'))
-"""
+# No index for the cleaning: it would make every write dearer by a third, for a look through one hour's cards a minute.
+_SCHEMA = "CREATE TABLE IF NOT EXISTS cards (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID"
+_PUT = "INSERT INTO cards VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
 _CARD = msgspec.json.Decoder(Card)
 
 _CHECKPOINT_PAGES = 4000
@@ -29,37 +28,47 @@ _PAUSE = 0.05
 """Seconds between two looks of somebody who waits: a look takes some microseconds."""
 
 
-class _Put(NamedTuple):
-    card_id: str
+_CLEANING = timedelta(minutes=1)
+"""How often what has expired is deleted; nobody else does, and callers' data must not stay for ever."""
+
+
+class _Row(NamedTuple):
+    id: str
     body: str
-    posted_at: str
-    done: asyncio.Future[None]
 
 
 class SqliteCardStore:
     """The port `CardStore` in a file, which may be that of the sales.
 
-    A look or a write takes less time than the way to another thread and back, so it is done on the spot; cards that are
-    put at the same moment are committed together. Only what meets another connection's write is done again in the
-    file's thread, where there is time to wait for it.
+    A look or a write takes less time than the way to another thread and back, so it is done on the spot. Only what
+    meets another connection's write is done again in the file's thread, where there is time to wait for it.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._file = SqliteFile(path, _SCHEMA)
         self._here: Connection | None = None
-        self._puts: list[_Put] = []
-        self._waiting_to_write: set[asyncio.Task[None]] = set()
+        self._next_cleaning = datetime.min.replace(tzinfo=UTC)
+        self._joining: list[tuple[_Row, asyncio.Future[None]]] | None = None
+        self._waiting: set[asyncio.Task[None]] = set()
 
     async def put(self, card: Card) -> None:
         connection = self._here or await self._open()
+        row = _row(card)
+        if card.posted_at >= self._next_cleaning:
+            self._next_cleaning = card.posted_at + _CLEANING
+            await self._file.run(lambda connection: _write_and_clean(connection, row, card.posted_at))
+            return
         loop = asyncio.get_running_loop()
-        posted_at = time_to_json(card.posted_at.astimezone(UTC))
-        put = _Put(document_id(card.card_id), _body(card, posted_at), posted_at, loop.create_future())
-        if not self._puts:
-            loop.call_soon(self._commit, connection)  # once all who are putting at this moment have come
-        self._puts.append(put)
-        await put.done
+        if self._joining is None:
+            self._joining = []
+            loop.call_soon(self._write_joined, connection)
+            if not _write_now(connection, [row]):
+                await self._file.run(lambda connection: _write(connection, [row]))
+        else:  # in one turn of the loop the first is written at once, and all others together after it
+            written = loop.create_future()
+            self._joining.append((row, written))
+            await written
 
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
         connection = self._here or await self._open()
@@ -92,33 +101,37 @@ class SqliteCardStore:
     async def _open(self) -> Connection:
         await self._file.run(lambda _: None)  # makes the file and its tables, and waits for others that do
         if self._here is None:
-            self._here = _open(self._path)
+            self._here = _connect(self._path)
         return self._here
 
-    def _commit(self, connection: Connection) -> None:
-        puts, self._puts = self._puts, []
+    def _write_joined(self, connection: Connection) -> None:
+        joined, self._joining = self._joining, None
+        if not joined:
+            return
+        rows = [row for row, _ in joined]
+        written = [future for _, future in joined]
         try:
-            _write(connection, puts)
+            done = _write_now(connection, rows)
         except sqlite3.Error as exc:
-            if _is_busy(exc):
-                task = asyncio.get_running_loop().create_task(self._commit_later(puts))
-                self._waiting_to_write.add(task)  # the loop itself keeps tasks by weak references only
-                task.add_done_callback(self._waiting_to_write.discard)
-            else:
-                _tell(puts, exc)
+            _tell(written, exc)
+            return
+        if done:
+            _tell(written, None)
         else:
-            _tell(puts, None)
+            task = asyncio.get_running_loop().create_task(self._write_later(rows, written))
+            self._waiting.add(task)  # the loop itself keeps only weak references to tasks
+            task.add_done_callback(self._waiting.discard)
 
-    async def _commit_later(self, puts: Sequence[_Put]) -> None:
+    async def _write_later(self, rows: Sequence[_Row], written: Sequence[asyncio.Future[None]]) -> None:
         try:
-            await self._file.run(lambda connection: _write(connection, puts))
+            await self._file.run(lambda connection: _write(connection, rows))
         except sqlite3.Error as exc:
-            _tell(puts, exc)
+            _tell(written, exc)
         else:
-            _tell(puts, None)
+            _tell(written, None)
 
 
-def _open(path: str) -> Connection:
+def _connect(path: str) -> Connection:
     # It never waits for a lock. Whichever thread ends a test may close it.
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -130,17 +143,17 @@ def _is_busy(exc: sqlite3.Error) -> bool:
     return exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # without what extends the code
 
 
-def _body(card: Card, posted_at: str) -> str:
+def _row(card: Card) -> _Row:
     document = {
         "card_id": card.card_id,
         "name": card.name,
         "phone": card.phone,
         "arpu": card.arpu,
         "soc_tariff": card.soc_tariff,
-        "posted_at": posted_at,
+        "posted_at": time_to_json(card.posted_at.astimezone(UTC)),
         "expires_at": time_to_json(card.expires_at.astimezone(UTC)),
     }
-    return msgspec.json.encode(document).decode()
+    return _Row(document_id(card.card_id), msgspec.json.encode(document).decode())
 
 
 def _read(connection: Connection, id_: str) -> tuple[str] | None:
@@ -148,23 +161,37 @@ def _read(connection: Connection, id_: str) -> tuple[str] | None:
     return row
 
 
-def _write(connection: Connection, puts: Sequence[_Put]) -> None:
+def _write(connection: Connection, rows: Sequence[_Row]) -> None:
+    if len(rows) == 1:  # a statement is a transaction by itself, and a cheaper one
+        connection.execute(_PUT, rows[0])
+        return
     with transaction(connection):
-        # Nobody else deletes what has expired: callers' data must not stay for ever.
-        connection.execute(
-            "DELETE FROM cards WHERE json_extract(body, '$.expires_at') <= ?", (max(put.posted_at for put in puts),)
-        )
-        connection.executemany(
-            "INSERT INTO cards VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-            [(put.card_id, put.body) for put in puts],
-        )
+        connection.executemany(_PUT, rows)
 
 
-def _tell(puts: Sequence[_Put], exc: Exception | None) -> None:
-    for put in puts:
-        if put.done.done():
+def _write_now(connection: Connection, rows: Sequence[_Row]) -> bool:
+    """Write unless another connection is writing; tell whether it was done."""
+    try:
+        _write(connection, rows)
+    except sqlite3.OperationalError as exc:
+        if _is_busy(exc):
+            return False
+        raise
+    return True
+
+
+def _write_and_clean(connection: Connection, row: _Row, now: datetime) -> None:
+    with transaction(connection):
+        expired = "DELETE FROM cards WHERE json_extract(body, '$.expires_at') <= ?"
+        connection.execute(expired, (time_to_json(now.astimezone(UTC)),))
+        connection.execute(_PUT, row)
+
+
+def _tell(written: Sequence[asyncio.Future[None]], exc: Exception | None) -> None:
+    for future in written:
+        if future.done():
             continue  # its caller has gone
         if exc is None:
-            put.done.set_result(None)
+            future.set_result(None)
         else:
-            put.done.set_exception(exc)
+            future.set_exception(exc)

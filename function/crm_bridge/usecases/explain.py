@@ -98,6 +98,7 @@ class _Look:
     Attributes:
         sightings: The phone's communications, oldest first.
         all_read: Everything that a run would see of the phone has been seen.
+        read_since: How far back CoMagic has been asked.
     """
 
     telephony: Telephony
@@ -112,10 +113,10 @@ class _Look:
     sites: dict[int, Site] = field(default_factory=dict)
     decision: Decision | None = None
     all_read: bool = True
+    read_since: datetime = field(init=False)
 
-    @property
-    def read_since(self) -> datetime:
-        return (self.now - REACH).replace(microsecond=0)
+    def __post_init__(self) -> None:
+        self.read_since = (self.now - REACH).replace(microsecond=0)
 
     async def around(self) -> None:
         """Read what decides, then, while points are left, what explains.
@@ -128,6 +129,7 @@ class _Look:
                 self.all_read = False
                 break
             self._take(await self._of_phone(kind, since, until))
+            self.read_since = min(self.read_since, since)
         if self.record is not None:
             self.decision = decide(self.record, await self._as_a_run_sees_it(self.record), now=self.now)
         with suppress(RemoteError):  # what follows only explains, and is worth less than what is known by now
@@ -202,7 +204,8 @@ def _notes(
         yield Note.DRIFTED
     if any(candidate.reason is Reason.OTHER_SALE for candidate in candidates):
         yield Note.OTHER_SALES
-    if decision is not None and decision.bearer is not None and chosen is None:
+    seen = {candidate.sighting.communication.key for candidate in candidates}
+    if decision is not None and decision.bearer is not None and decision.bearer.key not in seen:
         yield Note.OUT_OF_SIGHT
     if decision is not None and record is not None and decision.bearer is not None and decision.sold_at is not None:
         paid_at, started_at = record.paid_at, decision.bearer.started_at

@@ -17,19 +17,17 @@ from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_
 from crm_bridge.domain.journal import Journal, Row
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import (
-    Communication,
-    CommunicationKey,
     CommunicationType,
     Intent,
     Phone,
     RecordedSale,
     SaleEvent,
 )
-from crm_bridge.domain.state import SaleTag
-from crm_bridge.errors import QuotaSpent, RemoteRejected
+from crm_bridge.errors import QuotaSpent
 from crm_bridge.ports import Changes, SyncServices, Telephony
-from crm_bridge.usecases.apply_change import VISIBLE_WITHIN, ChangeMaker, Fate, Outcome
+from crm_bridge.usecases.apply_change import ChangeMaker, Fate, Outcome
 from crm_bridge.usecases.progress import Teller
+from crm_bridge.usecases.read_communications import Reading
 from crm_bridge.usecases.stopping import Guard, Stopping
 
 log = logging.getLogger(__name__)
@@ -39,8 +37,6 @@ _LOT = 40
 
 _UNKNOWN_IN_A_ROW = 10
 """So many unknown outcomes one after another mean that CoMagic is down, not that some calls had bad luck."""
-
-_SETTLE_PAUSE = 5
 
 _LAST_SECONDS = 5
 """What calls under way get when the process is being ended: Cloud Run kills ten seconds after it has said so."""
@@ -72,11 +68,12 @@ async def record_sales(
     """
     phones = {phone.phone: phone async for page in services.store.all_phones() for phone in page}
     journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
-    recording = _Recording(services, telephony, stopping, journal, teller, guard)
+    reading = Reading(services, telephony, stopping, teller, guard)
+    recording = _Recording(services, telephony, stopping, journal, teller, guard, reading)
     try:
-        await stopping.unless_stopped(recording.read(phones))
+        await stopping.unless_stopped(reading.read(phones))
     except QuotaSpent:
-        if journal.refresh is None and not recording.has_read:
+        if journal.refresh is None and not reading.has_read:
             raise
         recording.defer(phones.values())
     else:
@@ -96,98 +93,20 @@ class _Recording:
     journal: Journal
     teller: Teller
     guard: Guard | None
-    seen: dict[str, list[Communication]] = field(default_factory=dict)
+    reading: Reading
     queue: deque[tuple[Phone, Decision]] = field(default_factory=deque)
-    refused: dict[str, str] = field(default_factory=dict)
-    has_read: bool = False
-    sale_tag_id: int = 0
-
-    async def read(self, phones: Mapping[str, Phone]) -> None:
-        """Read the communications of these phones, and make sure what became of changes under way."""
-        self._go_on()
-        self.sale_tag_id = await self._find_sale_tag()
-        now, settings = self.services.clock.now(), self.services.settings
-        pages = self.telephony.communications(now - settings.comagic_lookback, now, sale_tag_id=self.sale_tag_id)
-        read = 0
-        async for page in pages:
-            self.has_read = True
-            self._go_on()
-            read += len(page)
-            await self.teller.tell(Phase.READING, read)
-            for communication in page:
-                if communication.phone in phones:
-                    self.seen.setdefault(communication.phone, []).append(communication)
-                    self.journal.communications_found += 1
-        await self._settle(phones)
-
-    def _go_on(self) -> None:
-        if self.stopping.must_stop():
-            raise QuotaSpent("CoMagic", "The time of this run was over before CoMagic had been read", retry_after=60)
-
-    async def _find_sale_tag(self) -> int:
-        if (configured := self.services.settings.comagic_sale_tag_id) is not None:
-            return configured
-        if (remembered := await self.services.store.state(SaleTag)) is not None:
-            return remembered.tag_id
-        tag_id = await self.telephony.sale_tag_id()
-        if self.guard is not None:
-            await self._write([Changes(state=[SaleTag(tag_id=tag_id)])])
-        return tag_id
-
-    async def _settle(self, phones: Mapping[str, Phone]) -> None:
-        """Wait until the reports show our own latest changes, or until they can be called lost.
-
-        CoMagic may show a change some seconds late. Deciding on a report that is behind would repeat the change.
-        """
-        looked = False
-        while True:
-            now = self.services.clock.now()
-            waits: dict[CommunicationKey, tuple[str, datetime]] = {}
-            for phone in phones.values():
-                change = phone.intent or phone.sale
-                if change is None or phone.phone in self.refused:
-                    continue
-                shown = next((each for each in self.seen.get(phone.phone, ()) if each.key == change.key), None)
-                out_of_sight = phone.intent is not None and shown is None and not looked
-                if out_of_sight or (_is_young(change, now) and shown is not None and not _shows(shown, change)):
-                    waits[change.key] = (phone.phone, change.started_at)
-            if not waits:
-                return
-            if looked:
-                await self.stopping.sleep(_SETTLE_PAUSE)
-            looked = True
-            found = await self._look({key: started_at for key, (_, started_at) in waits.items()})
-            for key, (phone_number, _) in waits.items():
-                if isinstance(there := found.get(key), str):
-                    self.refused[phone_number] = there
-                    continue
-                others = [each for each in self.seen.get(phone_number, ()) if each.key != key]
-                self.seen[phone_number] = [*others, there] if there else others
-
-    async def _look(
-        self, communications: Mapping[CommunicationKey, datetime]
-    ) -> Mapping[CommunicationKey, Communication | str]:
-        """Look at communications again; where CoMagic refuses to show one (too old, say), give the refusal's code."""
-        try:
-            return await self.telephony.look(list(communications.items()), sale_tag_id=self.sale_tag_id)
-        except RemoteRejected as exc:
-            if len(communications) == 1:
-                return dict.fromkeys(communications, exc.code)
-        found: dict[CommunicationKey, Communication | str] = {}
-        for key, started_at in communications.items():
-            found.update(await self._look({key: started_at}))
-        return found
 
     async def decide_all(self, phones: Mapping[str, Phone]) -> None:
         """Decide about every phone; what needs no call is settled here, the rest is queued."""
         now = self.services.clock.now()
+        self.journal.communications_found = self.reading.found
         remembered: list[Changes] = []
         for phone in phones.values():
-            if (code := self.refused.get(phone.phone)) is not None:
+            if (code := self.reading.refused.get(phone.phone)) is not None:
                 outcome = Outcome(fate=Fate.REFUSED, error=code)
                 self._add_row(phone, Decision(result=Result.FAILED), Result.FAILED, outcome)
                 continue
-            decision = decide(phone, self.seen.get(phone.phone, ()), now=now)
+            decision = decide(phone, self.reading.seen.get(phone.phone, ()), now=now)
             remembered.extend(self._take(phone, decision))
         self.journal.day_remaining = self.telephony.quota.get("day_remaining")
         self.queue = deque(sorted(self.queue, key=_oldest_payment_first))
@@ -212,7 +131,7 @@ class _Recording:
         if not self.queue or self.guard is None:
             return
         at_once = self.services.settings.comagic_concurrency
-        maker = ChangeMaker(self.telephony, self.guard, sale_tag_id=self.sale_tag_id, at_once=at_once)
+        maker = ChangeMaker(self.telephony, self.guard, sale_tag_id=self.reading.sale_tag_id, at_once=at_once)
         outcomes: list[Changes] = []
         unknown_in_a_row, stop = 0, False
         changes = len(self.queue)
@@ -283,9 +202,11 @@ class _Recording:
     def _choose_anew(self, phone: Phone, decision: Decision) -> Iterable[Changes]:
         """CoMagic no longer has the communication: forget it, and decide again among the others."""
         seen = [
-            each for each in self.seen.get(phone.phone, ()) if not decision.bearer or each.key != decision.bearer.key
+            each
+            for each in self.reading.seen.get(phone.phone, ())
+            if not decision.bearer or each.key != decision.bearer.key
         ]
-        self.seen[phone.phone] = seen
+        self.reading.seen[phone.phone] = seen
         forgotten = replace(phone, sale=None, intent=None)
         yield _of_phone(forgotten)
         yield from self._take(forgotten, decide(forgotten, seen, now=self.services.clock.now()))
@@ -368,15 +289,3 @@ def _of_phone(phone: Phone, event: SaleEvent | None = None) -> Changes:
 def _oldest_payment_first(queued: tuple[Phone, Decision]) -> tuple[bool, datetime, str]:
     phone, _ = queued
     return (phone.paid_at is not None, phone.paid_at or datetime.min, phone.phone)  # noqa: DTZ901 - only against itself
-
-
-def _is_young(change: Intent | RecordedSale, now: datetime) -> bool:
-    since = change.written_at if isinstance(change, Intent) else change.recorded_at
-    return now - since < VISIBLE_WITHIN
-
-
-def _shows(shown: Communication, change: Intent | RecordedSale) -> bool:
-    """The report shows the change as made."""
-    if change.amount_kopecks == 0:
-        return not shown.tagged
-    return shown.bears_sale and shown.sale_kopecks in {change.amount_kopecks, None}

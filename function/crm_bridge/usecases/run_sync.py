@@ -6,7 +6,7 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -55,10 +55,12 @@ class Answer:
     Attributes:
         message: One sentence.
         journal: As `design` of the journal tells it, ready for JSON.
+        figures: What a list of runs tells of this one.
     """
 
     message: str
     journal: Mapping[str, Any]
+    figures: Mapping[str, int | bool] = field(default_factory=dict)
 
 
 async def run_sync(request: SyncRequest, services: SyncServices) -> Answer:
@@ -127,6 +129,7 @@ async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) 
             finished_at=services.clock.now(),
             message=answer.message,
             journal=journal,
+            figures=answer.figures,
         )
     )
     return answer
@@ -160,7 +163,7 @@ async def _work(
     journal.quota = telephony.quota
     journal.finished_at = clock.now()
     _log_end(request, journal)
-    return Answer(message=journal.summary(), journal=journal.as_json())
+    return Answer(message=journal.summary(), journal=journal.as_json(), figures=journal.figures())
 
 
 def _backfill(request: SyncRequest, services: SyncServices) -> Window | None:

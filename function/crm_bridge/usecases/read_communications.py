@@ -1,0 +1,131 @@
+"""Read what stands in CoMagic, and make sure what became of our own latest changes there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from crm_bridge.domain.run import Phase
+from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale
+from crm_bridge.domain.state import SaleTag
+from crm_bridge.errors import QuotaSpent, RemoteRejected
+from crm_bridge.ports import Changes, SyncServices, Telephony
+from crm_bridge.usecases.apply_change import VISIBLE_WITHIN
+from crm_bridge.usecases.progress import Teller
+from crm_bridge.usecases.stopping import Guard, Stopping
+
+_SETTLE_PAUSE = 5
+
+
+@dataclass
+class Reading:
+    """What one run sees of CoMagic.
+
+    Attributes:
+        seen: The communications of our phones, by phone.
+        found: How many they are.
+        refused: Phones whose change under way CoMagic refuses to show, with the code of its refusal.
+        has_read: CoMagic has answered with a page at least.
+        sale_tag_id: The account's.
+    """
+
+    services: SyncServices
+    telephony: Telephony
+    stopping: Stopping
+    teller: Teller
+    guard: Guard | None
+    seen: dict[str, list[Communication]] = field(default_factory=dict)
+    found: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    has_read: bool = False
+    sale_tag_id: int = 0
+
+    async def read(self, phones: Mapping[str, Phone]) -> None:
+        """Read the communications of these phones, and make sure what became of changes under way."""
+        self._go_on()
+        self.sale_tag_id = await self._find_sale_tag()
+        now, settings = self.services.clock.now(), self.services.settings
+        pages = self.telephony.communications(now - settings.comagic_lookback, now, sale_tag_id=self.sale_tag_id)
+        read = 0
+        async for page in pages:
+            self.has_read = True
+            self._go_on()
+            read += len(page)
+            await self.teller.tell(Phase.READING, read)
+            for communication in page:
+                if communication.phone in phones:
+                    self.seen.setdefault(communication.phone, []).append(communication)
+                    self.found += 1
+        await self._settle(phones)
+
+    def _go_on(self) -> None:
+        if self.stopping.must_stop():
+            raise QuotaSpent("CoMagic", "The time of this run was over before CoMagic had been read", retry_after=60)
+
+    async def _find_sale_tag(self) -> int:
+        if (configured := self.services.settings.comagic_sale_tag_id) is not None:
+            return configured
+        if (remembered := await self.services.store.state(SaleTag)) is not None:
+            return remembered.tag_id
+        tag_id = await self.telephony.sale_tag_id()
+        if self.guard is not None:
+            await self.guard.check()
+            await self.services.store.write([Changes(state=[SaleTag(tag_id=tag_id)])], run_id=self.guard.run_id)
+        return tag_id
+
+    async def _settle(self, phones: Mapping[str, Phone]) -> None:
+        """Wait until the reports show our own latest changes, or until they can be called lost.
+
+        CoMagic may show a change some seconds late. Deciding on a report that is behind would repeat the change.
+        """
+        looked = False
+        while True:
+            now = self.services.clock.now()
+            waits: dict[CommunicationKey, tuple[str, datetime]] = {}
+            for phone in phones.values():
+                change = phone.intent or phone.sale
+                if change is None or phone.phone in self.refused:
+                    continue
+                shown = next((each for each in self.seen.get(phone.phone, ()) if each.key == change.key), None)
+                out_of_sight = phone.intent is not None and shown is None and not looked
+                if out_of_sight or (_is_young(change, now) and shown is not None and not _shows(shown, change)):
+                    waits[change.key] = (phone.phone, change.started_at)
+            if not waits:
+                return
+            if looked:
+                await self.stopping.sleep(_SETTLE_PAUSE)
+            looked = True
+            found = await self._look({key: started_at for key, (_, started_at) in waits.items()})
+            for key, (phone_number, _) in waits.items():
+                if isinstance(there := found.get(key), str):
+                    self.refused[phone_number] = there
+                    continue
+                others = [each for each in self.seen.get(phone_number, ()) if each.key != key]
+                self.seen[phone_number] = [*others, there] if there else others
+
+    async def _look(
+        self, communications: Mapping[CommunicationKey, datetime]
+    ) -> Mapping[CommunicationKey, Communication | str]:
+        """Look at communications again; where CoMagic refuses to show one (too old, say), give the refusal's code."""
+        try:
+            return await self.telephony.look(list(communications.items()), sale_tag_id=self.sale_tag_id)
+        except RemoteRejected as exc:
+            if len(communications) == 1:
+                return dict.fromkeys(communications, exc.code)
+        found: dict[CommunicationKey, Communication | str] = {}
+        for key, started_at in communications.items():
+            found.update(await self._look({key: started_at}))
+        return found
+
+
+def _is_young(change: Intent | RecordedSale, now: datetime) -> bool:
+    since = change.written_at if isinstance(change, Intent) else change.recorded_at
+    return now - since < VISIBLE_WITHIN
+
+
+def _shows(shown: Communication, change: Intent | RecordedSale) -> bool:
+    """The report shows the change as made."""
+    if change.amount_kopecks == 0:
+        return not shown.tagged
+    return shown.bears_sale and shown.sale_kopecks in {change.amount_kopecks, None}
