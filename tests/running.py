@@ -59,6 +59,8 @@ def running_function(
     host: str = "127.0.0.1",
     port: int | None = None,
     source: Path = MAIN,
+    python: Path | str = sys.executable,
+    folder: Path = ROOT,
     output: IO[bytes] | int | None = None,
 ) -> Iterator[Function]:
     """Start a function and stop it afterwards.
@@ -69,15 +71,17 @@ def running_function(
         host: The address to listen on.
         port: The port, or None for a free one.
         source: The file to load, as GOOGLE_FUNCTION_SOURCE names it.
+        python: The interpreter, and with it the environment.
+        folder: Where the process runs.
         output: Where its log goes; this process's output when not given.
     """
     port = port or free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "functions_framework", "--source", str(source), "--target", target],
+        [str(python), "-m", "functions_framework", "--source", str(source), "--target", target],
         env=environment({**settings, "HOST": host, "PORT": str(port)}),
         stdout=output,
         stderr=output,
-        cwd=ROOT,
+        cwd=folder,
         start_new_session=True,
     )
     try:

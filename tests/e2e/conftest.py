@@ -10,10 +10,12 @@ import pytest
 from sandbox.serve import serve_in_thread
 from sandbox.world import World
 
+PASSWORD, TOKEN = "pa55word-of-agbis", "t0ken-of-comagic"  # long enough to be looked for in logs
+
 
 @pytest.fixture
 def world() -> World:
-    return World()
+    return World(password=PASSWORD, token=TOKEN)
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def settings(world: World, tmp_path: Path) -> Iterator[dict[str, str]]:
             "STORE_URL": f"sqlite:///{tmp_path}/bridge.db",
             "AGBIS_URL": f"{base}{world.agbis.base_path}",
             "AGBIS_USER": "api",
-            "AGBIS_PASSWORD": "pa55word-of-agbis",
+            "AGBIS_PASSWORD": PASSWORD,
             "COMAGIC_URL": f"{base}{world.comagic.path}",
-            "COMAGIC_TOKEN": "t0ken-of-comagic",
+            "COMAGIC_TOKEN": TOKEN,
         }

@@ -23,11 +23,6 @@ SESSION_ID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-")
 FULL_PHONE = re.compile(r"(?<!\d)7\d{10}(?!\d)")
 
 
-@pytest.fixture
-def world() -> World:
-    return World(password="pa55word-of-agbis", token="t0ken-of-comagic")
-
-
 def lines(log: Path) -> list[dict[str, Any]]:
     """Our lines of a function's log; the server's own start and end lines are not ours."""
     found = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]

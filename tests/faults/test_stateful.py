@@ -29,6 +29,7 @@ from sandbox.clock import ManualClock
 from sandbox.comagic_switches import CoMagicSwitches
 from sandbox.faults import Fault
 from sandbox.money import roubles
+from sandbox.simulator import Simulator
 from sandbox.world import World
 
 T = TypeVar("T")
@@ -78,17 +79,20 @@ crm_faults = st.one_of(
     ),
     st.just(Fault(method="*", kind="session_lost")),
 )
-comagic_faults = st.one_of(
-    st.builds(Fault, method=st.sampled_from([*WRITES, *WRITES, "*"]), kind=st.sampled_from(ANYBODYS)),
-    st.builds(Fault, method=st.just("get.calls_report"), kind=st.sampled_from(ANYBODYS)),
-    st.builds(
-        lambda method, mnemonic, after: Fault(
-            method=method, kind="error", params={"mnemonic": mnemonic} | ({"after": True} if after else {})
-        ),
-        st.sampled_from([*WRITES, "*"]),
-        st.sampled_from(MNEMONICS),
-        st.booleans(),
+lost_answers = st.builds(Fault, method=st.sampled_from(WRITES), kind=st.sampled_from(ANYBODYS))
+refusals = st.builds(
+    lambda method, mnemonic, after: Fault(
+        method=method, kind="error", params={"mnemonic": mnemonic} | ({"after": True} if after else {})
     ),
+    st.sampled_from([*WRITES, "*"]),
+    st.sampled_from(MNEMONICS),
+    st.booleans(),
+)
+comagic_faults = st.one_of(
+    lost_answers,
+    lost_answers,
+    refusals,
+    st.builds(Fault, method=st.sampled_from(["get.calls_report", "*"]), kind=st.sampled_from(ANYBODYS)),
     st.builds(
         Fault,
         method=st.sampled_from([*WRITES, "*"]),
@@ -97,8 +101,8 @@ comagic_faults = st.one_of(
     st.just(Fault(method="set.tag_sales", kind="empty_success")),
 )
 places = st.tuples(st.sampled_from([0, 0, 0, 1, 2, 5]), st.sampled_from([1, 1, 2, 4]))
-crm_trouble = st.lists(st.tuples(crm_faults, places), max_size=2)
-comagic_trouble = st.lists(st.tuples(comagic_faults, places), max_size=3)
+crm_trouble = st.lists(st.tuples(crm_faults, places), max_size=1)
+comagic_trouble = st.lists(st.tuples(comagic_faults, places), min_size=1, max_size=3)
 
 shop = st.one_of(
     st.tuples(st.just("a_client_comes"), st.sampled_from(SPELLINGS), st.sampled_from([0, 400])),
@@ -162,7 +166,6 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
 
     # The shop, and the people who use CoMagic.
 
-    @rule(events=st.lists(shop, min_size=1, max_size=5))
     def in_the_shop(self, events: list[tuple[Any, ...]]) -> None:
         for name, *details in events:
             getattr(self, name)(*details)
@@ -236,20 +239,37 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
         if self.world.clock.now() + by < self.clean_at + timedelta(days=3):
             self.world.clock.advance(by)
 
-    @rule(crm=crm_trouble, comagic=comagic_trouble, query=st.sampled_from(["update_db"] * 3 + ["", "dry_run"]))
-    def a_run(self, crm: list[Any], comagic: list[Any], query: str) -> None:
-        self.make_trouble(crm, comagic)
+    @rule(
+        events=st.lists(shop, min_size=1, max_size=5),
+        trouble=comagic_trouble,
+        query=st.sampled_from(["update_db", "update_db", "update_db", ""]),
+    )
+    def a_run_that_comagic_troubles(self, events: list[Any], trouble: list[Any], query: str) -> None:
+        self.in_the_shop(events)
+        self.make_trouble(self.world.comagic, trouble)
         self.look_at(self.do(self.bridge.get(query)))
 
-    @rule(steps=st.integers(0, 70), comagic=comagic_trouble, query=st.sampled_from(["update_db", "update_db", ""]))
-    def a_run_is_killed(self, steps: int, comagic: list[Any], query: str) -> None:
-        self.make_trouble([], comagic[1:])
-        self.look_at(self.do(self.bridge.run_and_die(steps, query)))
+    @rule(events=st.lists(shop, min_size=1, max_size=5), trouble=crm_trouble)
+    def a_run_that_the_crm_troubles(self, events: list[Any], trouble: list[Any]) -> None:
+        self.in_the_shop(events)
+        self.make_trouble(self.world.agbis, trouble)
+        self.look_at(self.do(self.bridge.get("update_db")))
 
-    def make_trouble(self, crm: list[Any], comagic: list[Any]) -> None:
-        for system, faults in ((self.world.agbis, crm), (self.world.comagic, comagic)):
-            for fault, (skip, times) in faults:
-                system.fail(replace(fault, skip=skip, times=times, params=dict(fault.params)))
+    @rule(
+        events=st.lists(shop, min_size=1, max_size=5), steps=st.integers(0, 70), wait=st.sampled_from([5, 61, 61, 130])
+    )
+    def a_run_is_killed(self, events: list[Any], steps: int, wait: int) -> None:
+        self.in_the_shop(events)
+        self.look_at(self.do(self.bridge.run_and_die(steps)))
+        self.world.clock.advance(timedelta(seconds=wait))
+
+    @rule(query=st.sampled_from(["", "dry_run", "update_db&dry_run"]))
+    def another_run(self, query: str) -> None:
+        self.look_at(self.do(self.bridge.get(query)))
+
+    def make_trouble(self, system: Simulator, trouble: list[Any]) -> None:
+        for fault, (skip, times) in trouble:
+            system.fail(replace(fault, skip=skip, times=times, params=dict(fault.params)))
 
     def look_at(self, answer: httpx.Response | None) -> None:
         if answer is None:
@@ -297,7 +317,7 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
 
 
 TheWorldAndTheBridge.TestCase.settings = settings(
-    max_examples=examples(40),
+    max_examples=examples(80),
     stateful_step_count=14,
     deadline=None,
     print_blob=True,

@@ -50,6 +50,7 @@ class SqliteCardStore:
         self._here: Connection | None = None
         self._next_cleaning = datetime.min.replace(tzinfo=UTC)
         self._joining: list[tuple[_Row, asyncio.Future[None]]] | None = None
+        self._crowded = False
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def put(self, card: Card) -> None:
@@ -60,15 +61,16 @@ class SqliteCardStore:
             await self._file.run(lambda connection: _write_and_clean(connection, row, card.posted_at))
             return
         loop = asyncio.get_running_loop()
-        if self._joining is None:
+        if self._joining is None:  # the first in this turn of the loop
             self._joining = []
             loop.call_soon(self._write_joined, connection)
-            if not _write_now(connection, [row]):
-                await self._file.run(lambda connection: _write(connection, [row]))
-        else:  # in one turn of the loop the first is written at once, and all others together after it
-            written = loop.create_future()
-            self._joining.append((row, written))
-            await written
+            if not self._crowded:
+                if not _write_now(connection, [row]):
+                    await self._file.run(lambda connection: _write(connection, [row]))
+                return
+        written = loop.create_future()  # whoever comes together is written together
+        self._joining.append((row, written))
+        await written
 
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
         connection = self._here or await self._open()
@@ -106,6 +108,8 @@ class SqliteCardStore:
 
     def _write_joined(self, connection: Connection) -> None:
         joined, self._joining = self._joining, None
+        # Nobody who is alone waits for company; once two have come together, more are expected.
+        self._crowded = bool(joined) and (len(joined) > 1 or not self._crowded)
         if not joined:
             return
         rows = [row for row, _ in joined]
