@@ -4,7 +4,7 @@ BIN := .venv/bin
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
-.PHONY: help demo serve test crash-matrix lint bench lock clean
+.PHONY: help demo serve test crash-matrix lint bench audit lock clean
 
 help:
 	@echo "make demo    install, run the main job twice on simulated systems, show that the second run changes nothing"
@@ -12,6 +12,7 @@ help:
 	@echo "make test    everything that must hold"
 	@echo "make crash-matrix  kill a run at every remote call and every write, and see the next run complete it"
 	@echo "make bench   the measurements"
+	@echo "make audit   known vulnerabilities of what we install, and checkov on the Terraform; needs the internet"
 	@echo "make lock    pin the newest versions of what pyproject.toml names"
 
 .venv/runtime: requirements.txt
@@ -43,6 +44,16 @@ crash-matrix: .venv/test
 
 bench: .venv/test
 	PYTHONPATH=function:tests $(BIN)/python -m bench
+
+audit: .venv/audit
+	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip
+	PATH="$$PATH:$(CURDIR)/.venv/checkov/bin" $(BIN)/pytest tests/terraform -k checkov
+
+.venv/audit: .venv/test
+	$(BIN)/pip install --quiet --disable-pip-version-check pip-audit
+	$(PYTHON) -m venv .venv/checkov
+	.venv/checkov/bin/pip install --quiet --disable-pip-version-check 'checkov>=3.3,<4'
+	@touch $@
 
 lock: .venv/test
 	$(BIN)/pip install --quiet pip-tools

@@ -21,11 +21,6 @@ BAD_ID = "id: must be 1 to 20 of A-Z a-z 0-9 _"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(NOON)
 
@@ -648,7 +643,7 @@ async def test_two_posts_at_once_leave_one_card_whole(serve: AsgiApp) -> None:
 
 async def test_an_ordinary_client_gets_along() -> None:
     serve = app(services(MemoryCards(), SystemClock()))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(serve), base_url="http://exchange") as client:  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(serve), base_url="http://exchange") as client:
         waiting = asyncio.create_task(client.get("/api/test_id", params={"wait": 5}))
         await asyncio.sleep(0.01)
         assert (await client.post("/api/test_id/", json=JOHN)).json() == {"result": "OK"}

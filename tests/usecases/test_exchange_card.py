@@ -15,11 +15,6 @@ FORM = CardForm.read(JOHN)
 NO_WAIT = timedelta()
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_a_card_is_stamped_with_its_moment_and_its_end() -> None:
     bridge = services(MemoryCards(), EXCHANGE_TTL_SECONDS="90")
 

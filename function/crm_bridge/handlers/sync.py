@@ -45,14 +45,17 @@ async def handle(request: Request, connect: Connect) -> Response:
     except BridgeError as exc:
         answer = _failure(request, exc)
     except Exception:
-        log.exception(_what_failed(request))
+        _log_failure(request, {"status": 500}, with_traceback=True)
         answer = Failed(500, "Internal error")
     return failure_page(request, answer) if isinstance(answer, Failed) and accepted(request) is Form.HTML else answer
 
 
-def _what_failed(request: Request) -> str:
+def _log_failure(request: Request, extra: dict[str, Any], *, with_traceback: bool = False) -> None:
     """An alarm listens to failed runs, and not to somebody's failed look at them."""
-    return "run failed" if request.url.path == "/" else "request failed"
+    if request.url.path == "/":
+        log.error("run failed", extra=extra, exc_info=with_traceback)
+    else:
+        log.error("request failed", extra=extra, exc_info=with_traceback)
 
 
 async def _route(request: Request, connect: Connect) -> Response:
@@ -170,5 +173,5 @@ def _failure(request: Request, exc: BridgeError) -> Failed:
         case _:
             status = 500
     if status >= 500:
-        log.error(_what_failed(request), extra={"status": status, "reason": str(exc), "kind": type(exc).__name__})
+        _log_failure(request, {"status": status, "reason": str(exc), "kind": type(exc).__name__})
     return Failed(status, str(exc), headers)

@@ -107,9 +107,9 @@ class SqliteCardStore:
         return self._here
 
     def _write_joined(self, connection: Connection) -> None:
-        joined, self._joining = self._joining, None
+        joined, self._joining = self._joining or [], None
         # Nobody who is alone waits for company; once two have come together, more are expected.
-        self._crowded = bool(joined) and (len(joined) > 1 or not self._crowded)
+        self._crowded = len(joined) > (1 if self._crowded else 0)
         if not joined:
             return
         rows = [row for row, _ in joined]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from crm_bridge.domain.card import Card
 
 _FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 0.25
+_LONGEST_PAUSE = 0.2
 
 
 async def wait_for_card(
@@ -21,10 +21,10 @@ async def wait_for_card(
     first_pause: float = _FIRST_PAUSE,
     longest_pause: float = _LONGEST_PAUSE,
 ) -> Card | None:
-    """Look until the card is there, at once and then after pauses that grow from 100 to 250 milliseconds.
+    """Look until the card is there, at once and then after pauses that grow from 100 to 200 milliseconds.
 
     Firestore's AsyncClient cannot listen (`on_snapshot` exists on the blocking client only), and the card may be put by
-    another process. A wait of 25 seconds costs at most 104 reads.
+    another process. A wait of 25 seconds costs at most 130 reads.
 
     Args:
         look: Returns the card if it is valid at a moment.

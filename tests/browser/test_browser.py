@@ -1,0 +1,182 @@
+"""Pages of real runs in a real browser: they work with and without JavaScript, on a phone, in the dark and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser.conftest import ATTACKED, PHONES, Site
+
+Opened = Callable[..., Page]
+
+PATHS = {
+    "journal": ("/runs/{run}", 200),
+    "dry run": ("/?dry_run", 200),
+    "runs": ("/runs", 200),
+    "run going on": ("/runs/going", 200),
+    "explain": (f"/explain?phone={ATTACKED}", 200),
+    "explain, empty": ("/explain", 200),
+    "setup": ("/check_setup", 503),
+    "failure": ("/nothing", 404),
+}
+
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+CONTRAST = """() => {
+  const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = parse(getComputedStyle(at).backgroundColor);
+      if (color.length === 3 || color[3] === 1) return color.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const bad = new Set();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let seen = 0; walker.nextNode() && seen < 3000; seen++) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !element.checkVisibility()) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [light(parse(style.color)), light(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
+    if (ratio < (large ? 3 : 4.5)) bad.add(`${element.tagName}.${element.className} ${ratio.toFixed(2)}`);
+  }
+  return Array.from(bad);
+}"""
+
+
+@pytest.fixture(params=PATHS)
+def path(request: pytest.FixtureRequest, site: Site) -> tuple[str, int]:
+    address, status = PATHS[request.param]
+    return address.format(run=site.run_id), status
+
+
+def shown(page: Page) -> int:
+    return page.locator("table.journal tbody tr:not([hidden])").count()
+
+
+def test_a_page_can_be_read_by_everybody_on_every_screen(open_page: Opened, path: tuple[str, int]) -> None:
+    """WCAG AA: contrasts in light and dark, names for what one fills in, nothing beyond the screen of a phone."""
+    page = open_page(path[0], status=path[1])
+
+    assert page.locator("h1").count() == 1
+    assert page.locator("main").count() == 1
+    assert page.evaluate("document.documentElement.lang") == "ru"
+    assert page.evaluate("[...document.querySelectorAll('input, select')].filter(e => !e.labels.length).length") == 0
+    assert page.evaluate("[...document.querySelectorAll('svg')].filter(e => !e.ariaLabel && !e.ariaHidden).length") == 0
+    assert page.evaluate("[...document.querySelectorAll('th')].filter(e => !e.scope).length") == 0
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate(CONTRAST) == [], scheme
+    for width in (1200, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("address", ["/runs/{run}", "/?dry_run"])
+def test_a_journal_is_filtered_and_sorted_in_the_page(open_page: Opened, site: Site, address: str) -> None:
+    page = open_page(address.format(run=site.run_id), language="en-US")
+    everybody = shown(page)
+    assert everybody > PHONES * 0.9
+    row = page.locator("table.journal tbody tr:not([hidden])")
+    status = page.locator(".shown")
+
+    prefix = "would_be_" if "dry_run" in address else ""
+    page.locator("select[name=result]").select_option(f"{prefix}not_found")
+    expect(status).not_to_contain_text(f"Rows shown: {everybody} of")
+    missing = shown(page)
+    assert 0 < missing < everybody
+    assert set(row.locator(".state").all_inner_texts()) == {"not found"}
+
+    page.locator("select[name=result]").select_option("")
+    page.locator("select[name=sort]").select_option("-amount")
+    expect(status).to_contain_text(f"Rows shown: {everybody} of {everybody}")
+    sums = page.evaluate(
+        "[...document.querySelectorAll('tbody b')].slice(0, 50).map(b => +b.innerText.replace(/\\D/g, ''))"
+    )
+    assert sums == sorted(sums, reverse=True)
+    assert sums[0] > sums[-1]
+
+    page.get_by_label("contain").fill("ПАЛЬТО")
+    expect(status).not_to_contain_text(f"Rows shown: {everybody} of")
+    assert "пальто" in row.first.inner_text().lower()
+
+    page.get_by_label("contain").fill(ATTACKED[3:])
+    expect(status).to_contain_text("Rows shown: 1 of")
+    assert ATTACKED in row.inner_text()
+
+
+def test_without_javascript_a_stored_journal_is_filtered_by_the_server(open_page: Opened, site: Site) -> None:
+    page = open_page(f"/runs/{site.run_id}", script=False, language="en-US")
+
+    page.get_by_label("contain").fill(ATTACKED)
+    page.get_by_role("button", name="Show").click()
+
+    assert shown(page) == 1
+    assert page.get_by_label("contain").input_value() == ATTACKED
+
+
+def test_a_journal_that_came_filtered_goes_on_with_the_server(open_page: Opened, site: Site) -> None:
+    page = open_page(f"/runs/{site.run_id}?q={ATTACKED}", language="en-US")
+
+    page.get_by_label("contain").fill("")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**q=&**")
+
+    assert shown(page) > PHONES * 0.9
+
+
+def test_without_javascript_a_dry_run_is_all_there(open_page: Opened) -> None:
+    page = open_page("/?dry_run", script=False)
+
+    assert shown(page) > PHONES * 0.9
+    assert page.locator("form.filter").is_hidden()
+    assert page.locator("del").first.is_visible(), "old -> new"
+
+
+@pytest.mark.parametrize("address", ["/runs/{run}", "/?dry_run", f"/explain?phone={ATTACKED}"])
+def test_a_script_in_a_service_name_is_text_on_the_page(open_page: Opened, site: Site, address: str) -> None:
+    page = open_page(address.format(run=site.run_id))
+
+    assert "<script>alert('1')</script>" in page.locator("main").inner_text()
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 1
+
+
+def test_a_run_going_on_shows_its_bar(open_page: Opened) -> None:
+    page = open_page("/runs/going", language="en-US")
+
+    bar: Any = page.locator("progress")
+    assert (bar.get_attribute("value"), bar.get_attribute("max")) == ("1200", "3861")
+    assert bar.is_visible()
+    assert "changing sales: 1200 of 3861" in page.locator("main").inner_text()
+
+
+def test_on_paper_there_is_the_table_and_nothing_to_click(open_page: Opened, site: Site) -> None:
+    page = open_page(f"/runs/{site.run_id}")
+    page.emulate_media(color_scheme="dark")
+    page.emulate_media(media="print")
+
+    assert page.locator("nav").is_hidden()
+    assert page.locator("form.filter").is_hidden()
+    assert page.locator("table.journal").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_one_gets_from_a_journal_to_the_story_of_a_client_and_on(open_page: Opened, site: Site) -> None:
+    page = open_page(f"/runs/{site.run_id}", language="en-US")
+
+    page.get_by_role("link", name=ATTACKED).click()
+    assert ATTACKED in page.locator("main").inner_text()
+    page.get_by_role("link", name="Runs").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Runs"
+    page.get_by_role("link", name="A client").click()
+    page.get_by_label("Phone").fill("8 (905) 123-45-67")
+    page.get_by_role("button", name="Tell").click()
+    assert ATTACKED in page.locator("main").inner_text()

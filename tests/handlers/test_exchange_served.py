@@ -1,0 +1,213 @@
+"""The exchange as functions-framework serves it: over sockets, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from handlers import bad_requests
+from handlers.bad_requests import KEY, BadRequest
+from handlers.exchange_kit import JOHN
+from running import Function, running_function
+
+WHOLE = json.dumps(JOHN).encode()
+HEADERS = {"X-API-Key": KEY}
+
+
+class Served:
+    """A running exchange, its log and its file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.log = folder / "log"
+
+    @contextmanager
+    def run(self) -> Iterator[Function]:
+        env = {"STORE_URL": f"sqlite:///{self._folder}/cards.db", "EXCHANGE_API_KEY": KEY, "LOG_LEVEL": "DEBUG"}
+        with self.log.open("ab") as log, running_function("exchange", env, output=log) as function:
+            yield function
+
+    def ids(self) -> list[str]:
+        with closing(sqlite3.connect(self._folder / "cards.db")) as connection:
+            return [row[0] for row in connection.execute("SELECT id FROM cards ORDER BY id")]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    return Served(tmp_path_factory.mktemp("exchange"))
+
+
+@pytest.fixture(scope="module")
+def function(served: Served) -> Iterator[Function]:
+    with served.run() as function:
+        httpx.get(f"{function.url}/api/first", headers=HEADERS, timeout=30)  # opens the file
+        yield function
+
+
+def raw(function: Function, sent: bytes | Iterable[bytes]) -> bytes:
+    """Send bytes as they are, and return what comes until the server closes."""
+    address = urlsplit(function.url)
+    with socket.create_connection((address.hostname, address.port), 10) as connection:
+        try:
+            for piece in [sent] if isinstance(sent, bytes) else sent:
+                connection.sendall(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it need not read all of what it refuses
+        answer = b""
+        try:
+            while got := connection.recv(65_536):
+                answer += got
+        except ConnectionResetError:
+            pass
+        return answer
+
+
+def head(method: str, target: str, *headers: str) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", f"X-API-Key: {KEY}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+def test_a_card_goes_round(function: Function) -> None:
+    with httpx.Client(base_url=function.url, headers=HEADERS, timeout=30) as client:
+        posted = client.post("/api/round/", json=JOHN | {"name": "Ёлкина Жанна"})
+        got = client.get("/api/round/")
+
+    assert (posted.status_code, posted.content) == (200, b'{"result": "OK"}')
+    assert got.status_code == 200
+    assert got.headers["content-type"] == "application/json; charset=utf-8"
+    assert got.headers["cache-control"] == "no-store"
+    assert got.json() | JOHN | {"name": "Ёлкина Жанна", "id": "round"} == got.json()
+
+
+def test_head_options_and_other_verbs(function: Function) -> None:
+    with httpx.Client(base_url=function.url, headers=HEADERS, timeout=30) as client:
+        client.post("/api/verbs", json=JOHN)
+        got = client.get("/api/verbs")
+        asked = client.head("/api/verbs")
+        options = client.options("/api/verbs")
+        deleted = client.delete("/api/verbs")
+
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-length"] == got.headers["content-length"]
+    assert (options.status_code, options.content) == (204, b"")
+    assert deleted.status_code == 405
+    assert options.headers["allow"] == deleted.headers["allow"] == "GET, HEAD, POST, OPTIONS"
+
+
+def test_without_the_key_nothing_is_told(function: Function) -> None:
+    with httpx.Client(base_url=function.url, timeout=30) as client:
+        client.post("/api/secret", json=JOHN, headers=HEADERS)
+        answers = [client.get("/api/secret"), client.get("/api/nobody"), client.post("/api/a.b", content=b"{")]
+
+    assert {(answer.status_code, answer.content) for answer in answers} == {(401, b'{"Error": "Unauthorized"}')}
+
+
+@pytest.mark.parametrize("size", [4097, 100_000, 3_000_000])
+def test_too_much_is_refused_and_the_answer_is_readable(function: Function, size: int) -> None:
+    whole = raw(function, [head("POST", "/api/big", f"Content-Length: {size}"), WHOLE.ljust(size)])
+    chunks = [f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in [b" " * 1000] * (size // 1000 + 1)]
+    chunked = raw(function, [head("POST", "/api/big", "Transfer-Encoding: chunked"), *chunks, b"0\r\n\r\n"])
+
+    for answer in (whole, chunked):
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert answer.endswith(b'{"result": "Invalid form submission, must be at most 4096 bytes"}')
+
+
+def test_a_client_that_cannot_count_or_finish_stores_nothing(function: Function, served: Served) -> None:
+    before = served.ids()
+    raw(function, head("POST", "/api/short", f"Content-Length: {len(WHOLE) - 1}") + WHOLE)
+    address = urlsplit(function.url)
+    for sent in (
+        head("POST", "/api/cut", f"Content-Length: {len(WHOLE) + 10}") + WHOLE,
+        head("POST", "/api/cut", "Transfer-Encoding: chunked") + b"%x\r\n%s\r\n" % (len(WHOLE), WHOLE),
+    ):
+        with socket.create_connection((address.hostname, address.port), 10) as connection:
+            connection.sendall(sent)
+    for lie in ("-1", "4_0", "1, 2", "1e3", ""):
+        assert raw(function, head("POST", "/api/lie", f"Content-Length: {lie}") + WHOLE).startswith(b"HTTP/1.1 400 ")
+
+    assert served.ids() == before
+
+
+def test_a_waiting_panel_has_the_card_within_300_milliseconds(function: Function) -> None:
+    with httpx.Client(base_url=function.url, headers=HEADERS, timeout=30) as client:
+        client.get("/api/warm")  # the connection
+        for n in range(5):
+            answered: list[tuple[float, int]] = []
+
+            def wait(card_id: str, into: list[tuple[float, int]]) -> None:
+                status = httpx.get(f"{function.url}/api/{card_id}?wait=20", headers=HEADERS, timeout=30).status_code
+                into.append((time.monotonic(), status))
+
+            panel = threading.Thread(target=wait, args=(f"panel_{n}", answered))
+            panel.start()
+            time.sleep(0.5 + n / 70)
+            posted = time.monotonic()
+            client.post(f"/api/panel_{n}", json=JOHN)
+            panel.join()
+
+            assert answered[0][1] == 200
+            assert answered[0][0] - posted < 0.3
+
+
+def test_a_restart_keeps_the_cards_and_a_gone_panel_does_not_delay_it(tmp_path: Path) -> None:
+    """A stopping server lets its requests finish: a wait for nobody would hold it up for 25 seconds."""
+    served = Served(tmp_path)
+    with served.run() as function:
+        httpx.post(f"{function.url}/api/kept", json=JOHN, headers=HEADERS, timeout=30)
+        before = httpx.get(f"{function.url}/api/kept", headers=HEADERS, timeout=30)
+        address = urlsplit(function.url)
+        with socket.create_connection((address.hostname, address.port), 10) as connection:
+            connection.sendall(head("GET", "/api/nobody?wait=25"))
+            time.sleep(0.5)
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 10
+
+    with served.run() as function:
+        after = httpx.get(f"{function.url}/api/kept", headers=HEADERS, timeout=30)
+
+    assert after.status_code == 200
+    assert after.content == before.content
+
+
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(
+    bad=bad_requests.with_a_bad_id()
+    | bad_requests.with_a_bad_path()
+    | bad_requests.with_a_bad_body()
+    | bad_requests.with_a_bad_verb_query_or_key()
+)
+def test_bad_requests_are_refused_by_the_whole_server(function: Function, served: Served, bad: BadRequest) -> None:
+    body = b"".join(bad.body)
+    headers = [(name, value) for name, value in bad.headers if name != b"content-length"]
+    headers += [(b"host", b"localhost"), (b"connection", b"close"), (b"content-length", str(len(body)).encode())]
+    lines = [bad.method.encode() + b" " + bad.target + b" HTTP/1.1", *(b"%s: %s" % header for header in headers)]
+    before = served.ids()
+
+    answer = raw(function, b"\r\n".join(lines) + b"\r\n\r\n" + body)
+
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert served.ids() == before
+
+
+def test_nothing_of_all_this_reached_the_log(function: Function, served: Served) -> None:
+    """Stands last: it reads what the requests above have left."""
+    httpx.post(f"{function.url}/api/logged_79261234567", json=JOHN, headers=HEADERS, timeout=30)
+    text = served.log.read_text()
+
+    assert '"exchange_answered"' in text
+    for word in (*JOHN.values(), "Ёлкина", KEY, "logged_", "79261234567", "Traceback"):
+        assert word not in text
