@@ -50,7 +50,7 @@ async def handle(request: Request, connect: Connect) -> Response:
     return failure_page(request, answer) if isinstance(answer, Failed) and accepted(request) is Form.HTML else answer
 
 
-def _log_failure(request: Request, extra: dict[str, Any], *, with_traceback: bool = False) -> None:
+def _log_failure(request: Request, extra: dict[str, object], *, with_traceback: bool = False) -> None:
     """An alarm listens to failed runs, and not to somebody's failed look at them."""
     if request.url.path == "/":
         log.error("run failed", extra=extra, exc_info=with_traceback)
