@@ -13,12 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crm_bridge.clients.agbis.client import AgbisClient
-from crm_bridge.clients.agbis.session import AgbisSession
-from crm_bridge.clients.comagic.client import ComagicClient
 from crm_bridge.handlers.sync import handle
 from crm_bridge.ports import SalesStore, SyncServices
 from crm_bridge.settings import Settings
+from crm_bridge.wiring import joined
 from sandbox.clock import ManualClock
 from sandbox.transport import SandboxTransport
 from sandbox.world import World
@@ -60,40 +58,7 @@ class Bridge:
 
     def connect(self, required: tuple[str, ...] = ()) -> SyncServices:
         settings = Settings.from_env(self._settings, required=required)
-        clock, http, url = self.clock, self._remote, settings.agbis_url or ""
-        session = AgbisSession(
-            http=http,
-            url=url,
-            user=settings.agbis_user or "",
-            password=settings.agbis_password or "",
-            store=self.store,
-            clock=clock,
-        )
-        return SyncServices(
-            settings=settings,
-            clock=clock,
-            store=self.store,
-            crm=lambda: AgbisClient(
-                http=http,
-                url=url,
-                session=session,
-                time_zone=settings.time_zone,
-                region=settings.phone_region,
-                clock=clock,
-            ),
-            telephony=lambda time: ComagicClient(
-                http=http,
-                url=settings.comagic_url,
-                token=settings.comagic_token or "",
-                user_id=settings.comagic_user_id,
-                time_zone=settings.time_zone,
-                region=settings.phone_region,
-                sources=settings.comagic_sources,
-                concurrency=settings.comagic_concurrency,
-                clock=time,
-                deadline=time.deadline,
-            ),
-        )
+        return joined(settings, clock=self.clock, http=self._remote, store=self.store)
 
     async def get(
         self, query: str = "", *, path: str = "/", method: str = "GET", headers: Mapping[str, str] | None = None

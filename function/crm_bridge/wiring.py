@@ -67,13 +67,16 @@ def exchange_services() -> ExchangeServices:
 
 @lru_cache(maxsize=1)
 def _sync_services(settings: Settings) -> SyncServices:
+    logs.keep_secret(settings.comagic_token, settings.agbis_password, settings.agbis_url)
+    return joined(settings, clock=clock, http=_http(), store=_sales_store(settings))
+
+
+def joined(settings: Settings, *, clock: Clock, http: httpx.AsyncClient, store: SalesStore) -> SyncServices:
+    """Join the clients and a store to what `sync` works with."""
     from crm_bridge.clients.agbis.client import AgbisClient  # noqa: PLC0415 - only `sync` pays for them
     from crm_bridge.clients.agbis.session import AgbisSession  # noqa: PLC0415
     from crm_bridge.clients.comagic.client import ComagicClient  # noqa: PLC0415
 
-    logs.keep_secret(settings.comagic_token, settings.agbis_password, settings.agbis_url)
-    http = _http()
-    store = _sales_store(settings)
     session = AgbisSession(
         http=http,
         url=settings.agbis_url or "",

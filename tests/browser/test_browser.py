@@ -103,13 +103,10 @@ def test_a_journal_is_filtered_and_sorted_in_the_page(open_page: Opened, site: S
     assert sums == sorted(sums, reverse=True)
     assert sums[0] > sums[-1]
 
-    page.get_by_label("contain").fill("ПАЛЬТО")
-    expect(status).not_to_contain_text(f"Rows shown: {everybody} of")
-    assert "пальто" in row.first.inner_text().lower()
-
-    page.get_by_label("contain").fill(ATTACKED[3:])
-    expect(status).to_contain_text("Rows shown: 1 of")
-    assert ATTACKED in row.inner_text()
+    for typed in ("SCRIPT>ALERT", ATTACKED[3:]):  # services in any case, a part of a phone
+        page.get_by_label("contain").fill(typed)
+        expect(status).to_contain_text("Rows shown: 1 of")
+        assert ATTACKED in row.inner_text()
 
 
 def test_without_javascript_a_stored_journal_is_filtered_by_the_server(open_page: Opened, site: Site) -> None:

@@ -317,7 +317,7 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
 
 
 TheWorldAndTheBridge.TestCase.settings = settings(
-    max_examples=examples(80),
+    max_examples=examples(50),
     stateful_step_count=14,
     deadline=None,
     print_blob=True,
