@@ -37,7 +37,7 @@ lint: .venv/test
 	$(BIN)/mypy function tests
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 crash-matrix: .venv/test
 	PYTHONPATH=function:tests $(BIN)/python -m crash.matrix

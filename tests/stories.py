@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,32 @@ async def the_marked_call_is_long_past(bridge: Bridge) -> None:
     order(bridge, "700")
     await bridge.run()
     bridge.clock.advance(timedelta(days=80))
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call ")
+async def comagic_has_deleted_the_marked_call(bridge: Bridge) -> None:
+    """It is forgotten and another one chosen."""
+    deleted = call(bridge, days_ago=3)
+    call(bridge, days_ago=1)
+    order(bridge, "700")
+    await bridge.run()
+    bridge.world.comagic.delete_communication(deleted)
+
+
+@story(
+    "A run was cut while it changed the sale of this phone, and CoMagic does not show what became of it",
+    COMAGIC_SOURCES="calls,chats",
+)
+async def a_cut_change_that_comagic_does_not_show(bridge: Bridge) -> None:
+    """Chats were switched off in between: setting the sale on a call might report it twice."""
+    comagic = bridge.world.comagic
+    comagic.add_chat(ANNA, NOON - timedelta(days=3))
+    call(bridge, days_ago=1)
+    order(bridge, "700")
+    comagic.fail(Fault(method="set.tag_sales", kind="timeout_before", times=None))
+    await bridge.run()
+    comagic.faults.clear()
+    comagic.switches = replace(comagic.switches, consultant=False)
 
 
 @story("No order of a client with this phone is in the database.")

@@ -119,6 +119,8 @@ class Telephony(Protocol):
     ) -> Sightings:
         """Read the communications of one phone and one kind, lost ones too, in a single request.
 
+        A kind that CoMagic does not give has none, and is told in `warnings`.
+
         Args:
             phone: E.164 digits.
             kind: Calls, chats or site forms.

@@ -26,6 +26,12 @@ PHRASES: dict[str, tuple[str, str]] = {
         "CoMagic could not be asked, so only what the database knows is told: {failure}",
         "CoMagic спросить не удалось, поэтому здесь только то, что есть в базе: {failure}",
     ),
+    "verdict.not_shown": (
+        "A run was cut while it changed the sale of this phone, and CoMagic does not show what became of it, so "
+        "nothing is done about it: {failure}",
+        "Запуск оборвался, меняя сделку этого телефона, а CoMagic не показывает, чем это кончилось, поэтому ничего "
+        "не делается: {failure}",
+    ),
     "verdict.marked": (
         "Marked: {amount} stands on {communication}. Nothing is left to do.",
         "Отмечен: {amount} стоит на обращении «{communication}». Делать ничего не нужно.",
@@ -118,8 +124,10 @@ PHRASES: dict[str, tuple[str, str]] = {
         "Запуск оборвался посреди этого изменения; следующий запуск посмотрит, чем кончилось, и доделает.",
     ),
     "note.drifted": (
-        "Somebody took off or changed our sale by hand; the next run puts it right.",
-        "Кто-то снял или изменил нашу сделку руками; следующий запуск вернёт её.",
+        "Our sale is no longer as we set it: somebody took it off or changed it, or its communication is gone. "
+        "The next run puts it right.",
+        "Наша сделка не такая, как мы её ставили: её сняли или изменили, или пропало само обращение. "
+        "Следующий запуск это исправит.",
     ),
     "note.other_sales": (
         "Other communications of this phone bear sales that somebody else set; they stay as they are.",
@@ -369,7 +377,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "label.communications": ("Communications", "Обращения"),
     "label.why": ("Why", "Почему"),
     "label.stands": ("Sale there", "Сделка на нём"),
-    "label.chosen": ("bears the sale", "несёт сделку"),
+    "label.chosen": ("the one", "выбрано"),
     "label.history": ("What runs did", "Что делали запуски"),
     "label.next": ("What the next run would do", "Что сделает следующий запуск"),
     "label.no_orders": ("No orders.", "Заказов нет."),

@@ -1,9 +1,23 @@
-"""How many random examples are tried: few by default, as many more as FAULTS_EXAMPLES says (10: ten times as many)."""
+"""How random examples are drawn: few and always the same ones, so that a run of all tests tells the same each time.
+
+FAULTS_EXAMPLES=20 draws twenty times as many, and others each time; what fails is printed with the way to repeat it.
+"""
 
 from __future__ import annotations
 
 import os
 
+from hypothesis import HealthCheck, settings
 
-def examples(usually: int) -> int:
-    return usually * int(os.environ.get("FAULTS_EXAMPLES", "1"))
+
+def profile(max_examples: int, *, steps: int = 50) -> settings:
+    """Give the settings of a test that usually tries so many examples."""
+    times = os.environ.get("FAULTS_EXAMPLES")
+    return settings(
+        max_examples=max_examples * int(times or 1),
+        stateful_step_count=steps,
+        derandomize=times is None,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge import NOON, Bridge
@@ -20,7 +20,7 @@ from crm_bridge.ports import SalesStore, SyncServices
 from crm_bridge.stores.sqlite import SqliteSalesStore
 from faults.books import orders_by_phone, owed
 from faults.mortal import MortalBridge
-from faults.profile import examples
+from faults.profile import profile
 from sandbox.clock import ManualClock
 from sandbox.faults import Fault
 from sandbox.world import World
@@ -110,7 +110,7 @@ hours = st.builds(
 )
 
 
-@settings(max_examples=examples(25), deadline=None, print_blob=True)
+@profile(25)
 @example([Hour(1, [0, 30], None, 0), Hour(60, [0], "http_503", 1), Hour(60, [59], "http_503", 3)])
 @given(st.lists(hours, min_size=3, max_size=10))
 async def test_the_watermark_skips_no_order_whichever_windows_fail(story: list[Hour]) -> None:
@@ -190,7 +190,7 @@ def readings(draw: st.DrawFn) -> tuple[list[Order], list[list[Order]]]:
     return versions, answers
 
 
-@settings(max_examples=examples(60), deadline=None, print_blob=True)
+@profile(60)
 @given(readings())
 async def test_the_sums_are_those_of_the_newest_orders_alone(reading: tuple[list[Order], list[list[Order]]]) -> None:
     versions, answers = reading

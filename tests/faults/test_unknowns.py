@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge import NOON, Bridge, bridge_on
@@ -21,7 +21,7 @@ from crash import scenario
 from crash.scenario import Day
 from crm_bridge.stores.sqlite import SqliteSalesStore
 from faults.books import differences, hasty_logins
-from faults.profile import examples
+from faults.profile import profile
 from sandbox.agbis_switches import AgbisSwitches
 from sandbox.clock import ManualClock
 from sandbox.comagic_switches import CoMagicSwitches
@@ -56,7 +56,7 @@ async def test_the_books_come_out_right_with_one_switch_moved(
     await play(tmp_path, moved if system == "agbis" else {}, moved if system == "comagic" else {})
 
 
-@settings(max_examples=examples(15), deadline=None, print_blob=True)
+@profile(15)
 @given(
     st.fixed_dictionaries({name: st.sampled_from(values) for name, values in AGBIS.items()}),
     st.fixed_dictionaries({name: st.sampled_from(values) for name, values in COMAGIC.items()}),

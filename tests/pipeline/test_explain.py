@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -164,3 +165,17 @@ async def test_a_look_of_several_spans_is_told_with_how_far_it_went(bridge: Brid
     asked = (await ask(bridge))["asked"]
 
     assert (asked["since"], asked["window_since"]) == ("2026-03-19 12:02:00", "2026-05-16 12:02:00")
+
+
+def test_the_stories_of_the_readme_are_real_answers() -> None:
+    answers = [json.loads(file.read_text()) for file in STORIES.glob("*.json")]
+    said = {sentence for answer in answers for sentence in (answer["summary"], *answer["notes"])}
+    section = (Path(__file__).parents[2] / "README.md").read_text().partition("### Why is this client not marked?")[2]
+
+    quoted = {
+        " ".join(sentence.split())
+        for sentence in re.findall(r'"([^"]+[.])"', section.partition("\n### ")[0])
+        if not sentence.startswith("http")
+    }
+
+    assert quoted <= said

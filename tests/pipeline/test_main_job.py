@@ -263,6 +263,24 @@ async def test_a_communication_that_comagic_has_deleted_is_forgotten_and_another
     assert sums(bridge) == {fresh: [75000]}
 
 
+async def test_a_sale_that_vanished_with_its_communication_is_told_and_set_on_another(bridge: Bridge) -> None:
+    comagic = bridge.world.comagic
+    old, other = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 2))
+    paid_order(bridge, ANNA, "700")
+    await bridge.run()
+
+    comagic.delete_communication(old)
+    journal = await bridge.run("dry_run")
+    assert rows(journal)[ANNA]["result"] == "would_be_applied"
+    journal = await bridge.run("")
+
+    assert (rows(journal)[ANNA]["result"], rows(journal)[ANNA]["drifted"]) == ("applied", True)
+    assert sums(bridge) == {other: [70000]}
+
+    comagic.delete_communication(other)
+    assert results(await bridge.run("")) == {ANNA: "not_found"}
+
+
 async def test_a_change_by_hand_is_undone_and_told(bridge: Bridge) -> None:
     comagic = bridge.world.comagic
     call = comagic.add_call(ANNA, NOON - timedelta(days=1))

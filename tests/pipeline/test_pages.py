@@ -342,6 +342,15 @@ async def test_every_story_is_a_page_in_both_languages(name: str, tmp_path: Path
     assert re.search("[а-яё]{5}", Page(russian).text)
 
 
+async def test_a_page_does_not_say_that_there_is_nothing_when_nobody_could_be_asked(bridge: Bridge) -> None:
+    bridge.world.comagic.fail(Fault(method="*", kind="http_503", times=None))
+
+    text = Page(await page(bridge, f"phone={ANNA}", path="/explain")).text
+
+    assert "CoMagic: get.calls_report: HTTP 503" in text
+    assert "No communications since" not in text
+
+
 async def test_pages_link_to_each_other_wherever_the_function_is_served(bridge: Bridge) -> None:
     """Behind cloudfunctions.net it lies below a path of its own, so no link begins with a slash."""
     run_id = await filled(bridge)

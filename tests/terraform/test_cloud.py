@@ -32,7 +32,9 @@ def test_every_resource_names_its_project(default_deployment: Deployment) -> Non
     assert {address: project for address, project in projects.items() if project != "my-project"} == {}
 
 
-def test_sync_has_one_instance_for_up_to_an_hour_and_can_be_looked_at_while_it_runs(default_deployment: Deployment) -> None:
+def test_sync_has_one_instance_for_up_to_an_hour_and_can_be_looked_at_while_it_runs(
+    default_deployment: Deployment,
+) -> None:
     config = _config(default_deployment, "sync")
 
     assert config["max_instance_count"] == 1

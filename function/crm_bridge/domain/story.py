@@ -44,6 +44,7 @@ class Verdict(StrEnum):
 
     UNKNOWN_PHONE = "unknown_phone"
     NOT_ASKED = "not_asked"
+    NOT_SHOWN = "not_shown"
     MARKED = "marked"
     MARK_IS_DUE = "mark_is_due"
     CHANGE_IS_DUE = "change_is_due"
@@ -102,6 +103,7 @@ class Story:
         window_since: How far back a run looks.
         refreshed_at: When the CRM was last read whole; None when never.
         failure: Why CoMagic could not be asked.
+        warnings: Sources that the settings name and CoMagic does not give.
         requests, quota: What the look-up did, and CoMagic's limits afterwards.
         busy_run: A run that is going on.
     """
@@ -119,6 +121,7 @@ class Story:
     window_since: datetime
     refreshed_at: datetime | None
     failure: str | None = None
+    warnings: Sequence[str] = ()
     requests: Mapping[str, int] = field(default_factory=dict)
     quota: Mapping[str, int] = field(default_factory=dict)
     busy_run: str | None = None
@@ -193,6 +196,8 @@ def verdict_of(
             return Verdict.CHANGE_IS_DUE
         case Result.REMOVED:
             return Verdict.REMOVAL_IS_DUE
+        case Result.FAILED:
+            return Verdict.NOT_SHOWN
         case Result.NOTHING_PAID:
             was_paid = any(payment.in_kopecks > 0 for order in orders for payment in order.payments)
             return Verdict.MONEY_RETURNED if was_paid else Verdict.NOTHING_PAID

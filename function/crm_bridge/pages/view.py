@@ -104,6 +104,7 @@ class _StoryView:
                 "requests": dict(sorted(story.requests.items())),
                 "quota": dict(story.quota),
                 "failure": story.failure,
+                "warnings": list(story.warnings),
             },
             "refreshed_at": self._at(story.refreshed_at),
             "told_at": self._at(story.told_at),

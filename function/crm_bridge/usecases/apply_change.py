@@ -87,6 +87,15 @@ class ChangeMaker:
         self._turns = asyncio.Semaphore(at_once)  # so that a run that must stop has few changes under way
         self._guard = guard
         self._tag = sale_tag_id
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Begin no more changes; those under way may finish."""
+        self._stopped = True
+
+    def must_stop(self) -> bool:
+        """Nothing new should be begun."""
+        return self._stopped or self._guard.must_stop()
 
     async def carry_out(self, phone: Phone, decision: Decision) -> Outcome:
         """Make the change that was decided; its intent has been written.
@@ -96,7 +105,7 @@ class ChangeMaker:
         """
         async with self._turns:
             bearer = decision.bearer
-            if bearer is None or self._guard.must_stop():
+            if bearer is None or self.must_stop():
                 return Outcome(fate=Fate.DEFERRED)
             return await self._make(phone, decision, bearer)
 
@@ -104,7 +113,7 @@ class ChangeMaker:
         unset_done = False
         try:
             async with self._telephony.points(int(decision.unset) + int(phone.amount_kopecks > 0)):
-                if self._guard.must_stop():  # the wait for points may have been long
+                if self.must_stop():  # the wait for points may have been long
                     return Outcome(fate=Fate.DEFERRED)
                 await self._guard.check()
                 if decision.unset:

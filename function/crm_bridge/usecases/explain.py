@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide
-from crm_bridge.domain.sale import Communication, CommunicationType, Phone, SaleEvent, Sighting, Sightings, Site
+from crm_bridge.domain.sale import CommunicationType, Phone, SaleEvent, Sighting, Sightings, Site
 from crm_bridge.domain.state import SaleTag, Watermark
 from crm_bridge.domain.story import Candidate, Note, Reason, Story, judge, verdict_of
 from crm_bridge.errors import RemoteError, RemoteRejected
 from crm_bridge.ports import SyncServices, Telephony
 from crm_bridge.usecases.apply_change import VISIBLE_WITHIN
+from crm_bridge.usecases.read_communications import EDGE
 from crm_bridge.usecases.stopping import Stopping
 
 POINTS = 3
@@ -84,7 +85,8 @@ async def explain(phone: str, services: SyncServices) -> Story:
         read_since=look.read_since,
         window_since=window_since,
         refreshed_at=watermark.refreshed_at if watermark else None,
-        failure=failure,
+        failure=failure or look.refusal,
+        warnings=look.warnings,
         requests=Counter(telephony.requests),
         quota=telephony.quota,
         busy_run=busy,
@@ -98,6 +100,8 @@ class _Look:
     Attributes:
         sightings: The phone's communications, oldest first.
         all_read: Everything that a run would see of the phone has been seen.
+        warnings: Sources that a run would not get either.
+        refusal: CoMagic's reason not to show the communication of a change that was cut.
         read_since: How far back CoMagic has been asked.
     """
 
@@ -113,6 +117,8 @@ class _Look:
     sites: dict[int, Site] = field(default_factory=dict)
     decision: Decision | None = None
     all_read: bool = True
+    refusal: str | None = None
+    warnings: list[str] = field(default_factory=list)
     read_since: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,8 +136,9 @@ class _Look:
                 break
             self._take(await self._of_phone(kind, since, until))
             self.read_since = min(self.read_since, since)
+        self.warnings = list(self.telephony.warnings)  # of the sources that a run reads; those below are a bonus
         if self.record is not None:
-            self.decision = decide(self.record, await self._as_a_run_sees_it(self.record), now=self.now)
+            self.decision = await self._decide_like_a_run(self.record)
         with suppress(RemoteError):  # what follows only explains, and is worth less than what is known by now
             if self.decision is None or self.decision.result is Result.NOT_FOUND:
                 await self._look_elsewhere()
@@ -158,7 +165,8 @@ class _Look:
         self.sightings = sorted(seen.values(), key=lambda each: (each.communication.started_at, each.communication.id))
         self.all_read = self.all_read and (read.complete or not decides)
 
-    async def _as_a_run_sees_it(self, record: Phone) -> list[Communication]:
+    async def _decide_like_a_run(self, record: Phone) -> Decision:
+        """Decide on what a run would see; like a run, look for what our notes expect and the reports do not show."""
         seen = [
             sighting.communication
             for sighting in self.sightings
@@ -166,26 +174,34 @@ class _Look:
             and sighting.communication.type in self.sources
             and sighting.communication.started_at >= self.window_since
         ]
-        intent = record.intent
-        if intent is None or any(communication.key == intent.key for communication in seen):
-            return seen
-        # A run looks for the communication of a change that was cut, wherever it is by now.
+        change = record.intent or record.sale
+        if change is None or any(communication.key == change.key for communication in seen):
+            return decide(record, seen, now=self.now)
+        is_read = change.started_at > self.window_since + EDGE and change.type in self.sources
+        if record.intent is None and not (is_read and change.amount_kopecks > 0):
+            return decide(record, seen, now=self.now)
         if self.points == 0:
             self.all_read = False
-            return seen
+            return decide(record, seen, now=self.now)
         self.points -= 1
-        found = await self.telephony.look([(intent.key, intent.started_at)], sale_tag_id=self.sale_tag_id)
-        return [*seen, *found.values()]
+        try:
+            found = await self.telephony.look([(change.key, change.started_at)], sale_tag_id=self.sale_tag_id)
+        except RemoteRejected as exc:
+            if record.intent is None:
+                return decide(record, seen, now=self.now)
+            self.refusal = str(exc)
+            return Decision(result=Result.FAILED)
+        if not found and record.sale is not None and record.sale.key == change.key:
+            forgotten = decide(replace(record, sale=None), seen, now=self.now)
+            return replace(forgotten, drifted=True)
+        return decide(record, [*seen, *found.values()], now=self.now)
 
     async def _look_elsewhere(self) -> None:
         """Look whether the client has been in touch in a way that no run reads."""
         for kind in CommunicationType:
             if kind in self.sources or self.points == 0:
                 continue
-            try:
-                self._take(await self._of_phone(kind, self.window_since, self.now), decides=False)
-            except RemoteRejected:
-                continue  # its component is not enabled: nobody is in touch that way
+            self._take(await self._of_phone(kind, self.window_since, self.now), decides=False)
 
 
 def _notes(

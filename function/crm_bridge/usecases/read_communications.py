@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale
@@ -17,6 +17,8 @@ from crm_bridge.usecases.stopping import Guard, Stopping
 
 _SETTLE_PAUSE = 5
 
+EDGE = timedelta(minutes=1)  # of the window, where a communication may be in or out of the reports
+
 
 @dataclass
 class Reading:
@@ -26,6 +28,7 @@ class Reading:
         seen: The communications of our phones, by phone.
         found: How many they are.
         refused: Phones whose change under way CoMagic refuses to show, with the code of its refusal.
+        vanished: Phones whose sale stood on a communication that CoMagic no longer has.
         has_read: CoMagic has answered with a page at least.
         sale_tag_id: The account's.
     """
@@ -38,6 +41,7 @@ class Reading:
     seen: dict[str, list[Communication]] = field(default_factory=dict)
     found: int = 0
     refused: dict[str, str] = field(default_factory=dict)
+    vanished: set[str] = field(default_factory=set)
     has_read: bool = False
     sale_tag_id: int = 0
 
@@ -57,7 +61,7 @@ class Reading:
                 if communication.phone in phones:
                     self.seen.setdefault(communication.phone, []).append(communication)
                     self.found += 1
-        await self._settle(phones)
+        await self._settle(phones, since=now - settings.comagic_lookback + EDGE)
 
     def _go_on(self) -> None:
         if self.stopping.must_stop():
@@ -74,10 +78,11 @@ class Reading:
             await self.services.store.write([Changes(state=[SaleTag(tag_id=tag_id)])], run_id=self.guard.run_id)
         return tag_id
 
-    async def _settle(self, phones: Mapping[str, Phone]) -> None:
+    async def _settle(self, phones: Mapping[str, Phone], *, since: datetime) -> None:
         """Wait until the reports show our own latest changes, or until they can be called lost.
 
         CoMagic may show a change some seconds late. Deciding on a report that is behind would repeat the change.
+        A sale of ours on a communication that began after `since` and is in no report is looked for as well.
         """
         looked = False
         while True:
@@ -88,7 +93,9 @@ class Reading:
                 if change is None or phone.phone in self.refused:
                     continue
                 shown = next((each for each in self.seen.get(phone.phone, ()) if each.key == change.key), None)
-                out_of_sight = phone.intent is not None and shown is None and not looked
+                is_read = change.started_at > since and change.type in self.services.settings.comagic_sources
+                expected = is_read and change.amount_kopecks > 0
+                out_of_sight = (phone.intent is not None or expected) and shown is None and not looked
                 if out_of_sight or (_is_young(change, now) and shown is not None and not _shows(shown, change)):
                     waits[change.key] = (phone.phone, change.started_at)
             if not waits:
@@ -99,10 +106,13 @@ class Reading:
             found = await self._look({key: started_at for key, (_, started_at) in waits.items()})
             for key, (phone_number, _) in waits.items():
                 if isinstance(there := found.get(key), str):
-                    self.refused[phone_number] = there
+                    if phones[phone_number].intent is not None:
+                        self.refused[phone_number] = there
                     continue
                 others = [each for each in self.seen.get(phone_number, ()) if each.key != key]
                 self.seen[phone_number] = [*others, there] if there else others
+                if there is None and (sale := phones[phone_number].sale) is not None and sale.key == key:
+                    self.vanished.add(phone_number)
 
     async def _look(
         self, communications: Mapping[CommunicationKey, datetime]

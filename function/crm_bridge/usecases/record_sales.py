@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 _LOT = 40
 """Changes whose intents are written in one go: a few seconds of CoMagic's time, one commit of ours."""
 
+_LOTS = 2
+"""Lots under way at once: the second goes on where the first runs dry."""
+
 _UNKNOWN_IN_A_ROW = 10
 """So many unknown outcomes one after another mean that CoMagic is down, not that some calls had bad luck."""
 
@@ -83,6 +86,14 @@ async def record_sales(
     journal.rows.sort(key=lambda row: row.phone)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lot:
+    """Changes under way, and what becomes of them, in the same order."""
+
+    changes: list[tuple[Phone, Decision]]
+    results: asyncio.Future[list[Outcome | BaseException]]
+
+
 @dataclass
 class _Recording:
     """One run's work on CoMagic."""
@@ -95,6 +106,7 @@ class _Recording:
     guard: Guard | None
     reading: Reading
     queue: deque[tuple[Phone, Decision]] = field(default_factory=deque)
+    unknown_in_a_row: int = 0
 
     async def decide_all(self, phones: Mapping[str, Phone]) -> None:
         """Decide about every phone; what needs no call is settled here, the rest is queued."""
@@ -106,8 +118,12 @@ class _Recording:
                 outcome = Outcome(fate=Fate.REFUSED, error=code)
                 self._add_row(phone, Decision(result=Result.FAILED), Result.FAILED, outcome)
                 continue
-            decision = decide(phone, self.reading.seen.get(phone.phone, ()), now=now)
-            remembered.extend(self._take(phone, decision))
+            vanished = phone.phone in self.reading.vanished
+            known = replace(phone, sale=None) if vanished else phone
+            if vanished and self.guard is not None:
+                remembered.append(_of_phone(known))
+            decision = decide(known, self.reading.seen.get(phone.phone, ()), now=now)
+            remembered.extend(self._take(known, replace(decision, drifted=True) if vanished else decision))
         self.journal.day_remaining = self.telephony.quota.get("day_remaining")
         self.queue = deque(sorted(self.queue, key=_oldest_payment_first))
         if remembered:
@@ -127,34 +143,55 @@ class _Recording:
             yield _of_phone(settled)
 
     async def carry_out_all(self) -> None:
-        """Carry out the queued changes, oldest payments first, in lots whose intents land in one go."""
+        """Carry out the queued changes, oldest payments first, in lots whose intents land in one go.
+
+        While one lot's calls are under way the next lot's intents are written, so that CoMagic never waits for us.
+        """
         if not self.queue or self.guard is None:
             return
         at_once = self.services.settings.comagic_concurrency
         maker = ChangeMaker(self.telephony, self.guard, sale_tag_id=self.reading.sale_tag_id, at_once=at_once)
         outcomes: list[Changes] = []
-        unknown_in_a_row, stop = 0, False
+        under_way: deque[_Lot] = deque()
         changes = len(self.queue)
-        while self.queue and not stop and not self.guard.must_stop():
-            await self.teller.tell(Phase.APPLYING, changes - len(self.queue), changes)
-            lot = [self.queue.popleft() for _ in range(min(_LOT, len(self.queue)))]
-            begun = [(self._begin(phone, decision), decision) for phone, decision in lot]
-            await self._write([*outcomes, *(_of_phone(phone) for phone, _ in begun)])
-            results = await asyncio.gather(
-                *(self._carried_out(maker, phone, decision) for phone, decision in begun), return_exceptions=True
-            )
-            outcomes = []
-            for (phone, decision), outcome in zip(lot, results, strict=True):
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                outcomes.extend(self._end(phone, decision, outcome))
-                unknown_in_a_row = unknown_in_a_row + 1 if outcome.fate is Fate.UNKNOWN else 0
-                no_more = outcome.stops_the_run or outcome.fate is Fate.DEFERRED
-                stop = stop or no_more or unknown_in_a_row >= _UNKNOWN_IN_A_ROW
+        try:
+            while True:
+                while self.queue and len(under_way) < _LOTS and not maker.must_stop():
+                    await self.teller.tell(Phase.APPLYING, changes - len(self.queue), changes)
+                    taken = [self.queue.popleft() for _ in range(min(_LOT, len(self.queue)))]
+                    begun = [self._begin(phone, decision) for phone, decision in taken]
+                    await self._write([*outcomes, *(_of_phone(phone) for phone in begun)])
+                    outcomes = []
+                    under_way.append(self._under_way(maker, taken, begun))
+                if not under_way:
+                    break
+                outcomes = self._outcomes(maker, under_way[0], await under_way[0].results)
+                under_way.popleft()
+        finally:
+            maker.stop()
+            await asyncio.gather(*(lot.results for lot in under_way), return_exceptions=True)
         if outcomes:
             await self._write(outcomes)
         for phone, decision in self.queue:
             self._add_row(phone, decision, Result.DEFERRED)
+
+    def _under_way(self, maker: ChangeMaker, taken: list[tuple[Phone, Decision]], begun: list[Phone]) -> _Lot:
+        """Set the changes of a lot going; its intents have been written."""
+        calls = (self._carried_out(maker, phone, decision) for phone, (_, decision) in zip(begun, taken, strict=True))
+        return _Lot(changes=taken, results=asyncio.gather(*calls, return_exceptions=True))
+
+    def _outcomes(self, maker: ChangeMaker, lot: _Lot, results: list[Outcome | BaseException]) -> list[Changes]:
+        """Take note of what became of a lot, and stop the run's changes when it is in vain to go on."""
+        outcomes: list[Changes] = []
+        for (phone, decision), outcome in zip(lot.changes, results, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            outcomes.extend(self._end(phone, decision, outcome))
+            self.unknown_in_a_row = self.unknown_in_a_row + 1 if outcome.fate is Fate.UNKNOWN else 0
+            no_more = outcome.stops_the_run or outcome.fate is Fate.DEFERRED
+            if no_more or self.unknown_in_a_row >= _UNKNOWN_IN_A_ROW:
+                maker.stop()
+        return outcomes
 
     async def _carried_out(self, maker: ChangeMaker, phone: Phone, decision: Decision) -> Outcome:
         """Carry one change out; what still hangs when the process is being ended stays an open intent."""

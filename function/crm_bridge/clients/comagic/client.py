@@ -136,9 +136,7 @@ class ComagicClient:
                     async for page in pages:
                         yield page
             except RemoteRejected as exc:
-                if kind is CommunicationType.CALL or exc.code not in _NOT_ENABLED:
-                    raise
-                self.warnings.append(f"{wire.REPORTS[kind].method} was not read: {exc}")
+                self._warn(kind, exc)
 
     async def look(
         self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
@@ -167,7 +165,11 @@ class ComagicClient:
         """Read the communications of one phone and one kind, lost ones too, in a single request."""
         reading = rows.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
         params = wire.phone_report(kind, since, until, zone=self._zone, phone=phone)
-        page = rows.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
+        try:
+            page = rows.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
+        except RemoteRejected as exc:
+            self._warn(kind, exc)
+            return Sightings(found=())
         found = {
             row.communication.key: Sighting(communication=row.communication, lost=row.lost, site_id=row.site_id)
             for row in page.rows
@@ -213,6 +215,12 @@ class ComagicClient:
     async def unset_sale(self, key: CommunicationKey, *, sale_tag_id: int) -> None:
         """Take the sale off a communication (`unset.tag_communications`); raises like `set_sale`."""
         await self._write(wire.UNSET_TAG, wire.unset_tag(key, sale_tag_id))
+
+    def _warn(self, kind: CommunicationType, exc: RemoteRejected) -> None:
+        """Go on without a source whose component is not enabled; calls need none, so of them nothing is forgiven."""
+        if kind is CommunicationType.CALL or exc.code not in _NOT_ENABLED:
+            raise exc
+        self.warnings.append(f"{wire.REPORTS[kind].method} was not read: {exc}")
 
     async def _page(
         self,

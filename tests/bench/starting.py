@@ -1,0 +1,157 @@
+"""Cold starts: from the start of a process to its first answer, beside a function that has the same dependencies only.
+
+The bare function imports every package that ours has imported by its first answer, and answers with a constant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+
+from bench.figures import Figure
+from running import MAIN, environment, free_port
+
+_BARE = """
+import functions_framework.aio
+
+@functions_framework.aio.http
+async def bare(request):
+    global done
+    {imports}
+    return {{"result": "OK"}}
+"""
+
+_LOADED = """
+import asyncio, importlib.util, json, sys, time
+spec = importlib.util.spec_from_file_location("main", {main!r})
+module = importlib.util.module_from_spec(spec)
+sys.modules["main"] = module
+sys.path.append({folder!r})
+spec.loader.exec_module(module)
+from starlette.requests import Request
+scope = {{"type": "http", "method": "GET", "path": {path!r}, "query_string": b"", "headers": []}}
+asyncio.run(module.{target}(Request(scope)))
+print(json.dumps([name for name in sys.modules if name not in BEFORE]))
+"""
+
+_IMPORTED = """
+import time
+import functions_framework.aio
+{before}
+begun = time.process_time()
+{after}
+print(time.process_time() - begun)
+"""
+
+PATHS = {"sync": "/check_health", "exchange": "/api/nobody"}
+
+
+def measure(*, rounds: int) -> list[Figure]:
+    figures = []
+    for target in PATHS:
+        with TemporaryDirectory() as folder:
+            figures += _measured(target, Path(folder), rounds)
+    return figures
+
+
+def _measured(target: str, folder: Path, rounds: int) -> list[Figure]:
+    settings = {"STORE_URL": f"sqlite:///{folder}/bridge.db", "COMAGIC_TOKEN": "token"}
+    path = PATHS[target]
+    ours, theirs = _modules(target, path, settings)
+    bare = folder / "bare.py"
+    bare.write_text(_BARE.format(imports="\n    ".join(f"import {name}" for name in theirs) or "pass"))
+    starts = {
+        name: [_first_answer(source, function, path, settings) for _ in range(rounds)]
+        for name, source, function in (("ours", MAIN, target), ("bare", bare, "bare"))
+    }
+    taken, least = (statistics.median(starts[name]) for name in ("ours", "bare"))
+    imports = _median(rounds, lambda: _import_seconds("", theirs))
+    own = _median(rounds, lambda: _import_seconds("\n".join(f"import {name}" for name in theirs), ours))
+    whole = _median(rounds, lambda: _import_seconds("", [*theirs, *ours], all_of_it=True))
+    return [
+        Figure(
+            concern="start",
+            name=f"{target}, first answer over that of a bare function",
+            value=taken / least,
+            limit=1.2,
+            how=f"{taken:.2f} / {least:.2f} s",
+            raw={"seconds": taken, "bare": least},
+        ),
+        Figure(
+            concern="start",
+            name=f"{target}, our own imports over the dependencies'",
+            value=own / (whole - own),
+            limit=0.15,
+            how=f"{own * 1000:.0f} ms over {(whole - own) * 1000:.0f} ms; beyond the framework {imports * 1000:.0f} ms",
+            raw={"ours": ours, "dependencies": theirs},
+        ),
+    ]
+
+
+def _median(rounds: int, take: Callable[[], float]) -> float:
+    return statistics.median(take() for _ in range(rounds))
+
+
+def _modules(target: str, path: str, settings: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Return the modules that a first answer loads beyond the framework: ours, and all others."""
+    code = "import sys\nimport functions_framework.aio\nBEFORE = set(sys.modules)\n"
+    code += _LOADED.format(main=str(MAIN), folder=str(MAIN.parent), target=target, path=path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(settings), capture_output=True, check=True, timeout=60
+    )
+    names = [name for name in json.loads(done.stdout.splitlines()[-1]) if name != "main" and "__mp_main__" not in name]
+    ours = [name for name in names if name.split(".")[0] == "crm_bridge"]
+    return ours, [name for name in names if name not in ours and _is_importable(name)]
+
+
+def _is_importable(name: str) -> bool:
+    """Leave out what only some other module puts among the modules."""
+    module = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, check=False)
+    return module.returncode == 0
+
+
+def _import_seconds(before: str, names: list[str], *, all_of_it: bool = False) -> float:
+    after = "\n".join(f"import {name}" for name in names)
+    code = _IMPORTED.format(before=before, after=after)
+    if all_of_it:
+        code = code.replace("import functions_framework.aio\n", "", 1).replace(
+            "begun = time.process_time()\n", "begun = time.process_time()\nimport functions_framework.aio\n"
+        )
+    env = {**os.environ, "PYTHONPATH": str(MAIN.parent)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True, timeout=60)
+    return float(done.stdout)
+
+
+def _first_answer(source: Path, target: str, path: str, settings: dict[str, str]) -> float:
+    """Start a function and ask it until it answers."""
+    port = free_port()
+    command = [sys.executable, "-m", "functions_framework", "--source", str(source), "--target", target]
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        env=environment({**settings, "WORKERS": "1"}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with httpx.Client(timeout=30) as http:
+            while process.poll() is None:
+                try:
+                    http.get(f"http://127.0.0.1:{port}{path}")
+                except httpx.ConnectError:
+                    time.sleep(0.005)
+                else:
+                    return time.perf_counter() - begun
+        raise RuntimeError(f"{target} does not start")
+    finally:
+        process.terminate()
+        process.wait(30)
