@@ -23,4 +23,4 @@ async def exchange(request: Request) -> Response:
     from crm_bridge.handlers.exchange import handle  # noqa: PLC0415
     from crm_bridge.wiring import exchange_services  # noqa: PLC0415
 
-    return await handle(request, exchange_services())
+    return await handle(request, exchange_services)

@@ -1,6 +1,6 @@
-"""`make demo`: the main job twice, on simulated systems; the second run has nothing to do.
+"""`make demo`: the main job twice, on simulated systems; the second run has nothing to do. Then a card goes round.
 
-Prints the first answer, then the counters of the second. Exits with 1 when anything is not as promised.
+Prints the first answer, then the counters of the second, then the card. Exits with 1 when anything is not as promised.
 """
 
 from __future__ import annotations
@@ -50,7 +50,15 @@ def main() -> int:
         journal = second.get("journal", {})
         print("\nThe same call again:")
         print(json.dumps({name: journal.get(name) for name in COUNTERS}, ensure_ascii=False, indent=2))
+        card = {"name": "Анна Петрова", "phone": "9156685347", "arpu": "4570", "soc_tariff": "TESTSOC"}
+        with running_function("exchange", {"STORE_URL": f"sqlite:///{folder}/cards.db"}, output=output) as function:
+            posted = httpx.post(f"{function.url}/api/test_id/", json=card, timeout=30).json()
+            got = httpx.get(f"{function.url}/api/test_id/", timeout=30).json()
+        print(f"\nA caller's card, posted: {json.dumps(posted)}, and what the operator's panel gets:")
+        print(json.dumps(got, ensure_ascii=False, indent=2))
         problems = _problems(first.get("journal", {}), journal)
+        if any(got.get(name) != value for name, value in card.items()):
+            problems.append(f"the card has come back as {got}")
         if problems:
             output.seek(0)
             sys.stderr.write(output.read().decode(errors="replace"))

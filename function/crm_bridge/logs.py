@@ -68,4 +68,5 @@ def set_up(level: str) -> None:
                 logger.disabled = False
         for name in _NOISY:  # httpx logs whole URLs at INFO, with Agbis's session in them
             logging.getLogger(name).setLevel(logging.WARNING)
-    root.setLevel(level)
+    if logging.getLevelName(root.level) != level:  # to set it empties every logger's cache
+        root.setLevel(level)

@@ -10,25 +10,26 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from crm_bridge.domain.aggregate import Client, Order
-from crm_bridge.domain.card import Card
-from crm_bridge.domain.run import Lease, Run
-from crm_bridge.domain.sale import (
-    Communication,
-    CommunicationKey,
-    CommunicationType,
-    Phone,
-    Sale,
-    SaleEvent,
-    Sightings,
-    Site,
-)
-from crm_bridge.domain.state import State
-from crm_bridge.settings import Settings
+if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for those of `sync`
+    from crm_bridge.domain.aggregate import Client, Order
+    from crm_bridge.domain.card import Card
+    from crm_bridge.domain.run import Lease, Run
+    from crm_bridge.domain.sale import (
+        Communication,
+        CommunicationKey,
+        CommunicationType,
+        Phone,
+        Sale,
+        SaleEvent,
+        Sightings,
+        Site,
+    )
+    from crm_bridge.domain.state import State
+    from crm_bridge.settings import Settings
 
-S = TypeVar("S", bound=State)
+S = TypeVar("S", bound="State")
 
 
 class Clock(Protocol):

@@ -7,6 +7,7 @@ there belongs to the wrong process.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -53,6 +54,7 @@ def sync_services(required: Collection[str]) -> SyncServices:
     return _sync_services(settings)
 
 
+@lru_cache(maxsize=1)  # a card takes a quarter of a millisecond; to read the environment takes as long again
 def exchange_services() -> ExchangeServices:
     """Return what `exchange` works with.
 
@@ -62,7 +64,14 @@ def exchange_services() -> ExchangeServices:
     logs.set_up("INFO")
     settings = Settings.from_env(os.environ)
     logs.set_up(settings.log_level)
-    return _exchange_services(settings)
+    logs.keep_secret(settings.exchange_api_key)
+    services = ExchangeServices(settings=settings, clock=clock, cards=_card_store(settings))
+    # What has been imported by now stays. The collector would look through all of it for garbage again and again, at
+    # the cost of a tenth of every request.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    return services
 
 
 @lru_cache(maxsize=1)
@@ -110,12 +119,6 @@ def joined(settings: Settings, *, clock: Clock, http: httpx.AsyncClient, store: 
             deadline=time.deadline,
         ),
     )
-
-
-@lru_cache(maxsize=1)
-def _exchange_services(settings: Settings) -> ExchangeServices:
-    logs.keep_secret(settings.exchange_api_key)
-    return ExchangeServices(settings=settings, clock=clock, cards=_card_store(settings))
 
 
 def _http() -> httpx.AsyncClient:

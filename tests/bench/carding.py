@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench import exchange
 from bench.figures import Figure
+from running import Function, running_function
 
 
 def measure(*, clients: list[int], rounds: int, seconds: float, waits: int) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         constant = Path(folder, "constant.py")
         constant.write_text(exchange.CONSTANT, encoding="utf-8")
-        env = {"STORE_URL": f"sqlite:///{folder}/cards.db", "LOG_LEVEL": "INFO", "EXCHANGE_API_KEY": ""}
-        ours = stack.enter_context(exchange.served(exchange.MAIN, "exchange", env))
-        theirs = stack.enter_context(exchange.served(constant, "constant", {}))
-        return asyncio.run(_compared(ours, theirs, clients, rounds, seconds, waits))
+        settings = {"STORE_URL": f"sqlite:///{folder}/cards.db", "WORKERS": "1"}
+        ours = stack.enter_context(running_function("exchange", settings))
+        theirs = stack.enter_context(running_function("constant", {"WORKERS": "1"}, source=constant))
+        return asyncio.run(_compared(_port(ours), _port(theirs), clients, rounds, seconds, waits))
 
 
 async def _compared(
@@ -30,15 +31,13 @@ async def _compared(
     figures = []
     for verb in exchange.REQUESTS:
         for count in clients:
-            ratio, mine, its = await exchange.compare(
-                ours, theirs, verb=verb, clients=count, rounds=rounds, seconds=seconds
-            )
+            mine, its = await exchange.compare(ours, theirs, verb=verb, clients=count, rounds=rounds, seconds=seconds)
             told = mine.as_json()
             figures.append(
                 Figure(
                     concern="exchange",
                     name=f"{verb}, {count} clients: throughput over a constant's",
-                    value=ratio,
+                    value=mine.rate / its.rate,
                     limit=exchange.TARGET_RATIO,
                     at_least=True,
                     how=f"{mine.rate:,.0f} / {its.rate:,.0f} a second; "
@@ -54,7 +53,11 @@ async def _compared(
             value=max(waited),
             unit="ms",
             limit=exchange.TARGET_WAIT_MS,
-            raw=json.loads(json.dumps({"waited": [round(each, 1) for each in waited]})),
+            raw={"waited": [round(each, 1) for each in waited]},
         )
     )
     return figures
+
+
+def _port(function: Function) -> int:
+    return urlsplit(function.url).port or 80

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 
@@ -64,10 +65,7 @@ def ratio(concern: str, name: str, made: float, least: float, *, limit: float | 
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     """Return the greatest exponent of growth between neighbouring sizes: 1 is linear."""
     pairs = list(zip(sizes, values, strict=True))
-    return max(
-        math.log(after / before) / math.log(big / small)
-        for (small, before), (big, after) in zip(pairs, pairs[1:], strict=False)
-    )
+    return max(math.log(after / before) / math.log(big / small) for (small, before), (big, after) in pairwise(pairs))
 
 
 def table(figures: Iterable[Figure]) -> str:

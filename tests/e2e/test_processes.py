@@ -90,6 +90,17 @@ def test_exchange_starts_with_no_setting_at_all(tmp_path: Path) -> None:
     assert {name: got[name] for name in card} == card
 
 
+def test_exchange_with_wrong_settings_tells_its_log_and_nobody_else(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    wrong = {"STORE_URL": f"sqlite:///{tmp_path}/b.db", "EXCHANGE_TTL_SECONDS": "an hour"}
+    with log.open("wb") as output, running_function("exchange", wrong, output=output) as function:
+        answer = httpx.get(f"{function.url}/api/test_id/", timeout=30)
+
+    assert (answer.status_code, answer.json()) == (500, {"Error": "Internal error"})
+    (failure,) = [line for line in lines(log) if line["severity"] == "ERROR"]
+    assert "EXCHANGE_TTL_SECONDS must be a whole number" in failure["exception"]
+
+
 def test_the_main_job_runs_on_the_firestore_emulator(
     world: World, settings: dict[str, str], emulator_host: str
 ) -> None:

@@ -61,7 +61,7 @@ def app(given: ExchangeServices) -> AsgiApp:
     """Serve the handler alone, so that nothing between server and handler hides a fault."""
 
     async def serve(scope: Message, receive: Any, send: Any) -> None:
-        response = await handle(Request(scope, receive), given)
+        response = await handle(Request(scope, receive), lambda: given)
         await response(scope, receive, send)
 
     return serve

@@ -395,3 +395,16 @@ async def test_a_change_that_was_cut_and_cannot_be_looked_at_any_more_fails_alon
     assert results(journal) == {ANNA: "failed", BORIS: "applied"}
     assert rows(journal)[ANNA]["error"] == "date_interval_limit_reached"
     assert sums(bridge) == {call: [900]}
+
+
+async def test_a_clean_run_leaves_no_intent_open_however_many_changes_it_makes(bridge: Bridge) -> None:
+    for number in range(95):
+        phone = f"7926{number:07}"
+        bridge.world.comagic.add_call(phone, NOON - timedelta(days=2))
+        paid_order(bridge, phone, "10")
+
+    await bridge.run()
+
+    kept = [phone async for page in bridge.store.all_phones() for phone in page]
+    assert len(kept) == 95
+    assert all(phone.intent is None and phone.sale is not None for phone in kept)

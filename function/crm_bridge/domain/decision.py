@@ -99,15 +99,16 @@ class _Case:
 
     def __init__(self, phone: Phone, communications: Sequence[Communication]) -> None:
         self.phone = phone
-        self.seen = {communication.key: communication for communication in communications}
+        in_order = sorted(communications, key=lambda each: (each.started_at, each.id))
+        self.seen = {each.key: each for each in in_order}
+        self.sale_key = None if phone.sale is None else phone.sale.key
         self.intent = phone.intent if phone.intent is not None and phone.intent.key in self.seen else None
         memory = phone.sale
         self.memory = memory if memory is not None and memory.amount_kopecks > 0 else None
         if self.intent and self.memory and self.intent.key != self.memory.key and self._came_back():
             self.intent = None
-        in_order = sorted(communications, key=lambda each: (each.started_at, each.id))
         self.earliest = in_order[0] if in_order else None
-        self.with_sales = [each for each in in_order if self._stands(each.key)[0]]
+        self.with_sales = [key for key in self.seen if self._stands(key)[0]]
 
         self.drifted = False
         pin: Intent | RecordedSale | None = self.intent or self.memory
@@ -115,8 +116,9 @@ class _Case:
         if pin is not None and (self.intent or self._stands(pin.key)[0]):
             self.bearer = pin
         else:
-            self.bearer = next(iter(self.with_sales), None) or pin or self.earliest
-        self.bears, self.standing_kopecks = self._stands(self.bearer.key) if self.bearer else (False, None)
+            self.bearer = self.seen[self.with_sales[0]] if self.with_sales else pin or self.earliest
+        self.bearer_key = self.bearer.key if self.bearer else None
+        self.bears, self.standing_kopecks = self._stands(self.bearer_key) if self.bearer_key else (False, None)
         if self.intent is None and self.memory is not None and self.memory.ours:
             self.drifted = self._stands(self.memory.key) != (True, self.memory.amount_kopecks)
 
@@ -127,7 +129,7 @@ class _Case:
 
     def _stands(self, key: CommunicationKey) -> tuple[bool, int | None]:
         """Tell whether a sale stands on a communication, and its sum where one is shown."""
-        memory = self.phone.sale if self.phone.sale is not None and self.phone.sale.key == key else None
+        memory = self.phone.sale if key == self.sale_key else None
         shown = self.seen.get(key)
         if shown is None:  # out of the window: our memory is all there is
             return (memory is not None and memory.amount_kopecks > 0), (memory.amount_kopecks if memory else None)
@@ -146,7 +148,7 @@ class _Case:
             if began or self.standing_kopecks == self.intent.amount_kopecks:
                 return True
         memory = self.memory
-        return memory is not None and self.bearer is not None and memory.key == self.bearer.key and memory.ours
+        return memory is not None and self.sale_key == self.bearer_key and memory.ours
 
     def without_money(self, now: datetime) -> Decision:
         repaired = self.intent is not None
@@ -201,7 +203,7 @@ class _Case:
         """Remember the sale that stands with the right sum, so that it counts when it has left the window."""
         bearer, sale, amount = self.bearer, self.phone.sale, self.phone.amount_kopecks
         assert bearer is not None  # noqa: S101 - for the type checker; the caller has just compared its sum
-        if sale is not None and sale.key == bearer.key and sale.amount_kopecks == amount:
+        if sale is not None and self.sale_key == self.bearer_key and sale.amount_kopecks == amount:
             return sale
         by_intent = self.intent is not None and self.intent.amount_kopecks == amount
         return RecordedSale(
@@ -212,7 +214,7 @@ class _Case:
             sold_at=self.intent.sold_at if self.intent and by_intent else None,
             comment=self.intent.comment if self.intent and by_intent else "",
             sale_id=None,
-            ours=by_intent or (sale is not None and sale.key == bearer.key and sale.ours),
+            ours=by_intent or (sale is not None and self.sale_key == self.bearer_key and sale.ours),
             recorded_at=now,
         )
 
@@ -226,7 +228,7 @@ class _Case:
         return sale if self._stands(sale.key)[0] else None
 
     def _others(self) -> tuple[CommunicationKey, ...]:
-        return tuple(each.key for each in self.with_sales if self.bearer is None or each.key != self.bearer.key)
+        return tuple(key for key in self.with_sales if key != self.bearer_key)
 
 
 def taken_off(from_: Intent | Bearer, now: datetime) -> RecordedSale:

@@ -8,7 +8,7 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import NoReturn
 
@@ -33,14 +33,18 @@ _PATH = re.compile(rb"/api/([^/]+)/?")
 _SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
 
 
-async def handle(request: Request, services: ExchangeServices) -> Response:
-    """Answer one request.
+async def handle(request: Request, connect: Callable[[], ExchangeServices]) -> Response:
+    """Answer one request; a failure of ours, settings and database included, is told in the log alone.
 
     What is answered first tells nothing about cards: whether the path and the verb exist, then whether the key is
     right. Only then are the id, the parameters and the body looked at.
     """
     method = request.method
-    response = await _route(request, services)
+    try:
+        response = await _route(request, connect())
+    except Exception:
+        log.exception("request failed")
+        response = _json(500, {"Error": "Internal error"})
     if method == "HEAD":
         response = _without_body(response)
     # Not the id: people use the caller's number as one.

@@ -19,8 +19,6 @@ from crm_bridge.usecases.check_setup import check_setup, settings_are_wrong
 from crm_bridge.usecases.explain import explain
 from crm_bridge.words import Words
 
-PATHS = ("/explain", "/check_setup", "/runs", "/runs/<run_id>")
-
 _ENGLISH = Words("en")
 _RUNS = 50
 _MOST_RUNS = 500

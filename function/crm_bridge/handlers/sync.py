@@ -22,7 +22,6 @@ from crm_bridge.errors import (
     RemoteError,
     RemoteUnavailable,
 )
-from crm_bridge.handlers import looking
 from crm_bridge.handlers.forms import Failed, Form, accepted, failure_page, form_of, known_only
 from crm_bridge.handlers.journals import LOGS, cut, journal_answer
 from crm_bridge.ports import Connect, SyncServices
@@ -35,7 +34,7 @@ FLAGS = ("update_db", "dry_run")
 _ON = frozenset({"", "1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
 _KNOWN = (*FLAGS, "date_from", "date_till", "log", "format")
-_PATHS = ("/", "/check_health", *looking.PATHS)
+_PATHS = ("/", "/check_health", "/explain", "/check_setup", "/runs", "/runs/<run_id>")
 
 
 async def handle(request: Request, connect: Connect) -> Response:
@@ -66,6 +65,8 @@ async def _route(request: Request, connect: Connect) -> Response:
     if path == "/check_health":
         return await _check_health(connect(()))
     if path != "/":
+        from crm_bridge.handlers import looking  # noqa: PLC0415 - a run does without
+
         answer = await looking.look(path, request, connect)
         return answer or Failed(404, f"No such path. Known paths: {', '.join(_PATHS)}")
     return await _sync(request, connect)

@@ -165,7 +165,7 @@ class _Recording:
                     under_way.append(self._under_way(maker, taken, begun))
                 if not under_way:
                     break
-                outcomes = self._outcomes(maker, under_way[0], await under_way[0].results)
+                outcomes += self._outcomes(maker, under_way[0], await under_way[0].results)
                 under_way.popleft()
         finally:
             maker.stop()

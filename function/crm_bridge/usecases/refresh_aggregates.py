@@ -107,7 +107,8 @@ class _Refresh:
         known = await store.clients({*told, *(order.client_id for order in latest.values())})
         news = {key: client for key, client in told.items() if key not in known or known[key].phone != client.phone}
         unknown = {order.client_id for order in latest.values() if order.client_id not in told}
-        news |= await self._look_up(unknown, known)
+        looked_up = await self._look_up(unknown, known)
+        news |= looked_up
         clients = {**known, **news}
         moved = [key for key, client in news.items() if key in known and known[key].phone != client.phone]
 
@@ -122,7 +123,9 @@ class _Refresh:
 
         changes = await self._regroup(before, different)
         # Clients come after the orders that their new phones move: cut in between, the move is found once more.
-        changes.extend(Changes(clients=[client]) for client in news.values())
+        # Those looked up for the first time have been saved already.
+        unsaved = [client for key, client in news.items() if key in known or key not in looked_up]
+        changes.extend(Changes(clients=[client]) for client in unsaved)
         return changes
 
     async def _look_up(self, wanted: Collection[str], known: Mapping[str, Client]) -> dict[str, Client]:

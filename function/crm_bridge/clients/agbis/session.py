@@ -22,6 +22,7 @@ from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 
 _USED_FOR = timedelta(minutes=8)  # of the ten it lives; whether use prolongs it is not known
+_REFRESHED_FOR = timedelta(hours=23, minutes=30)  # of a day-old refresh id nobody knows; a login surely is one request
 _BETWEEN_LOGINS = timedelta(seconds=wire.THROTTLED_SECONDS)
 _SKEW = timedelta(minutes=1)  # another machine's clock may be ahead of ours by as much
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -136,7 +137,7 @@ class AgbisSession:
         return replace(newer, login_at=min(login_at, self._clock.now()))  # a clock that ran ahead must not stop us
 
     async def _refreshed(self, known: CrmSession, requests: Counter[str], *, at_once: bool) -> CrmSession | None:
-        if not known.refresh_id:
+        if not known.refresh_id or self._clock.now() - known.renewed_at >= _REFRESHED_FOR:
             return None
         ask = self._gateway.ask_once if at_once else self._gateway.ask
         try:

@@ -189,7 +189,8 @@ def _row(row: _Row, kind: CommunicationType, reading: Reading) -> Row:
         phone = normalize_phone(raw, reading.region)
         if phone is not None or reading.every:
             kopecks = None if row.sale_cost is None else _kopecks(row.sale_cost)
-            tagged = any(tag is not None and tag.tag_id == reading.sale_tag_id for tag in row.tags or ())
+            tags = row.tags or ()  # most rows have none
+            tagged = bool(tags) and any(tag is not None and tag.tag_id == reading.sale_tag_id for tag in tags)
             communication = Communication(
                 type=kind,
                 id=row_id,
