@@ -31,7 +31,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome
 _MISSING = pytest.StashKey[str]()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # and not longer: while it is open, no other test of the process can have a loop
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """Give a browser: that of CHROMIUM, or one on the PATH.
 
@@ -70,7 +70,7 @@ class Site:
     failed: list[BaseException] = field(default_factory=list)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Serve a bridge that has made a run on the whole town, from a thread with a loop of its own."""
     port = free_port()

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from crm_bridge import wiring
 from crm_bridge.handlers.sync import handle
 from crm_bridge.stores import sales
+from crm_bridge.usecases import record_sales
 
 
 class Plan:
@@ -61,6 +62,7 @@ class AheadClock:
 
 
 PLAN = Plan()
+record_sales._LOT = 4  # several lots of a dozen changes, as a real day has of hundreds
 wiring.clock = AheadClock()
 _real_http = wiring._http
 

@@ -71,6 +71,7 @@ class Rig:
         assert journal["failed"] == journal["deferred"] == 0, journal
         self.moments = (self.folder / "moments.log").read_text(encoding="utf-8").splitlines()
         self.expected = self.state()
+        assert all(phone["intent"] is None for phone in self.expected["phones"].values()), "a clean run left an intent"
 
     def case(self, number: int) -> list[str]:
         """Kill the run at one moment, let the next run follow, and return what is wrong then."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off
+from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off, without_trace
 from crm_bridge.domain.sale import Communication, CommunicationType, Intent, Phone, RecordedSale
 
 NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
@@ -220,6 +220,15 @@ class TestASaleTakenOff:
         trace = taken_off(intent(1, 0, previous=500), NOON)
 
         assert decide(phone(0, sale=trace), [sold(1, 500)], now=NOON).result is Result.NOTHING_PAID
+
+
+    def test_is_forgotten_once_its_sum_is_not_visible_either(self) -> None:
+        mine = phone(500, sale=taken_off(intent(1, 0, previous=500), NOON))
+
+        assert without_trace(mine, [call(1)]).sale is None
+        assert without_trace(mine, [call(1, kopecks=500)]) == mine
+        assert without_trace(mine, [call(2)]) == mine
+        assert without_trace(phone(500, sale=recorded(1, 500)), [call(1)]).sale is not None
 
 
 class TestAChangeThatWasCut:

@@ -8,7 +8,7 @@ another date or comment is left as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -244,6 +244,18 @@ def taken_off(from_: Intent | Bearer, now: datetime) -> RecordedSale:
         ours=True,
         recorded_at=now,
     )
+
+
+def without_trace(phone: Phone, communications: Sequence[Communication]) -> Phone:
+    """Forget that we took a sale off once its sum is not visible either.
+
+    Kept, it would make the sum of a new sale there look left over, where an account does not show tags.
+    """
+    sale = phone.sale
+    if sale is None or sale.amount_kopecks > 0:
+        return phone
+    is_clean = any(each.key == sale.key and not each.bears_sale for each in communications)
+    return replace(phone, sale=None) if is_clean else phone
 
 
 def _bearer(communication: Communication | Intent | RecordedSale | None) -> Bearer | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off
+from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off, without_trace
 from crm_bridge.domain.journal import Journal, Row
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import (
@@ -122,7 +122,9 @@ class _Recording:
             known = replace(phone, sale=None) if vanished else phone
             if vanished and self.guard is not None:
                 remembered.append(_of_phone(known))
-            decision = decide(known, self.reading.seen.get(phone.phone, ()), now=now)
+            seen = self.reading.seen.get(phone.phone, ())
+            known = without_trace(known, seen)
+            decision = decide(known, seen, now=now)
             remembered.extend(self._take(known, replace(decision, drifted=True) if vanished else decision))
         self.journal.day_remaining = self.telephony.quota.get("day_remaining")
         self.queue = deque(sorted(self.queue, key=_oldest_payment_first))

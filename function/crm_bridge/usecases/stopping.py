@@ -19,7 +19,8 @@ from crm_bridge.ports import Clock, SalesStore
 
 T = TypeVar("T")
 
-_HEARTBEAT = LEASE_TTL / 3
+_HEARTBEAT = LEASE_TTL / 12
+"""Often, so that a killed run's lease ends nearly a minute after its last call: by then CoMagic's reports show it."""
 
 _going_on: set[Stopping] = set()
 
