@@ -221,7 +221,6 @@ class TestASaleTakenOff:
 
         assert decide(phone(0, sale=trace), [sold(1, 500)], now=NOON).result is Result.NOTHING_PAID
 
-
     def test_is_forgotten_once_its_sum_is_not_visible_either(self) -> None:
         mine = phone(500, sale=taken_off(intent(1, 0, previous=500), NOON))
 
