@@ -123,13 +123,24 @@ def _modules(target: str, path: str, settings: dict[str, str]) -> tuple[list[str
     )
     names = [name for name in json.loads(done.stdout.splitlines()[-1]) if name != "main" and "__mp_main__" not in name]
     ours = [name for name in names if name.split(".")[0] == "crm_bridge"]
-    return ours, [name for name in names if name not in ours and _is_importable(name)]
+    others = [name for name in names if name not in ours and name.replace(".", "_").isidentifier()]
+    return ours, _importable(others)
 
 
-def _is_importable(name: str) -> bool:
-    """Leave out what only some other module puts among the modules."""
-    module = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, check=False)
-    return module.returncode == 0
+def _importable(names: list[str]) -> list[str]:
+    """Leave out what some other module has put among the modules under a name of its own."""
+    code = f"""
+import importlib, json
+def there(name):
+    try:
+        return bool(importlib.import_module(name))
+    except ImportError:
+        return False
+print(json.dumps([name for name in {names!r} if there(name)]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
+    found: list[str] = json.loads(done.stdout)
+    return found
 
 
 def _import_seconds(before: str, names: list[str], *, all_of_it: bool = False) -> float:
