@@ -62,7 +62,7 @@ def _store(quick: bool) -> list[Figure]:
 def _exchange(quick: bool) -> list[Figure]:
     if quick:
         return carding.measure(clients=[1, 8], rounds=3, seconds=0.5, waits=3)
-    return carding.measure(clients=[1, 8, 64], rounds=5, seconds=2, waits=20)
+    return carding.measure(clients=[1, 8, 64], rounds=12, seconds=0.6, waits=20)
 
 
 CONCERNS: dict[str, Callable[[bool], list[Figure]]] = {
@@ -79,7 +79,7 @@ CONCERNS: dict[str, Callable[[bool], list[Figure]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small sizes: two minutes instead of fifteen")
+    parser.add_argument("--quick", action="store_true", help="small sizes: five minutes instead of half an hour")
     parser.add_argument("--only", nargs="+", choices=CONCERNS, default=list(CONCERNS), metavar="CONCERN")
     parser.add_argument("--json", type=Path, default=ROOT / "data" / "bench.json", help="where the figures are written")
     options = parser.parse_args()

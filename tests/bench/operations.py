@@ -9,7 +9,7 @@ from __future__ import annotations
 from bench.days import Day, Sizes
 from bench.figures import Figure, ratio
 
-# Roubles are not the point: list prices of a European region, dollars for 100 000 operations, 2026.
+# Dollars an operation: list prices of Firestore's cheaper regions.
 READ, WRITE, DELETE = 0.03e-5, 0.09e-5, 0.01e-5
 
 _OWN = 14

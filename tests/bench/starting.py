@@ -170,10 +170,11 @@ def _first_answer(source: Path, target: str, path: str, settings: dict[str, str]
         with httpx.Client(timeout=30) as http:
             while process.poll() is None:
                 try:
-                    http.get(f"http://127.0.0.1:{port}{path}")
+                    answer = http.get(f"http://127.0.0.1:{port}{path}")
                 except httpx.ConnectError:
                     time.sleep(0.005)
                 else:
+                    assert answer.status_code < 500, answer.text[:500]
                     return time.perf_counter() - begun
         raise RuntimeError(f"{target} does not start")
     finally:
