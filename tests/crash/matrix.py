@@ -1,7 +1,7 @@
 """The crash matrix: one day's run, killed at every remote call and every write to the database, before and after it.
 
-`make crash-matrix` tries every moment on SQLite and on the Firestore emulator, and prints how many were survived. The
-moments are not listed by hand: a run that nobody kills tells them.
+`make crash-matrix` tries every moment on SQLite and every third on the Firestore emulator, where each takes longer, and
+prints how many were survived. The moments are not listed by hand: a run that nobody kills tells them.
 """
 
 from __future__ import annotations
@@ -207,17 +207,17 @@ def survive(rig: Rig, numbers: Iterable[int]) -> tuple[int, list[str]]:
 def main() -> int:
     failed = False
     with tempfile.TemporaryDirectory() as folder, firestore_emulator() as host:
-        databases: dict[str, Database] = {
-            "SQLite": SqliteDatabase(Path(folder) / "bridge.db"),
-            "the Firestore emulator": FirestoreDatabase(host),
-        }
-        for name, database in databases.items():
+        databases: list[tuple[str, Database, int]] = [
+            ("SQLite", SqliteDatabase(Path(folder) / "bridge.db"), 1),
+            ("the Firestore emulator", FirestoreDatabase(host), 3),
+        ]
+        for name, database, every in databases:
             began = time.monotonic()
             with rig_on(database) as rig:
-                tried, wrong = survive(rig, range(len(rig.moments)))
+                tried, wrong = survive(rig, range(0, len(rig.moments), every))
             killed_wrongly = len({problem.partition(": ")[0] for problem in wrong})
             print(
-                f"{name}: {tried} moments tried, {tried - killed_wrongly} survived, "
+                f"{name}: {tried} of {len(rig.moments)} moments tried, {tried - killed_wrongly} survived, "
                 f"in {time.monotonic() - began:.0f} s",
                 flush=True,
             )

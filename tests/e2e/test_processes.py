@@ -20,7 +20,7 @@ from sandbox.faults import Fault
 from sandbox.world import World, populate
 
 SESSION_ID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-")
-FULL_PHONE = re.compile(r"(?<!\d)7\d{10}(?!\d)")
+FULL_PHONE = re.compile(r"(?<![0-9a-f])7\d{10}(?![0-9a-f])")  # and not a part of a run's id
 
 
 def lines(log: Path) -> list[dict[str, Any]]:
