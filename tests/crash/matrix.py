@@ -1,8 +1,8 @@
 """The crash matrix: one day's run, killed at every remote call and every write to the database, before and after it.
 
-`make crash-matrix` tries every moment on SQLite and every ninth on the Firestore emulator, where a transaction that was
-killed with its process holds its lock for a minute. It prints how many were survived. The moments are not listed by hand:
-a run that nobody kills tells them.
+`make crash-matrix` tries every moment on SQLite and every ninth on the Firestore emulator, where a transaction that
+was killed with its process holds its lock for a minute. It prints how many were survived. The moments are not listed
+by hand: a run that nobody kills tells them.
 """
 
 from __future__ import annotations
