@@ -54,7 +54,7 @@ class Answer:
 
     Attributes:
         message: One sentence.
-        journal: As `design` of the journal tells it, ready for JSON.
+        journal: As `Journal.as_json` makes it.
         figures: What a list of runs tells of this one.
     """
 
