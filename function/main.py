@@ -3,24 +3,39 @@
 Each imports what it needs in its first request, so that neither pays for the other's cold start.
 """
 
+from collections.abc import Awaitable, Callable
+from functools import cache, partial
+
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
+
+Handle = Callable[[Request], Awaitable[Response]]
 
 
 @functions_framework.aio.http
 async def sync(request: Request) -> Response:
     """Carry sales from the CRM into CoMagic."""
-    from crm_bridge.handlers.sync import handle  # noqa: PLC0415
-    from crm_bridge.wiring import sync_services  # noqa: PLC0415
-
-    return await handle(request, sync_services)
+    return await _sync()(request)
 
 
 @functions_framework.aio.http
 async def exchange(request: Request) -> Response:
     """Keep callers' cards for an hour."""
+    return await _exchange()(request)
+
+
+@cache
+def _sync() -> Handle:
+    from crm_bridge.handlers.sync import handle  # noqa: PLC0415
+    from crm_bridge.wiring import sync_services  # noqa: PLC0415
+
+    return partial(handle, connect=sync_services)
+
+
+@cache
+def _exchange() -> Handle:
     from crm_bridge.handlers.exchange import handle  # noqa: PLC0415
     from crm_bridge.wiring import exchange_services  # noqa: PLC0415
 
-    return await handle(request, exchange_services)
+    return partial(handle, connect=exchange_services)

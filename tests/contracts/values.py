@@ -92,12 +92,9 @@ def run(run_id: str, *, started_at: datetime = NOON, **fields: Any) -> Run:
     return Run(run_id=run_id, started_at=started_at, **plain | fields)
 
 
-def card(card_id: str, *, posted_at: datetime = NOON, **fields: Any) -> Card:
+def card(card_id: str, *, name: str = "Зоя 🙂", posted_at: datetime = NOON, **fields: Any) -> Card:
     plain: dict[str, Any] = {
-        "name": "Зоя 🙂",
-        "phone": "9261234567",
-        "arpu": "4570",
-        "soc_tariff": "tariff",
+        "body": {"id": card_id, "name": name, "arpu": "4570"},
         "expires_at": posted_at + timedelta(hours=1),
     }
     return Card(card_id=card_id, posted_at=posted_at, **plain | fields)

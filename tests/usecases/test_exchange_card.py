@@ -20,7 +20,8 @@ async def test_a_card_is_stamped_with_its_moment_and_its_end() -> None:
 
     card = await post_card("a1", FORM, bridge)
 
-    assert card == Card(card_id="a1", **JOHN, posted_at=NOON, expires_at=NOON + timedelta(seconds=90))
+    body = {"date": "2017-04-03 00:59:53.667318", "id": "a1"} | JOHN
+    assert card == Card(card_id="a1", body=body, posted_at=NOON, expires_at=NOON + timedelta(seconds=90))
     assert await get_card("a1", bridge, wait=NO_WAIT) == card
 
 

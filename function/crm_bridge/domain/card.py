@@ -27,19 +27,13 @@ class Card:
 
     Attributes:
         card_id: 1-20 of `A-Z a-z 0-9 _`, case-sensitive.
-        name: The caller's name, 1-50 characters of any script.
-        phone: 10 digits.
-        arpu: The caller's average spending a month, whole kopecks, as digits.
-        soc_tariff: Code of the caller's tariff, 1-10 characters.
+        body: What a panel gets; made once, by the POST, because a card may be asked for many times.
         posted_at: Aware.
         expires_at: Posted plus the time cards are kept, aware; gone from that instant on.
     """
 
     card_id: str
-    name: str
-    phone: str
-    arpu: str
-    soc_tariff: str
+    body: Mapping[str, str]
     posted_at: datetime
     expires_at: datetime
 
@@ -49,7 +43,14 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CardForm:
-    """What an IVR sends, checked; attributes as in `Card`. Not shown by `repr`: it is personal data."""
+    """What an IVR sends, checked. Not shown by `repr`: it is personal data.
+
+    Attributes:
+        name: The caller's name, 1-50 characters of any script.
+        phone: 10 digits.
+        arpu: The caller's average spending a month, whole kopecks, as digits.
+        soc_tariff: Code of the caller's tariff, 1-10 characters.
+    """
 
     name: str
     phone: str
@@ -72,6 +73,17 @@ class CardForm:
             arpu=_arpu(fields["arpu"]),
             soc_tariff=_text("soc_tariff", fields["soc_tariff"], longest=10),
         )
+
+    def body(self, card_id: str, *, posted_at: datetime) -> dict[str, str]:
+        """Lay a card out as the first exchange server did, in its order; the date is the local time of the POST."""
+        return {
+            "date": posted_at.replace(tzinfo=None).isoformat(" ", "microseconds"),
+            "id": card_id,
+            "arpu": self.arpu,
+            "name": self.name,
+            "soc_tariff": self.soc_tariff,
+            "phone": self.phone,
+        }
 
 
 def check_card_id(card_id: str) -> None:

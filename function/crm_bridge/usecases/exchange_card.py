@@ -11,14 +11,12 @@ from crm_bridge.ports import ExchangeServices
 async def post_card(card_id: str, form: CardForm, services: ExchangeServices) -> Card:
     """Save a card, replacing an older one of its id; its time starts now."""
     now = services.clock.now()
+    settings = services.settings
     card = Card(
         card_id=card_id,
-        name=form.name,
-        phone=form.phone,
-        arpu=form.arpu,
-        soc_tariff=form.soc_tariff,
+        body=form.body(card_id, posted_at=now.astimezone(settings.time_zone)),
         posted_at=now,
-        expires_at=now + services.settings.exchange_ttl,
+        expires_at=now + settings.exchange_ttl,
     )
     await services.cards.put(card)
     return card
