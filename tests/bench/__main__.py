@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import carding, cpu, deployed, operations, requests, starting, storing, wall
+from bench import cpu, deployed, exchange, operations, requests, starting, storing, wall
 from bench.days import Sizes, lived
 from bench.figures import Figure, exponent, table
 from running import ROOT
@@ -61,8 +61,8 @@ def _store(quick: bool) -> list[Figure]:
 
 def _exchange(quick: bool) -> list[Figure]:
     if quick:
-        return carding.measure(clients=[1, 8], rounds=3, seconds=0.5, waits=3)
-    return carding.measure(clients=[1, 8, 64], rounds=12, seconds=0.6, waits=20)
+        return exchange.measure(clients=[1, 8], rounds=3, seconds=0.5, waits=3)
+    return exchange.measure(clients=[1, 8, 64], rounds=12, seconds=0.6, waits=20)
 
 
 CONCERNS: dict[str, Callable[[bool], list[Figure]]] = {

@@ -1,45 +1,58 @@
-"""How fast the exchange is, beside a function that does nothing: `PYTHONPATH=tests python -m bench.exchange`.
+"""How fast the exchange is, beside functions that do nothing.
 
-Both are served by functions-framework with one worker each, at the same time, and are asked in turns by the same
-clients; of each the best turn counts, because whatever else the machine does can only take away. The clients speak raw
-HTTP/1.1 over connections kept alive and share the machine with the servers: the ratios are the result, the rates belong
-to this machine.
+There are two such functions, because functions-framework has two servers: one for plain functions, the usual kind
+(Flask), and a leaner one for asynchronous functions (Starlette), which ours is. All are served with one worker each, at
+the same time, and are asked in turns by the same clients. A ratio is taken within each turn, and the median of all
+turns counts, so that whatever else the machine does is in both. The clients speak raw HTTP/1.1 over connections kept
+alive and share the machine with the servers: the ratios are the result, the rates belong to this machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import os
-import platform
 import random
 import re
 import socket
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from running import MAIN, Function, running_function
+from bench.figures import Figure
+from running import MAIN, running_function
 
 CARD = {"name": "John Doe", "phone": "9156685347", "arpu": "4570", "soc_tariff": "TESTSOC"}
-CONSTANT = """
+_ANSWER = """{"date": "2017-04-03 00:59:53.667318", "id": "test_id", "arpu": "4570", "name": "John Doe",
+        "soc_tariff": "TESTSOC", "phone": "9156685347"}"""
+CONSTANTS = {
+    "plain": f"""
+import functions_framework
+
+CARD = {_ANSWER}
+
+
+@functions_framework.http
+def plain(request):
+    return {{"result": "OK"}} if request.method == "POST" else CARD
+""",
+    "asynchronous": f"""
 import functions_framework.aio
 
-CARD = {"date": "2017-04-03 00:59:53.667318", "id": "test_id", "arpu": "4570", "name": "John Doe",
-        "soc_tariff": "TESTSOC", "phone": "9156685347"}
+CARD = {_ANSWER}
 
 
 @functions_framework.aio.http
-async def constant(request):
-    return {"result": "OK"} if request.method == "POST" else CARD
-"""
+async def asynchronous(request):
+    return {{"result": "OK"}} if request.method == "POST" else CARD
+""",
+}
+"""What does nothing, one for each of the framework's servers."""
+
 IDS = 1000
 TARGET_RATIO = 0.8
 TARGET_GET_MS = 5.0
@@ -135,14 +148,18 @@ REQUESTS = {
 
 @dataclass
 class Measured:
-    """One function asked in one way, over all rounds."""
+    """One function asked in one way, over all turns."""
 
     rates: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
-        return max(self.rates)
+        return statistics.median(self.rates)
+
+    def over(self, other: Measured) -> float:
+        """Return our rate over that of another, each taken in the same turn."""
+        return statistics.median(ours / theirs for ours, theirs in zip(self.rates, other.rates, strict=True))
 
     def percentile_ms(self, percent: int) -> float:
         return statistics.quantiles(self.latencies, n=100)[percent - 1] * 1000
@@ -152,21 +169,46 @@ class Measured:
         return {"requests_per_second": round(self.rate, 1), **percentiles}
 
 
-async def compare(
-    exchange: int, constant: int, *, verb: str, clients: int, rounds: int, seconds: float
-) -> tuple[Measured, Measured]:
-    """Ask both functions in turns."""
-    ours, theirs = Measured(), Measured()
-    for turn in range(rounds):
-        both = [(exchange, ours), (constant, theirs)]
-        for port, measured in both if turn % 2 else reversed(both):
-            rate, latencies = await load(port, REQUESTS[verb], clients=clients, seconds=seconds)
-            measured.rates.append(rate)
-            measured.latencies += latencies
-    return ours, theirs
+@contextmanager
+def _served() -> Iterator[dict[str, int]]:
+    """Serve `exchange` and the functions that do nothing; give their ports."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+
+        def port(name: str, source: Path) -> int:
+            settings = {"STORE_URL": f"sqlite:///{folder}/cards.db", "WORKERS": "1"}
+            function = running.enter_context(running_function(name, settings, source=source))
+            return urlsplit(function.url).port or 80
+
+        ports = {"exchange": port("exchange", MAIN)}
+        for name, code in CONSTANTS.items():
+            source = Path(folder, f"{name}.py")
+            source.write_text(code, encoding="utf-8")
+            ports[name] = port(name, source)
+        yield ports
 
 
-async def waits(port: int, *, times: int) -> list[float]:
+async def _warm_up(ports: Mapping[str, int]) -> None:
+    """Post every card, so that a GET finds it, and make every function answer for a while."""
+    for sent in REQUESTS["POST"]:
+        await _once(ports["exchange"], sent)
+    for port in ports.values():
+        await load(port, REQUESTS["GET"], clients=8, seconds=1)
+
+
+async def _compared(
+    ports: Mapping[str, int], *, verb: str, clients: int, rounds: int, seconds: float
+) -> dict[str, Measured]:
+    """Ask all functions in turns, in an order that changes."""
+    measured = {name: Measured() for name in ports}
+    for _ in range(rounds):
+        for name in random.sample(list(ports), len(ports)):
+            rate, latencies = await load(ports[name], REQUESTS[verb], clients=clients, seconds=seconds)
+            measured[name].rates.append(rate)
+            measured[name].latencies += latencies
+    return measured
+
+
+async def _waited(port: int, *, times: int) -> list[float]:
     """Tell how long after the start of a POST a reader that came first has had the card."""
     took = []
     for n in range(times):
@@ -185,78 +227,52 @@ async def _once(port: int, sent: bytes) -> None:
     await connection.done
 
 
-async def measure(exchange: int, constant: int, options: argparse.Namespace, say: Callable[[str], None]) -> bool:
-    for sent in REQUESTS["POST"]:  # so that every GET finds its card
-        await _once(exchange, sent)
-    for port in (exchange, constant):
-        await load(port, REQUESTS["GET"], clients=8, seconds=1)
+def measure(*, clients: list[int], rounds: int, seconds: float, waits: int) -> list[Figure]:
+    with _served() as ports:
+        return asyncio.run(_measured(ports, clients=clients, rounds=rounds, seconds=seconds, waits=waits))
 
-    rows = []
-    met = True
-    say("| | clients | exchange, req/s | constant, req/s | ratio | p50, ms | p95, ms | p99, ms | constant's p50 |")
-    say("|---|---|---|---|---|---|---|---|---|")
-    for verb in ("POST", "GET"):
-        for clients in options.clients:
-            ours, theirs = await compare(
-                exchange, constant, verb=verb, clients=clients, rounds=options.rounds, seconds=options.seconds
-            )
-            ratio = ours.rate / theirs.rate
-            p50, p95, p99 = (ours.percentile_ms(percent) for percent in (50, 95, 99))
-            say(
-                f"| {verb} | {clients} | {ours.rate:.0f} | {theirs.rate:.0f} | {ratio:.0%} | {p50:.2f} | {p95:.2f} | "
-                f"{p99:.2f} | {theirs.percentile_ms(50):.2f} |"
-            )
-            met &= ratio >= TARGET_RATIO and not (verb == "GET" and clients == 1 and p50 >= TARGET_GET_MS)
-            rows.append(
-                {"verb": verb, "clients": clients, "ratio": round(ratio, 3)}
-                | {"exchange": ours.as_json(), "constant": theirs.as_json()}
-            )
 
-    waited = [seconds * 1000 for seconds in await waits(exchange, times=options.waits)]
-    met &= max(waited) <= TARGET_WAIT_MS
-    say(f"\n`?wait=`, POST to answer: median {statistics.median(waited):.0f} ms, longest {max(waited):.0f} ms")
-    say(
-        f"Targets (ratio >= {TARGET_RATIO:.0%}, GET at one client < {TARGET_GET_MS:.0f} ms, "
-        f"wait <= {TARGET_WAIT_MS:.0f} ms): {'met' if met else 'MISSED'}\n"
-    )
-    say(
-        json.dumps(
-            {
-                "benchmark": "exchange on SQLite / constant JSON, one worker each",
-                "machine": {"cpus": os.cpu_count(), "python": platform.python_version()}
-                | {name: version(name) for name in ("functions-framework", "starlette", "uvicorn")},
-                "results": rows,
-                "wait_ms": {"median": round(statistics.median(waited), 1), "longest": round(max(waited), 1)},
-                "met": met,
-            }
+async def _measured(
+    ports: Mapping[str, int], *, clients: list[int], rounds: int, seconds: float, waits: int
+) -> list[Figure]:
+    await _warm_up(ports)
+    figures = []
+    for verb in REQUESTS:
+        for count in clients:
+            measured = await _compared(ports, verb=verb, clients=count, rounds=rounds, seconds=seconds)
+            ours = measured["exchange"]
+            figures += [
+                Figure(
+                    concern="exchange",
+                    name=f"{verb}, {count} client{'s' * (count > 1)}: throughput over a constant {kind} function's",
+                    value=ours.over(measured[kind]),
+                    limit=TARGET_RATIO,
+                    at_least=True,
+                    how=f"{ours.rate:,.0f} / {measured[kind].rate:,.0f} a second",
+                    raw={name: each.as_json() for name, each in measured.items()},
+                )
+                for kind in CONSTANTS
+            ]
+            figures.append(
+                Figure(
+                    concern="exchange",
+                    name=f"{verb}, {count} client{'s' * (count > 1)}: median time",
+                    value=ours.percentile_ms(50),
+                    unit="ms",
+                    limit=TARGET_GET_MS if (verb, count) == ("GET", 1) else None,
+                    how=f"p95 {ours.percentile_ms(95):.2f} ms, p99 {ours.percentile_ms(99):.2f} ms",
+                )
+            )
+    waited = [took * 1000 for took in await _waited(ports["exchange"], times=waits)]
+    figures.append(
+        Figure(
+            concern="exchange",
+            name="?wait=: the longest from a POST to the answer",
+            value=max(waited),
+            unit="ms",
+            limit=TARGET_WAIT_MS,
+            how=f"median {statistics.median(waited):.0f} ms",
+            raw={"waited": [round(each, 1) for each in waited]},
         )
     )
-    return met
-
-
-def _port(function: Function) -> int:
-    return urlsplit(function.url).port or 80
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.exchange", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--rounds", type=int, default=12, help="turns of each function; the best counts")
-    parser.add_argument("--seconds", type=float, default=0.6, help="length of a turn")
-    parser.add_argument("--waits", type=int, default=20)
-    parser.add_argument("--main", type=Path, default=MAIN, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        constant = Path(folder, "constant.py")
-        constant.write_text(CONSTANT, encoding="utf-8")
-        settings = {"STORE_URL": f"sqlite:///{folder}/cards.db", "WORKERS": "1"}
-        with (
-            running_function("exchange", settings, source=options.main) as ours,
-            running_function("constant", {"WORKERS": "1"}, source=constant) as theirs,
-        ):
-            met = asyncio.run(measure(_port(ours), _port(theirs), options, print))
-    return 0 if met else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return figures

@@ -78,15 +78,19 @@ class SqliteCardStore:
 
         What meets another connection's write is done again in the file's thread, where there is time to wait for it.
         """
-        if self._here is None:
-            await self._file.run(lambda _: None)  # makes the file and its tables, and waits for others that do
-            self._here = self._here or _connect(self._path)
+        connection = self._here or await self._open()
         try:
-            return work(self._here)
+            return work(connection)
         except sqlite3.OperationalError as exc:
             if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # without what extends the code
                 raise
         return await self._file.run(work)
+
+    async def _open(self) -> Connection:
+        await self._file.run(lambda _: None)  # makes the file and its tables, and waits for others that do
+        if self._here is None:
+            self._here = _connect(self._path)
+        return self._here
 
 
 def _connect(path: str) -> Connection:
