@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec import Struct
 
 if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for those of `sync`
     from crm_bridge.domain.aggregate import Client, Order
@@ -164,8 +165,7 @@ class Telephony(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class Changes(Struct, frozen=True, kw_only=True):
     """What must land together or not at all.
 
     Attributes:
@@ -264,8 +264,7 @@ class CardStore(Protocol):
         """Return the card as soon as it is there, or None after `seconds`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncServices:
+class SyncServices(Struct, frozen=True, kw_only=True):
     """What `sync` works with.
 
     Attributes:
@@ -284,8 +283,7 @@ Connect = Callable[[tuple[str, ...]], SyncServices]
 """Gives the services; its argument names the settings that a request cannot do without."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeServices:
+class ExchangeServices(Struct, frozen=True, kw_only=True):
     """What `exchange` works with."""
 
     settings: Settings

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.processes import result_of, start_worker
 from contracts.values import MICROSECOND, NOON, client, event, lease, order, phone

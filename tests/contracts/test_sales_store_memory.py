@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.values import MICROSECOND, NOON, client, event, full_phone, lease, order, phone
 from crm_bridge.domain.aggregate import Client, Order

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.values import MICROSECOND, NOON, run
 from crm_bridge.domain.run import Phase, Progress, Run, RunStatus

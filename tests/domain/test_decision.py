@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off, without_trace
 from crm_bridge.domain.sale import Communication, CommunicationType, Intent, Phone, RecordedSale
@@ -22,7 +22,7 @@ def phone(kopecks: int, *, paid_at: datetime | None = NOON, **kwargs: object) ->
     base = Phone(
         phone=PHONE, amount_kopecks=kopecks, paid_at=paid_at if kopecks else None, comment="Химчистка", order_count=1
     )
-    return replace(base, **kwargs)  # type: ignore[arg-type]
+    return replace(base, **kwargs)
 
 
 def call(

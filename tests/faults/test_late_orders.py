@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bridge import NOON, Bridge
 from crm_bridge.domain.aggregate import Client, Order, Payment
@@ -163,7 +164,7 @@ class ScriptedBridge(Bridge):
     script: list[list[Order]]
 
     def connect(self, required: tuple[str, ...] = ()) -> SyncServices:
-        return replace(super().connect(required), crm=lambda: ScriptedCrm(self.script))
+        return structs.replace(super().connect(required), crm=lambda: ScriptedCrm(self.script))
 
 
 @st.composite

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from msgspec import Struct
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -43,8 +43,7 @@ class Unreadable(Exception):
     """An answer that cannot be read at all, cut short perhaps. It stays inside the clients, who may ask again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(Struct, frozen=True, kw_only=True):
     """How long to go on.
 
     Attributes:

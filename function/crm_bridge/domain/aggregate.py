@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 COMMENT_LIMIT = 255
 """CoMagic refuses a longer comment (`set.tag_sales`, parameter `comment`)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payment:
+class Payment(Struct, frozen=True, kw_only=True):
     """One movement of money of an order (Agbis `payments[]`).
 
     Attributes:
@@ -25,8 +25,7 @@ class Payment:
     out_kopecks: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """The newest known version of an order.
 
     Attributes:
@@ -58,8 +57,7 @@ class Order:
         return max((p.paid_at for p in self.payments if p.in_kopecks > 0), default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Struct, frozen=True, kw_only=True):
     """A client of the CRM, as far as we need one: the link from an order to a phone.
 
     Attributes:
@@ -73,8 +71,7 @@ class Client:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregate:
+class Aggregate(Struct, frozen=True, kw_only=True):
     """What all orders of one phone add up to.
 
     Attributes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
+
+from msgspec import Struct
 
 from crm_bridge.errors import BadRequest
 
@@ -21,8 +22,7 @@ _ARPU = re.compile(r"[0-9]{1,18}")  # 18 digits fit a signed 64-bit integer, whe
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Card(Struct, frozen=True, kw_only=True):
     """A card under its id.
 
     Attributes:
@@ -41,8 +41,7 @@ class Card:
         return f"Card(posted_at={self.posted_at}, expires_at={self.expires_at})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class CardForm:
+class CardForm(Struct, frozen=True, kw_only=True):
     """What an IVR sends, checked. Not shown by `repr`: it is personal data.
 
     Attributes:
@@ -56,6 +55,9 @@ class CardForm:
     phone: str
     arpu: str
     soc_tariff: str
+
+    def __repr__(self) -> str:
+        return "CardForm()"
 
     @classmethod
     def read(cls, fields: Mapping[str, object]) -> Self:

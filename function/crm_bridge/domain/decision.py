@@ -8,9 +8,11 @@ another date or comment is left as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crm_bridge.domain.sale import (
     Communication,
@@ -39,8 +41,7 @@ CHANGES = frozenset({Result.APPLIED, Result.UPDATED, Result.REMOVED})
 """Results that need CoMagic to be written to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bearer:
+class Bearer(Struct, frozen=True, kw_only=True):
     """The communication that bears the sale of a phone."""
 
     type: CommunicationType
@@ -52,8 +53,7 @@ class Bearer:
         return CommunicationKey(self.type, self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What to do about the sale of a phone.
 
     Attributes:

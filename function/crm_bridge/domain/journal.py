@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.money import format_roubles
@@ -24,8 +25,7 @@ MONEY_OF = {
 """Where the sum of a phone goes in `money`; the other results have no sum."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """What became of one phone.
 
     Attributes:
@@ -80,8 +80,7 @@ class Row:
         return row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshReport:
+class RefreshReport(Struct, frozen=True, kw_only=True):
     """What a refresh from the CRM did.
 
     Attributes:
@@ -100,8 +99,7 @@ class RefreshReport:
     complete: bool = True
 
 
-@dataclass(kw_only=True)
-class Journal:
+class Journal(Struct, kw_only=True):
     """The journal of one run, filled as it goes.
 
     Attributes:

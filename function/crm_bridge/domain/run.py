@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 LEASE_TTL = timedelta(seconds=60)
 """How long a lease outlives its holder's last sign of life."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Lease(Struct, frozen=True, kw_only=True):
     """The right to write, held by one run.
 
     Attributes:
@@ -45,8 +45,7 @@ class Phase(StrEnum):
     """Changing sales; counts changes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True):
     """How far a run had come when it last said so.
 
     Attributes:
@@ -60,8 +59,7 @@ class Progress:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """One run of `sync`, as it is kept for `/runs`.
 
     Attributes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 
 class CommunicationType(StrEnum):
@@ -23,8 +24,7 @@ class CommunicationKey(NamedTuple):
     id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Communication:
+class Communication(Struct, frozen=True, kw_only=True):
     """A call, chat or site form of a usable phone, as CoMagic's reports show it.
 
     Attributes:
@@ -52,8 +52,7 @@ class Communication:
         return self.tagged or self.sale_kopecks is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Struct, frozen=True, kw_only=True):
     """A communication as a look-up shows it, usable or not.
 
     Attributes:
@@ -66,8 +65,7 @@ class Sighting:
     site_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sightings:
+class Sightings(Struct, frozen=True, kw_only=True):
     """What a look-up of a phone has found.
 
     Attributes:
@@ -79,8 +77,7 @@ class Sightings:
     complete: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(Struct, frozen=True, kw_only=True):
     """A site of the account.
 
     Attributes:
@@ -92,8 +89,7 @@ class Site:
     sales_enabled: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sale:
+class Sale(Struct, frozen=True, kw_only=True):
     """A sale to set (CoMagic `set.tag_sales`).
 
     Attributes:
@@ -116,8 +112,7 @@ class Sale:
         return CommunicationKey(self.type, self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedSale:
+class RecordedSale(Struct, frozen=True, kw_only=True):
     """Our memory of the sale of a phone: where it stands, and with which sum.
 
     Attributes:
@@ -141,8 +136,7 @@ class RecordedSale:
         return CommunicationKey(self.type, self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Intent(Struct, frozen=True, kw_only=True):
     """A change of a sale that has been begun and whose outcome is not recorded yet.
 
     Attributes:
@@ -168,8 +162,7 @@ class Intent:
         return CommunicationKey(self.type, self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phone:
+class Phone(Struct, frozen=True, kw_only=True):
     """A phone of the database: what its orders add up to, and what we did about it in CoMagic.
 
     Attributes:
@@ -194,8 +187,7 @@ class Phone:
         return self.order_count == 0 and self.intent is None and not stands
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaleEvent:
+class SaleEvent(Struct, frozen=True, kw_only=True):
     """One line of a phone's history: what a run did to its sale, or failed to do.
 
     Attributes:

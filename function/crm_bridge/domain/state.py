@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watermark:
+
+class Watermark(Struct, frozen=True, kw_only=True):
     """How far the CRM has been read.
 
     Attributes:
@@ -19,15 +19,13 @@ class Watermark:
     refreshed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaleTag:
+class SaleTag(Struct, frozen=True, kw_only=True):
     """The account's id of the tag «Продажа», found once through `get.tags`."""
 
     tag_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrmSession:
+class CrmSession(Struct, frozen=True, kw_only=True):
     """The session of the Agbis user, kept because two logins within two minutes are refused.
 
     Attributes:

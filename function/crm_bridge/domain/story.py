@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.decision import Decision, Result
@@ -72,8 +73,7 @@ class Note(StrEnum):
     CALLED_AFTER_PAYING = "called_after_paying"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(Struct, frozen=True, kw_only=True):
     """A communication of the phone, judged.
 
     Attributes:
@@ -87,8 +87,7 @@ class Candidate:
     site: Site | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Story(Struct, frozen=True, kw_only=True):
     """All that is known of one phone.
 
     Attributes:

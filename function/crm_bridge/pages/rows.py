@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 from crm_bridge.domain.money import format_roubles, to_kopecks
 
@@ -14,8 +15,7 @@ _DAYS = 31
 """Bars of a chart; more would be too thin to read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalRow:
+class JournalRow(Struct, frozen=True, kw_only=True):
     """One phone of a journal.
 
     Attributes:
@@ -75,8 +75,7 @@ SORTS: Mapping[str, tuple[Callable[[JournalRow], Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """Which rows to show, and in which order.
 
     Attributes:
@@ -115,8 +114,7 @@ def figures(journal: Mapping[str, Any]) -> dict[str, int]:
     return {**{name: journal[name] for name in names}, "not_found": found(read(journal))[1]}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
+class Day(Struct, frozen=True, kw_only=True):
     """A bar of the chart: a day, its sum, and its height as a share of the highest, in percent."""
 
     date: str

@@ -7,12 +7,12 @@ on SQLite as well, so that what would break in the cloud breaks on a laptop.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import Struct
 
 T = TypeVar("T")
 
@@ -30,8 +30,7 @@ class DocumentTooLarge(ValueError):
     """A value does not fit into one document; the message never shows the value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind(Generic[T]):
+class Kind(Struct, Generic[T], frozen=True, kw_only=True):
     """A collection of values of one type.
 
     Attributes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Client, Order
 from crm_bridge.domain.run import Lease, Run, RunStatus
@@ -45,8 +47,7 @@ PAGE = 2000
 """Phones read at once, so that a long read is many short requests."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalPart:
+class JournalPart(Struct, frozen=True, kw_only=True):
     """A piece of a run's journal, beside the run, so that one TTL policy covers both.
 
     It has no `started_at`, and so is never listed among the runs.

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from crm_bridge.domain.decision import Bearer, Decision
 from crm_bridge.domain.sale import Communication, Phone, Sale
@@ -54,8 +55,7 @@ class Fate(Enum):
     DEFERRED = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """How a change ended.
 
     Attributes:

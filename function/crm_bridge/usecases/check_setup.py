@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from crm_bridge.domain.journal import local_text
 from crm_bridge.domain.state import Watermark
@@ -33,8 +34,7 @@ COMAGIC_CHECKS = ("comagic_token", "ip_whitelist", "comagic_rights", "sale_tag",
 """In the order in which one comes before the other."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Struct, frozen=True, kw_only=True):
     """One thing that must hold.
 
     Attributes:

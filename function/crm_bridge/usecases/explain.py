@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide
 from crm_bridge.domain.sale import CommunicationType, Phone, SaleEvent, Sighting, Sightings, Site

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from crm_bridge.domain.run import Phase, Progress, Run
 from crm_bridge.ports import Clock, SalesStore

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
 
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale
@@ -20,8 +21,7 @@ _SETTLE_PAUSE = 5
 EDGE = timedelta(minutes=1)  # of the window, where a communication may be in or out of the reports
 
 
-@dataclass
-class Reading:
+class Reading(Struct):
     """What one run sees of CoMagic.
 
     Attributes:

@@ -10,8 +10,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off, without_trace
 from crm_bridge.domain.journal import Journal, Row
@@ -86,16 +88,14 @@ async def record_sales(
     journal.rows.sort(key=lambda row: row.phone)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Lot:
+class _Lot(Struct, frozen=True, kw_only=True):
     """Changes under way, and what becomes of them, in the same order."""
 
     changes: list[tuple[Phone, Decision]]
     results: asyncio.Future[list[Outcome | BaseException]]
 
 
-@dataclass
-class _Recording:
+class _Recording(Struct):
     """One run's work on CoMagic."""
 
     services: SyncServices

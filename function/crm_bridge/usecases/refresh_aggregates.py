@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Aggregate, Client, Order, aggregate, newer
 from crm_bridge.domain.journal import RefreshReport
@@ -78,8 +80,7 @@ async def refresh_aggregates(
     )
 
 
-@dataclass
-class _Refresh:
+class _Refresh(Struct):
     """One refresh: its tools, and what it has met so far, each once."""
 
     services: SyncServices

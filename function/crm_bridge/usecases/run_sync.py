@@ -6,9 +6,11 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.journal import Journal
@@ -25,8 +27,7 @@ from crm_bridge.usecases.stopping import Guard, Stopping, hold_lease
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncRequest:
+class SyncRequest(Struct, frozen=True, kw_only=True):
     """What a caller of `sync` asks for.
 
     Attributes:
@@ -48,8 +49,7 @@ class SyncRequest:
         return "&".join(names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What a run answers.
 
     Attributes:

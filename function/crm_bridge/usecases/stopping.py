@@ -7,11 +7,12 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from types import FrameType
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from crm_bridge.domain.run import LEASE_TTL, Lease
 from crm_bridge.errors import Busy, LeaseLost, QuotaSpent

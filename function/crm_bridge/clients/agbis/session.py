@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import httpx
+from msgspec.structs import replace
 
 from crm_bridge.clients.agbis import wire
 from crm_bridge.clients.agbis.gateway import Gateway, LoopLock, Turn, Unreached

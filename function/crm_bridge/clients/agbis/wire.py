@@ -10,12 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, unquote_plus
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from crm_bridge.clients.retry import Unreadable, told
 from crm_bridge.domain.money import to_kopecks
@@ -52,8 +53,7 @@ _DATE_TIME = re.compile(
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.,]\d+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """One request, ready to send. Its address and body hold secrets.
 
     Attributes:
@@ -63,8 +63,11 @@ class Request:
     """
 
     command: str
-    url: str = field(repr=False)
-    content: bytes | None = field(default=None, repr=False)
+    url: str
+    content: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Request({self.command})"  # the rest holds the session and the password
 
 
 def base_url(url: str) -> str:

@@ -11,8 +11,9 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from crm_bridge.clients.retry import Clock
 from crm_bridge.errors import QuotaSpent
@@ -28,8 +29,7 @@ _REFUSALS = 20  # of one call; a server that refuses for ever is not asked for e
 _covered: ContextVar[Quota | None] = ContextVar("covered", default=None)
 
 
-@dataclass(slots=True)
-class _Window:
+class _Window(Struct):
     """One of the counters.
 
     Attributes:

@@ -12,10 +12,11 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
+
+from msgspec import Struct
 
 from crm_bridge.clients.comagic.rows import Page
 from crm_bridge.clients.comagic.wire import PAGE, REACH
@@ -89,8 +90,7 @@ def spans(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime
         start = end
 
 
-@dataclass(frozen=True, slots=True)
-class _Seam:
+class _Seam(Struct, frozen=True):
     """Where one page ends and the next begins: the times of the last and the first row."""
 
     low: datetime

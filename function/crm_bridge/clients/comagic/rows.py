@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Struct
 
 from crm_bridge.clients.comagic import wire
 from crm_bridge.domain.money import to_kopecks
@@ -23,8 +23,7 @@ T = TypeVar("T")
 _MOST = Decimal(10**15)  # roubles; beyond, it is not a sum of ours and would not fit a database's integer
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A row of a report.
 
     Attributes:
@@ -42,8 +41,7 @@ class Row:
     site_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A page of a report.
 
     Attributes:
@@ -54,8 +52,7 @@ class Page:
     total: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """How rows are read.
 
     Attributes:

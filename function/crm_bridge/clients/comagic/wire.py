@@ -8,13 +8,13 @@ in `rows.py` only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Struct
 
 from crm_bridge.clients.retry import Unreadable, told
 from crm_bridge.domain.money import to_roubles
@@ -59,8 +59,7 @@ _KNOWN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """A report of one kind of communication: its method, and the fields it calls differently.
 
     Attributes:
@@ -101,13 +100,15 @@ REPORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """One JSON-RPC request, ready to send. Its body holds the token."""
 
     method: str
     id: str
-    content: bytes = field(repr=False)
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"Request({self.method})"  # the rest holds the token
 
 
 class Refused(Exception):
@@ -124,8 +125,7 @@ class Refused(Exception):
         self.kind = kind
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A success.
 
     Attributes:
