@@ -58,7 +58,7 @@ class Bridge:
 
     def connect(self, required: tuple[str, ...] = ()) -> SyncServices:
         settings = Settings.from_env(self._settings, required=required)
-        return joined(settings, clock=self.clock, http=self._remote, store=self.store)
+        return joined(settings, clock=self.clock, http=lambda: self._remote, store=self.store)
 
     async def get(
         self, query: str = "", *, path: str = "/", method: str = "GET", headers: Mapping[str, str] | None = None

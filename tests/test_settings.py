@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from msgspec.structs import fields
 
 from crm_bridge.errors import SettingsError
 from crm_bridge.settings import (
@@ -73,7 +72,7 @@ def test_all_wrong_settings_are_named_at_once() -> None:
 
 
 def test_every_attribute_has_its_variable() -> None:
-    assert {attribute for attribute, _, _ in VARIABLES.values()} == {each.name for each in dataclasses.fields(Settings)}
+    assert {attribute for attribute, _, _ in VARIABLES.values()} == {each.name for each in fields(Settings)}
 
 
 def test_no_secret_shows_when_settings_are_printed() -> None:

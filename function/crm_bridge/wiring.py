@@ -9,18 +9,29 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from crm_bridge import logs
-from crm_bridge.ports import CardStore, Clock, ExchangeServices, SalesStore, SyncServices
+from crm_bridge.ports import (
+    CardStore,
+    Clock,
+    Crm,
+    ExchangeServices,
+    RunTime,
+    SalesStore,
+    SyncServices,
+    Telephony,
+)
 from crm_bridge.settings import FirestoreStore, Settings, SqliteStore
 
 if TYPE_CHECKING:
     import httpx
     from google.cloud.firestore import AsyncClient
+
+    from crm_bridge.clients.agbis.session import AgbisSession
 
 _CONNECT_SECONDS = 60  # a new instance behind Cloud NAT may need half a minute for its first connection
 _READ_SECONDS = 60  # a page of 10,000 rows, or a day of orders over a slow line
@@ -77,37 +88,44 @@ def exchange_services() -> ExchangeServices:
 @lru_cache(maxsize=1)
 def _sync_services(settings: Settings) -> SyncServices:
     logs.keep_secret(settings.comagic_token, settings.agbis_password, settings.agbis_url)
-    return joined(settings, clock=clock, http=_http(), store=_sales_store(settings))
+    return joined(settings, clock=clock, http=_http, store=_sales_store(settings))
 
 
-def joined(settings: Settings, *, clock: Clock, http: httpx.AsyncClient, store: SalesStore) -> SyncServices:
-    """Join the clients and a store to what `sync` works with."""
-    from crm_bridge.clients.agbis.client import AgbisClient  # noqa: PLC0415 - only `sync` pays for them
-    from crm_bridge.clients.agbis.session import AgbisSession  # noqa: PLC0415
-    from crm_bridge.clients.comagic.client import ComagicClient  # noqa: PLC0415
+def joined(
+    settings: Settings, *, clock: Clock, http: Callable[[], httpx.AsyncClient], store: SalesStore
+) -> SyncServices:
+    """Join the clients and a store to what `sync` works with; whoever only looks at a journal loads no client."""
 
-    session = AgbisSession(
-        http=http,
-        url=settings.agbis_url or "",
-        user=settings.agbis_user or "",
-        password=settings.agbis_password or "",
-        store=store,
-        clock=clock,
-    )
-    return SyncServices(
-        settings=settings,
-        clock=clock,
-        store=store,
-        crm=lambda: AgbisClient(
-            http=http,
+    @cache  # shared by all runs of the process
+    def session() -> AgbisSession:
+        from crm_bridge.clients.agbis.session import AgbisSession  # noqa: PLC0415
+
+        return AgbisSession(
+            http=http(),
             url=settings.agbis_url or "",
-            session=session,
+            user=settings.agbis_user or "",
+            password=settings.agbis_password or "",
+            store=store,
+            clock=clock,
+        )
+
+    def crm() -> Crm:
+        from crm_bridge.clients.agbis.client import AgbisClient  # noqa: PLC0415
+
+        return AgbisClient(
+            http=http(),
+            url=settings.agbis_url or "",
+            session=session(),
             time_zone=settings.time_zone,
             region=settings.phone_region,
             clock=clock,
-        ),
-        telephony=lambda time: ComagicClient(
-            http=http,
+        )
+
+    def telephony(time: RunTime) -> Telephony:
+        from crm_bridge.clients.comagic.client import ComagicClient  # noqa: PLC0415
+
+        return ComagicClient(
+            http=http(),
             url=settings.comagic_url,
             token=settings.comagic_token or "",
             user_id=settings.comagic_user_id,
@@ -117,10 +135,12 @@ def joined(settings: Settings, *, clock: Clock, http: httpx.AsyncClient, store: 
             concurrency=settings.comagic_concurrency,
             clock=time,
             deadline=time.deadline,
-        ),
-    )
+        )
+
+    return SyncServices(settings=settings, clock=clock, store=store, crm=crm, telephony=telephony)
 
 
+@cache
 def _http() -> httpx.AsyncClient:
     import httpx  # noqa: PLC0415 - `exchange` does without
 

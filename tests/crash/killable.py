@@ -13,6 +13,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ wiring.clock = AheadClock()
 _real_http = wiring._http
 
 
+@cache
 def _http() -> httpx.AsyncClient:
     async def before(request: httpx.Request) -> None:
         PLAN.moment(f"before {_name(request)}")

@@ -41,7 +41,7 @@ CHANGES = frozenset({Result.APPLIED, Result.UPDATED, Result.REMOVED})
 """Results that need CoMagic to be written to."""
 
 
-class Bearer(Struct, frozen=True, kw_only=True):
+class Bearer(Struct, frozen=True, kw_only=True, gc=False):
     """The communication that bears the sale of a phone."""
 
     type: CommunicationType
@@ -53,7 +53,7 @@ class Bearer(Struct, frozen=True, kw_only=True):
         return CommunicationKey(self.type, self.id)
 
 
-class Decision(Struct, frozen=True, kw_only=True):
+class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """What to do about the sale of a phone.
 
     Attributes:

@@ -25,7 +25,7 @@ MONEY_OF = {
 """Where the sum of a phone goes in `money`; the other results have no sum."""
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class Row(Struct, frozen=True, kw_only=True, gc=False):
     """What became of one phone.
 
     Attributes:

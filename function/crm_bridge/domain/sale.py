@@ -24,7 +24,7 @@ class CommunicationKey(NamedTuple):
     id: int
 
 
-class Communication(Struct, frozen=True, kw_only=True):
+class Communication(Struct, frozen=True, kw_only=True, gc=False):
     """A call, chat or site form of a usable phone, as CoMagic's reports show it.
 
     Attributes:
@@ -112,7 +112,7 @@ class Sale(Struct, frozen=True, kw_only=True):
         return CommunicationKey(self.type, self.id)
 
 
-class RecordedSale(Struct, frozen=True, kw_only=True):
+class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
     """Our memory of the sale of a phone: where it stands, and with which sum.
 
     Attributes:
@@ -136,7 +136,7 @@ class RecordedSale(Struct, frozen=True, kw_only=True):
         return CommunicationKey(self.type, self.id)
 
 
-class Intent(Struct, frozen=True, kw_only=True):
+class Intent(Struct, frozen=True, kw_only=True, gc=False):
     """A change of a sale that has been begun and whose outcome is not recorded yet.
 
     Attributes:
@@ -162,7 +162,7 @@ class Intent(Struct, frozen=True, kw_only=True):
         return CommunicationKey(self.type, self.id)
 
 
-class Phone(Struct, frozen=True, kw_only=True):
+class Phone(Struct, frozen=True, kw_only=True, gc=False):
     """A phone of the database: what its orders add up to, and what we did about it in CoMagic.
 
     Attributes:

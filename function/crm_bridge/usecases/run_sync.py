@@ -146,7 +146,6 @@ async def _work(
 ) -> Answer:
     clock, settings = services.clock, services.settings
     journal = Journal(run_id=run_id, started_at=clock.now(), zone=settings.time_zone, dry_run=request.dry_run)
-    telephony = services.telephony(stopping)
     if request.update_db and guard is not None:
         crm = services.crm()
         try:
@@ -157,6 +156,7 @@ async def _work(
         journal.complete = journal.refresh.complete
     elif not await services.store.has_phones():
         raise EmptyDatabase("No data in DB found. Please update DB using update_db query param")
+    telephony = services.telephony(stopping)
     await record_sales(services, telephony, stopping, journal, teller, guard=None if request.dry_run else guard)
     journal.requests.update(telephony.requests)
     journal.warnings = list(telephony.warnings)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 _MOST = Decimal(10**15)  # roubles; beyond, it is not a sum of ours and would not fit a database's integer
 
 
-class Row(Struct, frozen=True):
+class Row(Struct, frozen=True, gc=False):
     """A row of a report.
 
     Attributes:
@@ -68,11 +68,11 @@ class Reading(Struct, frozen=True, kw_only=True):
     every: bool = False
 
 
-class _Tag(msgspec.Struct):
+class _Tag(msgspec.Struct, gc=False):
     tag_id: int | None = None
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, gc=False):
     communication_id: int | str | None = None
     start_time: datetime | None = None
     date_time: datetime | None = None
@@ -186,8 +186,7 @@ def _row(row: _Row, kind: CommunicationType, reading: Reading) -> Row:
         phone = normalize_phone(raw, reading.region)
         if phone is not None or reading.every:
             kopecks = None if row.sale_cost is None else _kopecks(row.sale_cost)
-            tags = row.tags or ()  # most rows have none
-            tagged = bool(tags) and any(tag is not None and tag.tag_id == reading.sale_tag_id for tag in tags)
+            tagged = row.tags is not None and reading.sale_tag_id in [tag.tag_id for tag in row.tags if tag]
             communication = Communication(
                 type=kind,
                 id=row_id,
