@@ -111,6 +111,7 @@ class _Recording(Struct):
     async def decide_all(self, phones: Mapping[str, Phone]) -> None:
         """Decide about every phone; what needs no call is settled here, the rest is queued."""
         now = self.services.clock.now()
+        since = now - self.services.settings.comagic_lookback
         self.journal.communications_found = self.reading.found
         remembered: list[Changes] = []
         for phone in phones.values():
@@ -123,7 +124,7 @@ class _Recording(Struct):
             if vanished and self.guard is not None:
                 remembered.append(_of_phone(known))
             seen = self.reading.seen.get(phone.phone, ())
-            known = without_trace(known, seen)
+            known = without_trace(known, seen, since=since)
             decision = decide(known, seen, now=now)
             remembered.extend(self._take(known, replace(decision, drifted=True) if vanished else decision))
         self.journal.day_remaining = self.telephony.quota.get("day_remaining")
