@@ -1,6 +1,7 @@
 """The part of a simulator that both systems share: an ASGI app with faults, a request log and a latency."""
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,7 @@ class Simulator(ABC):
     Attributes:
         requests: Every request so far, oldest first.
         faults: Faults waiting for their request.
-        latency: Seconds of real time that every answer takes, for benchmarks.
+        latency: Seconds of real time from a request to its answer, the work for it included; for benchmarks.
         max_in_flight: The most requests that were under way at once.
     """
 
@@ -58,6 +59,7 @@ class Simulator(ABC):
         return sum(1 for record in self.requests if record.method == method)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
         request = Request(scope, receive)
         incoming = Incoming(
             verb=request.method,
@@ -70,9 +72,9 @@ class Simulator(ABC):
         self._in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
         try:
-            if self.latency:
-                await asyncio.sleep(self.latency)
             reply = await self._answer(incoming)
+            if self.latency:
+                await asyncio.sleep(begun + self.latency - time.perf_counter())
         finally:
             self._in_flight -= 1
         headers = {"content-type": reply.content_type, **reply.headers}
