@@ -68,11 +68,11 @@ class Reading(Struct, frozen=True, kw_only=True):
     every: bool = False
 
 
-class _Tag(msgspec.Struct, gc=False):
+class _Tag(Struct, gc=False):
     tag_id: int | None = None
 
 
-class _Row(msgspec.Struct, gc=False):
+class _Row(Struct, gc=False):
     communication_id: int | str | None = None
     start_time: datetime | None = None
     date_time: datetime | None = None
@@ -85,23 +85,23 @@ class _Row(msgspec.Struct, gc=False):
     site_id: int | None = None
 
 
-class _NamedTag(msgspec.Struct):
+class _NamedTag(Struct):
     id: int
     name: str | None = None
     is_system: bool | None = None
 
 
-class _SaleId(msgspec.Struct):
+class _SaleId(Struct):
     id: Any = None
 
 
-class _Site(msgspec.Struct):
+class _Site(Struct):
     id: int
     domain_name: str | None = None
     sales_enabled: bool | None = None
 
 
-class _Account(msgspec.Struct):
+class _Account(Struct):
     timezone: str | None = None
 
 

@@ -141,30 +141,30 @@ class Answer(Struct, frozen=True):
     limits: Mapping[str, int]
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(Struct):
     id: str | int | None = None
     result: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
 
 
-class _Metadata(msgspec.Struct):
+class _Metadata(Struct):
     limits: dict[str, Any] | None = None
     total_items: int | None = None
 
 
-class _Result(msgspec.Struct):
+class _Result(Struct):
     data: msgspec.Raw = msgspec.Raw()
     id: Any = None
     metadata: _Metadata | None = None
 
 
-class _ErrorData(msgspec.Struct):
+class _ErrorData(Struct):
     mnemonic: str | None = None
     params: Any = None
     metadata: _Metadata | None = None
 
 
-class _Error(msgspec.Struct):
+class _Error(Struct):
     code: int | None = None
     message: str | None = None
     data: _ErrorData | None = None
