@@ -58,7 +58,7 @@ class Rig:
 
     def prepare(self) -> None:
         """Play the scenario up to the run that is to be killed, and learn what that run does when nobody kills it."""
-        day = Day(self.world)
+        day = Day(self.world, every_kind=True)
         day.before()
         self.run()
         day.half_done()
@@ -184,6 +184,7 @@ def rig_on(database: Database, *, concurrency: int = 1) -> Iterator[Rig]:
             "AGBIS_PASSWORD": "secret",
             "COMAGIC_URL": f"{base}{world.comagic.path}",
             "COMAGIC_TOKEN": "token",
+            "COMAGIC_SOURCES": "calls,chats,offline_messages",
             "COMAGIC_CONCURRENCY": str(concurrency),
             "CRASH_PLAN": str(folder / "plan.json"),
             "CRASH_LOG": str(folder / "moments.log"),

@@ -21,19 +21,27 @@ DRIFTED = "79190000001"
 REPAIRED = "79190000002"
 NOT_FOUND = "79200000001"
 
+CHATTED = {APPLIED[3], UPDATED[1]}
+WROTE = {APPLIED[4], UPDATED[2]}
+
 
 @dataclass
 class Day:
-    """The scenario in three acts, each followed by a run; the third run is the one that is killed."""
+    """The scenario in three acts, each followed by a run; the third run is the one that is killed.
+
+    Attributes:
+        every_kind: Some clients do not call but chat, or write through a form.
+    """
 
     world: World
+    every_kind: bool = False
 
     def before(self) -> None:
         """What an ordinary run has dealt with."""
-        world, now = self.world, self.world.clock.now()
+        now = self.world.clock.now()
         for phone in [*UPDATED, REMOVED, REFUNDED, MOVED_FROM, OUT_OF_WINDOW, DELETED, DRIFTED, REPAIRED]:
             long_ago = phone in {OUT_OF_WINDOW, DELETED}
-            world.comagic.add_call(phone, now - timedelta(days=29 if long_ago else 3))
+            self.get_in_touch(phone, now - timedelta(days=29 if long_ago else 3))
             self.pay(phone, "1000.10", now - timedelta(hours=30))
 
     def half_done(self) -> None:
@@ -51,7 +59,7 @@ class Day:
         world.clock.advance(timedelta(days=1))
         now = world.clock.now()
         for number, phone in enumerate(APPLIED):
-            world.comagic.add_call(phone, now - timedelta(days=2, hours=number))
+            self.get_in_touch(phone, now - timedelta(days=2, hours=number))
             world.comagic.add_call(phone, now - timedelta(days=1))
             self.pay(phone, f"{number + 1}00.5{number}", now - timedelta(hours=number + 1))
         for number, phone in enumerate(UPDATED):
@@ -69,6 +77,16 @@ class Day:
         world.comagic.add_call(DELETED, now - timedelta(hours=9))
         world.comagic.unsell_by_hand(self.call_of(DRIFTED))
         self.pay(NOT_FOUND, "3", now - timedelta(hours=4))
+
+    def get_in_touch(self, phone: str, at: datetime) -> None:
+        """Let a client call, or do what this one does instead."""
+        comagic = self.world.comagic
+        if self.every_kind and phone in CHATTED:
+            comagic.add_chat(phone, at)
+        elif self.every_kind and phone in WROTE:
+            comagic.add_message(phone, at)
+        else:
+            comagic.add_call(phone, at)
 
     def pay(self, phone: str, amount: str, at: datetime) -> None:
         agbis = self.world.agbis

@@ -120,11 +120,10 @@ class _Recording(Struct):
                 self._add_row(phone, Decision(result=Result.FAILED), Result.FAILED, outcome)
                 continue
             vanished = phone.phone in self.reading.vanished
-            known = replace(phone, sale=None) if vanished else phone
-            if vanished and self.guard is not None:
-                remembered.append(_of_phone(known))
             seen = self.reading.seen.get(phone.phone, ())
-            known = without_trace(known, seen, since=since)
+            known = replace(phone, sale=None) if vanished else without_trace(phone, seen, since=since)
+            if known is not phone and self.guard is not None:
+                remembered.append(_of_phone(known))
             decision = decide(known, seen, now=now)
             remembered.extend(self._take(known, replace(decision, drifted=True) if vanished else decision))
         self.journal.day_remaining = self.telephony.quota.get("day_remaining")
