@@ -128,11 +128,10 @@ people = st.one_of(
     st.tuples(st.just("a_sale_is_taken_off_by_hand"), some),
     st.tuples(st.just("a_call_is_deleted"), some),
 )
-# Not both at once: what such an account shows does not always tell a sale that stands from one that was taken off.
-unclear = st.sampled_from([{}, {}, {"unset_clears": "tag_only"}, {"tags_with_sale": "hidden"}])
+# Not among them: tags hidden, and sums that outlive their tags. What is shown then does not always tell a sale that
+# stands from one that was taken off, as soon as the sums are equal; `test_unknowns.py` has these accounts.
 accounts = st.builds(
-    lambda unclear, **switches: CoMagicSwitches(**unclear, **switches),
-    unclear,
+    CoMagicSwitches,
     # A second set adds a second sale where it can, so that a sale told twice cannot hide.
     duplicate_set=st.sampled_from(["add", "add", "replace", "error"]),
     unset_absent=st.sampled_from(["error", "ok"]),

@@ -246,21 +246,16 @@ def taken_off(from_: Intent | Bearer, now: datetime) -> RecordedSale:
     )
 
 
-def without_trace(phone: Phone, communications: Sequence[Communication], *, since: datetime) -> Phone:
+def without_trace(phone: Phone, communications: Sequence[Communication]) -> Phone:
     """Forget that we took a sale off once its sum is not visible either.
 
     Kept, it would make the sum of a new sale there look left over, where an account does not show tags.
-
-    Args:
-        phone: Its sum, and what we did before.
-        communications: Those of the phone that the reports show.
-        since: How far back the reports go; no sale is set on what began earlier.
     """
     sale = phone.sale
     if sale is None or sale.amount_kopecks > 0:
         return phone
     is_clean = any(each.key == sale.key and not each.bears_sale for each in communications)
-    return replace(phone, sale=None) if is_clean or sale.started_at < since else phone
+    return replace(phone, sale=None) if is_clean else phone
 
 
 def _bearer(communication: Communication | Intent | RecordedSale | None) -> Bearer | None:

@@ -186,9 +186,9 @@ class Phone(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is left to say about it: no order counts under it, nothing of ours stands in CoMagic or seems to."""
-        is_ours = self.sale is not None and self.sale.ours
-        return self.order_count == 0 and self.intent is None and not is_ours
+        """Nothing is left to say about it: no order counts under it and nothing of ours stands in CoMagic."""
+        stands = self.sale is not None and self.sale.ours and self.sale.amount_kopecks > 0
+        return self.order_count == 0 and self.intent is None and not stands
 
 
 class SaleEvent(Struct, frozen=True, kw_only=True):

@@ -111,7 +111,6 @@ class _Recording(Struct):
     async def decide_all(self, phones: Mapping[str, Phone]) -> None:
         """Decide about every phone; what needs no call is settled here, the rest is queued."""
         now = self.services.clock.now()
-        since = now - self.services.settings.comagic_lookback
         self.journal.communications_found = self.reading.found
         remembered: list[Changes] = []
         for phone in phones.values():
@@ -120,10 +119,11 @@ class _Recording(Struct):
                 self._add_row(phone, Decision(result=Result.FAILED), Result.FAILED, outcome)
                 continue
             vanished = phone.phone in self.reading.vanished
-            seen = self.reading.seen.get(phone.phone, ())
-            known = replace(phone, sale=None) if vanished else without_trace(phone, seen, since=since)
-            if known is not phone and self.guard is not None:
+            known = replace(phone, sale=None) if vanished else phone
+            if vanished and self.guard is not None:
                 remembered.append(_of_phone(known))
+            seen = self.reading.seen.get(phone.phone, ())
+            known = without_trace(known, seen)
             decision = decide(known, seen, now=now)
             remembered.extend(self._take(known, replace(decision, drifted=True) if vanished else decision))
         self.journal.day_remaining = self.telephony.quota.get("day_remaining")
