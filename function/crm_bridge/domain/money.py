@@ -9,7 +9,7 @@ _KOPECK = Decimal("0.01")
 
 def to_kopecks(roubles: Decimal) -> int:
     """Return roubles as whole kopecks; a part of a kopeck is rounded, half away from zero."""
-    return int((roubles.quantize(_KOPECK, rounding=ROUND_HALF_UP) * 100).to_integral_value())
+    return int(roubles.quantize(_KOPECK, ROUND_HALF_UP).scaleb(2))
 
 
 def to_roubles(kopecks: int) -> Decimal:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from crm_bridge.clients.comagic import wire
 from crm_bridge.domain.money import to_kopecks
@@ -20,6 +20,9 @@ from crm_bridge.errors import RemoteProtocolError
 
 T = TypeVar("T")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what a time without a zone is counted from
+_NO_OFFSET = timedelta()
 _MOST = Decimal(10**15)  # roubles; beyond, it is not a sum of ours and would not fit a database's integer
 
 
@@ -73,16 +76,26 @@ class _Tag(Struct, gc=False):
 
 
 class _Row(Struct, gc=False):
-    communication_id: int | str | None = None
-    start_time: datetime | None = None
-    date_time: datetime | None = None
+    """What the reports have in common."""
+
+    id: int | str | None = field(default=None, name="communication_id")
     is_lost: bool | None = None
-    contact_phone_number: str | int | None = None
-    visitor_phone_number: str | int | None = None
     tags: list[_Tag | None] | None = None
     sale_cost: Decimal | None = None  # read from the digits of a JSON number: no float in between
     sale_date: Any = None
     site_id: int | None = None
+
+
+class _Call(_Row, gc=False):
+    at: datetime | None = field(default=None, name="start_time")
+    phone: str | int | None = field(default=None, name="contact_phone_number")
+
+
+class _Writing(_Row, gc=False):
+    """A chat or a form."""
+
+    at: datetime | None = field(default=None, name="date_time")
+    phone: str | int | None = field(default=None, name="visitor_phone_number")
 
 
 class _NamedTag(Struct):
@@ -105,7 +118,8 @@ class _Account(Struct):
     timezone: str | None = None
 
 
-_ROWS = msgspec.json.Decoder(list[_Row])
+_CALLS = msgspec.json.Decoder(list[_Call])
+_WRITINGS = msgspec.json.Decoder(list[_Writing])
 _TAGS = msgspec.json.Decoder(list[_NamedTag])
 _SITES = msgspec.json.Decoder(list[_Site])
 _ACCOUNTS = msgspec.json.Decoder(list[_Account])
@@ -118,7 +132,9 @@ def page(answer: wire.Answer, kind: CommunicationType, reading: Reading) -> Page
     Raises:
         RemoteProtocolError: There is no data, or rows are not as documented.
     """
-    return Page([_row(row, kind, reading) for row in _data(answer, _ROWS)], answer.total)
+    found: list[_Call] | list[_Writing]
+    found = _data(answer, _CALLS) if kind is CommunicationType.CALL else _data(answer, _WRITINGS)
+    return Page([_row(row, kind, reading) for row in found], answer.total)
 
 
 def sale_tag_id(answer: wire.Answer) -> int:
@@ -175,32 +191,34 @@ def _data(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T
         raise RemoteProtocolError(wire.SYSTEM, f"CoMagic: data that is not as documented: {exc}") from exc
 
 
-def _row(row: _Row, kind: CommunicationType, reading: Reading) -> Row:
-    number = row.communication_id
-    row_id = int(number) if isinstance(number, int) or (number is not None and number.isdecimal()) else None
-    written = row.start_time or row.date_time
-    at = None if written is None else _aware(written, reading.zone)
-    communication = None
-    if row_id is not None and at is not None and (reading.every or not row.is_lost):
-        raw = row.contact_phone_number if kind is CommunicationType.CALL else row.visitor_phone_number
-        phone = normalize_phone(raw, reading.region)
+def _row(row: _Call | _Writing, kind: CommunicationType, reading: Reading) -> Row:
+    number, at, communication = row.id, None, None
+    if isinstance(number, str):
+        number = int(number) if number.isdecimal() else None
+    if row.at is not None:
+        at = _in_utc(row.at, reading.zone)
+    if number is not None and at is not None and (reading.every or not row.is_lost):
+        phone = normalize_phone(row.phone, reading.region)
         if phone is not None or reading.every:
             kopecks = None if row.sale_cost is None else _kopecks(row.sale_cost)
             tagged = row.tags is not None and reading.sale_tag_id in [tag.tag_id for tag in row.tags if tag]
             communication = Communication(
                 type=kind,
-                id=row_id,
+                id=number,
                 started_at=at,
                 phone=phone or "",
                 # A sale without its tag or its sum is a sale all the same.
                 tagged=tagged or (kopecks is None and bool(row.sale_date)),
                 sale_kopecks=kopecks,
             )
-    return Row(row_id, at, communication, bool(row.is_lost), row.site_id)
+    return Row(number, at, communication, bool(row.is_lost), row.site_id)
 
 
-def _aware(written: datetime, zone: ZoneInfo) -> datetime:
-    return (written if written.tzinfo else written.replace(tzinfo=zone)).astimezone(UTC)
+def _in_utc(written: datetime, zone: ZoneInfo) -> datetime:
+    """Read a time of the account's zone: as `replace` and `astimezone` would, in a seventh of their time."""
+    if written.tzinfo is not None:
+        return written.astimezone(UTC)
+    return _EPOCH + (written - _LOCAL_EPOCH - (zone.utcoffset(written) or _NO_OFFSET))
 
 
 def _kopecks(roubles: Decimal) -> int:

@@ -141,12 +141,6 @@ class Answer(Struct, frozen=True):
     limits: Mapping[str, int]
 
 
-class _Envelope(Struct):
-    id: str | int | None = None
-    result: msgspec.Raw = msgspec.Raw()
-    error: msgspec.Raw = msgspec.Raw()
-
-
 class _Metadata(Struct):
     limits: dict[str, Any] | None = None
     total_items: int | None = None
@@ -156,6 +150,18 @@ class _Result(Struct):
     data: msgspec.Raw = msgspec.Raw()
     id: Any = None
     metadata: _Metadata | None = None
+
+
+class _Envelope(Struct):
+    id: str | int | None = None
+    result: _Result | None = None
+    error: msgspec.Raw = msgspec.Raw()
+
+
+class _OddEnvelope(_Envelope):
+    """Some methods answer with other things than an object."""
+
+    result: Any = None
 
 
 class _ErrorData(Struct):
@@ -171,7 +177,7 @@ class _Error(Struct):
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
-_RESULT = msgspec.json.Decoder(_Result)
+_ODD_ENVELOPE = msgspec.json.Decoder(_OddEnvelope)
 _ERROR = msgspec.json.Decoder(_Error)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")  # `transaction_value` must be a JSON number
 
@@ -280,22 +286,28 @@ def answer(asked: Request, content: bytes, *, secrets: Sequence[str]) -> Answer:
         RemoteRejected, RemoteUnavailable: Another JSON-RPC error.
         RemoteProtocolError: Neither result nor error, or the answer to something else.
     """
-    try:
-        envelope = _ENVELOPE.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise Unreadable("the answer is not a JSON-RPC object") from exc
+    envelope = _envelope(content)
     if is_there(envelope.error):
         raise _failure(envelope.error, secrets)
-    if not is_there(envelope.result):
+    if envelope.result is None:
         raise RemoteProtocolError(SYSTEM, NO_RESULT)
     if envelope.id != asked.id:  # an error may come with `null` instead; a success must not
         raise RemoteProtocolError(SYSTEM, f"CoMagic: {asked.method}: the answer's id is not that of the request")
-    try:
-        result = _RESULT.decode(envelope.result)
-    except msgspec.DecodeError:
-        result = _Result()  # some methods answer with other things than an object; who needs data will miss it
+    result = envelope.result
     metadata = result.metadata or _Metadata()
     return Answer(result.data, result.id, metadata.total_items, _limits(metadata))
+
+
+def _envelope(content: bytes) -> _Envelope:
+    try:
+        try:
+            return _ENVELOPE.decode(content)
+        except msgspec.ValidationError:
+            odd = _ODD_ENVELOPE.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise Unreadable("the answer is not a JSON-RPC object") from exc
+    # Who needs data will miss it.
+    return _Envelope(id=odd.id, result=None if odd.result is None else _Result(), error=odd.error)
 
 
 def is_there(raw: msgspec.Raw) -> bool:
