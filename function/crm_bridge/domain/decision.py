@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,7 +18,6 @@ from msgspec.structs import replace
 from crm_bridge.domain.sale import (
     Communication,
     CommunicationKey,
-    CommunicationType,
     Intent,
     Phone,
     RecordedSale,
@@ -41,16 +41,11 @@ CHANGES = frozenset({Result.APPLIED, Result.UPDATED, Result.REMOVED})
 """Results that need CoMagic to be written to."""
 
 
-class Bearer(Struct, frozen=True, kw_only=True, gc=False):
-    """The communication that bears the sale of a phone."""
+Bearer = Communication | Intent | RecordedSale
+"""The communication that bears the sale of a phone: as a report shows it, or as we remember it."""
 
-    type: CommunicationType
-    id: int
-    started_at: datetime
-
-    @property
-    def key(self) -> CommunicationKey:
-        return CommunicationKey(self.type, self.id)
+_Standing = tuple[bool, int | None]
+"""Whether a sale stands somewhere, and its sum where one is shown."""
 
 
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
@@ -95,49 +90,64 @@ def decide(phone: Phone, communications: Sequence[Communication], *, now: dateti
 
 
 class _Case:
-    """One phone's facts, put in order."""
+    """One phone's facts, put in order.
+
+    Attributes:
+        memory: The sale that we remember to stand.
+        at_memory: What stands where our memory says, also when it says that we took a sale off there.
+        with_sales: Communications that bear a sale, the earliest first.
+        bearer: Where the phone's sale stands or shall stand.
+        bears, standing_kopecks: What stands there.
+    """
 
     def __init__(self, phone: Phone, communications: Sequence[Communication]) -> None:
         self.phone = phone
-        in_order = sorted(communications, key=lambda each: (each.started_at, each.id))
-        self.seen = {each.key: each for each in in_order}
-        self.sale_key = None if phone.sale is None else phone.sale.key
-        self.intent = phone.intent if phone.intent is not None and phone.intent.key in self.seen else None
-        memory = phone.sale
-        self.memory = memory if memory is not None and memory.amount_kopecks > 0 else None
-        if self.intent and self.memory and self.intent.key != self.memory.key and self._came_back():
-            self.intent = None
-        self.earliest = in_order[0] if in_order else None
-        self.with_sales = [key for key in self.seen if self._stands(key)[0]]
-
+        self.seen = communications if len(communications) < 2 else sorted(communications, key=_time_and_id)
+        sale = phone.sale
+        self.memory = sale if sale is not None and sale.amount_kopecks > 0 else None
+        self.at_memory = (False, None) if sale is None else _standing(sale, self._shown(sale))
+        self.intent = self._open_intent()
+        self.with_sales = [each for each in self.seen if self._stands(each)[0]]
+        self.bearer = self._bearer()
+        self.bears, self.standing_kopecks = (False, None) if self.bearer is None else self._stands(self.bearer)
         self.drifted = False
-        pin: Intent | RecordedSale | None = self.intent or self.memory
-        self.bearer: Communication | Intent | RecordedSale | None
-        if pin is not None and (self.intent or self._stands(pin.key)[0]):
-            self.bearer = pin
-        else:
-            self.bearer = self.seen[self.with_sales[0]] if self.with_sales else pin or self.earliest
-        self.bearer_key = self.bearer.key if self.bearer else None
-        self.bears, self.standing_kopecks = self._stands(self.bearer_key) if self.bearer_key else (False, None)
         if self.intent is None and self.memory is not None and self.memory.ours:
-            self.drifted = self._stands(self.memory.key) != (True, self.memory.amount_kopecks)
+            self.drifted = self.at_memory != (True, self.memory.amount_kopecks)
 
-    def _came_back(self) -> bool:
-        """A sale of ours was being moved because it had vanished; it stands again, and the move has not come about."""
-        moved = self.intent and self._stands(self.intent.key) == (True, self.intent.amount_kopecks)
-        return self.memory is not None and self._stands(self.memory.key)[0] and not moved
+    def _open_intent(self) -> Intent | None:
+        """Return the change under way, unless it has become void."""
+        intent, memory = self.phone.intent, self.memory
+        if intent is None or self._shown(intent) is None:
+            return None
+        if memory is not None and not _same(intent, memory) and self.at_memory[0]:
+            # A sale of ours was being moved because it had vanished; it stands again. Has the move come about?
+            return intent if self._stands(intent) == (True, intent.amount_kopecks) else None
+        return intent
 
-    def _stands(self, key: CommunicationKey) -> tuple[bool, int | None]:
-        """Tell whether a sale stands on a communication, and its sum where one is shown."""
-        memory = self.phone.sale if key == self.sale_key else None
-        shown = self.seen.get(key)
-        if shown is None:  # out of the window: our memory is all there is
-            return (memory is not None and memory.amount_kopecks > 0), (memory.amount_kopecks if memory else None)
-        if shown.tagged and shown.sale_kopecks is None and memory is not None and memory.amount_kopecks > 0:
-            return True, memory.amount_kopecks  # CoMagic does not show the sum: there is nothing against ours
-        if not shown.tagged and memory is not None and memory.amount_kopecks == 0:
-            return False, None  # we took the tag off; in some accounts the sum stays visible without it
-        return shown.bears_sale, shown.sale_kopecks
+    def _bearer(self) -> Bearer | None:
+        if self.intent is not None:
+            return self.intent
+        if self.memory is not None and self.at_memory[0]:
+            return self.memory
+        if self.with_sales:
+            return self.with_sales[0]
+        return self.memory or (self.seen[0] if self.seen else None)
+
+    def _shown(self, where: Intent | RecordedSale) -> Communication | None:
+        for each in self.seen:
+            if _same(each, where):
+                return each
+        return None
+
+    def _stands(self, where: Bearer) -> _Standing:
+        if self._is_remembered(where):
+            return self.at_memory
+        shown = where if isinstance(where, Communication) else self._shown(where)
+        return (False, None) if shown is None else (shown.bears_sale, shown.sale_kopecks)
+
+    def _is_remembered(self, where: Bearer) -> bool:
+        sale = self.phone.sale
+        return sale is not None and _same(sale, where)
 
     @property
     def ours(self) -> bool:
@@ -148,14 +158,14 @@ class _Case:
             if began or self.standing_kopecks == self.intent.amount_kopecks:
                 return True
         memory = self.memory
-        return memory is not None and self.sale_key == self.bearer_key and memory.ours
+        return memory is not None and self.bearer is not None and _same(memory, self.bearer) and memory.ours
 
     def without_money(self, now: datetime) -> Decision:
         repaired = self.intent is not None
         if self.bearer is not None and self.bears and self.ours:
             return Decision(
                 result=Result.REMOVED,
-                bearer=_bearer(self.bearer),
+                bearer=self.bearer,
                 previous_kopecks=self.standing_kopecks,
                 unset=True,
                 other_sales=self._others(),
@@ -164,7 +174,7 @@ class _Case:
             )
         return Decision(
             result=Result.NOTHING_PAID,
-            bearer=_bearer(self.bearer),
+            bearer=self.bearer,
             previous_kopecks=self.standing_kopecks if self.bears else None,
             sale=self._left_alone(now),
             other_sales=self._others(),
@@ -189,7 +199,7 @@ class _Case:
             result = Result.APPLIED
         return Decision(
             result=result,
-            bearer=_bearer(self.bearer),
+            bearer=self.bearer,
             previous_kopecks=previous,
             unset=self.bears and result is Result.UPDATED,
             sold_at=sold_at,
@@ -203,8 +213,9 @@ class _Case:
         """Remember the sale that stands with the right sum, so that it counts when it has left the window."""
         bearer, sale, amount = self.bearer, self.phone.sale, self.phone.amount_kopecks
         assert bearer is not None  # noqa: S101 - for the type checker; the caller has just compared its sum
-        if sale is not None and self.sale_key == self.bearer_key and sale.amount_kopecks == amount:
-            return sale
+        remembered = sale if self._is_remembered(bearer) else None
+        if remembered is not None and remembered.amount_kopecks == amount:
+            return remembered
         by_intent = self.intent is not None and self.intent.amount_kopecks == amount
         return RecordedSale(
             type=bearer.type,
@@ -214,7 +225,7 @@ class _Case:
             sold_at=self.intent.sold_at if self.intent and by_intent else None,
             comment=self.intent.comment if self.intent and by_intent else "",
             sale_id=None,
-            ours=by_intent or (sale is not None and self.sale_key == self.bearer_key and sale.ours),
+            ours=by_intent or (remembered is not None and remembered.ours),
             recorded_at=now,
         )
 
@@ -225,13 +236,14 @@ class _Case:
         sale = self.phone.sale
         if sale is None or sale.amount_kopecks == 0:
             return sale
-        return sale if self._stands(sale.key)[0] else None
+        return sale if self.at_memory[0] else None
 
     def _others(self) -> tuple[CommunicationKey, ...]:
-        return tuple(key for key in self.with_sales if key != self.bearer_key)
+        bearer = self.bearer
+        return tuple([each.key for each in self.with_sales if bearer is None or not _same(each, bearer)])
 
 
-def taken_off(from_: Intent | Bearer, now: datetime) -> RecordedSale:
+def taken_off(from_: Bearer, now: datetime) -> RecordedSale:
     """Remember that we took the sale off: in some accounts its sum stays visible after its tag is gone."""
     return RecordedSale(
         type=from_.type,
@@ -254,11 +266,24 @@ def without_trace(phone: Phone, communications: Sequence[Communication]) -> Phon
     sale = phone.sale
     if sale is None or sale.amount_kopecks > 0:
         return phone
-    is_clean = any(each.key == sale.key and not each.bears_sale for each in communications)
+    is_clean = any(_same(each, sale) and not each.bears_sale for each in communications)
     return replace(phone, sale=None) if is_clean else phone
 
 
-def _bearer(communication: Communication | Intent | RecordedSale | None) -> Bearer | None:
-    if communication is None:
-        return None
-    return Bearer(type=communication.type, id=communication.id, started_at=communication.started_at)
+def _standing(memory: RecordedSale, shown: Communication | None) -> _Standing:
+    """Tell what stands where our memory says, by what the reports show there."""
+    if shown is None:  # out of the window: our memory is all there is
+        return memory.amount_kopecks > 0, memory.amount_kopecks
+    if shown.tagged and shown.sale_kopecks is None and memory.amount_kopecks > 0:
+        return True, memory.amount_kopecks  # CoMagic does not show the sum: there is nothing against ours
+    if not shown.tagged and memory.amount_kopecks == 0:
+        return False, None  # we took the tag off; in some accounts the sum stays visible without it
+    return shown.bears_sale, shown.sale_kopecks
+
+
+def _same(one: Bearer, other: Bearer) -> bool:
+    """Both are of the same communication; a key made for each comparison costs more than all the rest here."""
+    return one.id == other.id and one.type == other.type
+
+
+_time_and_id = attrgetter("started_at", "id")
