@@ -16,11 +16,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crm_bridge.domain.sale import (
+    Bearer,
     Communication,
     CommunicationKey,
     Intent,
     Phone,
     RecordedSale,
+    same_communication,
 )
 
 
@@ -40,9 +42,6 @@ class Result(StrEnum):
 CHANGES = frozenset({Result.APPLIED, Result.UPDATED, Result.REMOVED})
 """Results that need CoMagic to be written to."""
 
-
-Bearer = Communication | Intent | RecordedSale
-"""The communication that bears the sale of a phone: as a report shows it, or as we remember it."""
 
 _Standing = tuple[bool, int | None]
 """Whether a sale stands somewhere, and its sum where one is shown."""
@@ -119,7 +118,7 @@ class _Case:
         intent, memory = self.phone.intent, self.memory
         if intent is None or self._shown(intent) is None:
             return None
-        if memory is not None and not _same(intent, memory) and self.at_memory[0]:
+        if memory is not None and not same_communication(intent, memory) and self.at_memory[0]:
             # A sale of ours was being moved because it had vanished; it stands again. Has the move come about?
             return intent if self._stands(intent) == (True, intent.amount_kopecks) else None
         return intent
@@ -135,7 +134,7 @@ class _Case:
 
     def _shown(self, where: Intent | RecordedSale) -> Communication | None:
         for each in self.seen:
-            if _same(each, where):
+            if same_communication(each, where):
                 return each
         return None
 
@@ -147,7 +146,7 @@ class _Case:
 
     def _is_remembered(self, where: Bearer) -> bool:
         sale = self.phone.sale
-        return sale is not None and _same(sale, where)
+        return sale is not None and same_communication(sale, where)
 
     @property
     def ours(self) -> bool:
@@ -158,7 +157,9 @@ class _Case:
             if began or self.standing_kopecks == self.intent.amount_kopecks:
                 return True
         memory = self.memory
-        return memory is not None and self.bearer is not None and _same(memory, self.bearer) and memory.ours
+        return (
+            memory is not None and self.bearer is not None and same_communication(memory, self.bearer) and memory.ours
+        )
 
     def without_money(self, now: datetime) -> Decision:
         repaired = self.intent is not None
@@ -240,7 +241,9 @@ class _Case:
 
     def _others(self) -> tuple[CommunicationKey, ...]:
         bearer = self.bearer
-        return tuple([each.key for each in self.with_sales if bearer is None or not _same(each, bearer)])
+        if not self.with_sales:
+            return ()
+        return tuple([each.key for each in self.with_sales if bearer is None or not same_communication(each, bearer)])
 
 
 def taken_off(from_: Bearer, now: datetime) -> RecordedSale:
@@ -266,7 +269,7 @@ def without_trace(phone: Phone, communications: Sequence[Communication]) -> Phon
     sale = phone.sale
     if sale is None or sale.amount_kopecks > 0:
         return phone
-    is_clean = any(_same(each, sale) and not each.bears_sale for each in communications)
+    is_clean = any(same_communication(each, sale) and not each.bears_sale for each in communications)
     return replace(phone, sale=None) if is_clean else phone
 
 
@@ -279,11 +282,6 @@ def _standing(memory: RecordedSale, shown: Communication | None) -> _Standing:
     if not shown.tagged and memory.amount_kopecks == 0:
         return False, None  # we took the tag off; in some accounts the sum stays visible without it
     return shown.bears_sale, shown.sale_kopecks
-
-
-def _same(one: Bearer, other: Bearer) -> bool:
-    """Both are of the same communication; a key made for each comparison costs more than all the rest here."""
-    return one.id == other.id and one.type == other.type
 
 
 _time_and_id = attrgetter("started_at", "id")

@@ -14,8 +14,8 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
-from crm_bridge.domain.decision import Bearer, Decision
-from crm_bridge.domain.sale import Communication, Phone, Sale
+from crm_bridge.domain.decision import Decision
+from crm_bridge.domain.sale import Bearer, Communication, Phone, Sale
 from crm_bridge.errors import QuotaSpent, RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
 from crm_bridge.ports import Telephony
 from crm_bridge.usecases.stopping import Guard

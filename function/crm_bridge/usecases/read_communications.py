@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale
+from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale, same_communication
 from crm_bridge.domain.state import SaleTag
 from crm_bridge.errors import QuotaSpent, RemoteRejected
 from crm_bridge.ports import Changes, SyncServices, Telephony
@@ -92,11 +92,16 @@ class Reading(Struct):
                 change = phone.intent or phone.sale
                 if change is None or phone.phone in self.refused:
                     continue
-                shown = next((each for each in self.seen.get(phone.phone, ()) if each.key == change.key), None)
-                is_read = change.started_at > since and change.type in self.services.settings.comagic_sources
-                expected = is_read and change.amount_kopecks > 0
-                out_of_sight = (phone.intent is not None or expected) and shown is None and not looked
-                if out_of_sight or (_is_young(change, now) and shown is not None and not _shows(shown, change)):
+                shown = next(
+                    (each for each in self.seen.get(phone.phone, ()) if same_communication(each, change)), None
+                )
+                if shown is None:
+                    is_read = change.started_at > since and change.type in self.services.settings.comagic_sources
+                    expected = phone.intent is not None or (is_read and change.amount_kopecks > 0)
+                    must_look = expected and not looked
+                else:
+                    must_look = _is_young(change, now) and not _shows(shown, change)
+                if must_look:
                     waits[change.key] = (phone.phone, change.started_at)
             if not waits:
                 return

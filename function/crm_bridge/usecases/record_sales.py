@@ -110,39 +110,42 @@ class _Recording(Struct):
 
     async def decide_all(self, phones: Mapping[str, Phone]) -> None:
         """Decide about every phone; what needs no call is settled here, the rest is queued."""
-        now = self.services.clock.now()
-        self.journal.communications_found = self.reading.found
+        now, reading = self.services.clock.now(), self.reading
+        self.journal.communications_found = reading.found
         remembered: list[Changes] = []
-        for phone in phones.values():
-            if (code := self.reading.refused.get(phone.phone)) is not None:
-                outcome = Outcome(fate=Fate.REFUSED, error=code)
+        for number, phone in phones.items():
+            if number in reading.refused:
+                outcome = Outcome(fate=Fate.REFUSED, error=reading.refused[number])
                 self._add_row(phone, Decision(result=Result.FAILED), Result.FAILED, outcome)
                 continue
-            vanished = phone.phone in self.reading.vanished
-            known = replace(phone, sale=None) if vanished else phone
-            if vanished and self.guard is not None:
+            seen = reading.seen.get(number, ())
+            if number in reading.vanished:
+                known = without_trace(replace(phone, sale=None), seen)
+                decision = replace(decide(known, seen, now=now), drifted=True)
                 remembered.append(_of_phone(known))
-            seen = self.reading.seen.get(phone.phone, ())
-            known = without_trace(known, seen)
-            decision = decide(known, seen, now=now)
-            remembered.extend(self._take(known, replace(decision, drifted=True) if vanished else decision))
+            else:
+                known = without_trace(phone, seen)
+                decision = decide(known, seen, now=now)
+            if (settled := self._take(known, decision)) is not None:
+                remembered.append(settled)
         self.journal.day_remaining = self.telephony.quota.get("day_remaining")
         self.queue = deque(sorted(self.queue, key=_oldest_payment_first))
-        if remembered:
+        if remembered and self.guard is not None:
             await self._write(remembered)
 
-    def _take(self, phone: Phone, decision: Decision) -> Iterable[Changes]:
+    def _take(self, phone: Phone, decision: Decision) -> Changes | None:
+        """Queue a change; settle what needs none, and return what is to be remembered of it."""
         if decision.result in CHANGES:
-            self.journal.points_needed += int(decision.unset) + int(phone.amount_kopecks > 0)
+            self.journal.points_needed += decision.unset + (phone.amount_kopecks > 0)
             if self.guard is None:
                 self._add_row(phone, decision, decision.result)
             else:
                 self.queue.append((phone, decision))
-            return
+            return None
         self._add_row(phone, decision, decision.result)
-        settled = replace(phone, sale=decision.sale, intent=None)
-        if settled != phone and self.guard is not None:
-            yield _of_phone(settled)
+        if phone.intent is None and phone.sale == decision.sale:
+            return None
+        return _of_phone(replace(phone, sale=decision.sale, intent=None))
 
     async def carry_out_all(self) -> None:
         """Carry out the queued changes, oldest payments first, in lots whose intents land in one go.
@@ -248,7 +251,8 @@ class _Recording(Struct):
         self.reading.seen[phone.phone] = seen
         forgotten = replace(phone, sale=None, intent=None)
         yield _of_phone(forgotten)
-        yield from self._take(forgotten, decide(forgotten, seen, now=self.services.clock.now()))
+        if (settled := self._take(forgotten, decide(forgotten, seen, now=self.services.clock.now()))) is not None:
+            yield settled
 
     def _now_stands(self, phone: Phone, decision: Decision, outcome: Outcome) -> RecordedSale | None:
         bearer, now = decision.bearer, self.services.clock.now()
