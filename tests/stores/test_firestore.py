@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from contracts.values import NOON, card, full_phone, lease, phone, run
 from crm_bridge.errors import LeaseLost
 from crm_bridge.ports import Changes
 from crm_bridge.stores.firestore import FirestoreSalesStore
-from crm_bridge.stores.firestore_calls import in_chunks
+from crm_bridge.stores.firestore_calls import in_chunks, plain
 from crm_bridge.stores.firestore_cards import FirestoreCardStore
 from databases import FirestoreDatabase
 
@@ -104,23 +105,56 @@ async def test_a_lost_lease_is_told_though_the_database_stutters(
         await sales.write([Changes(phones=[phone("1")])], run_id="another")
 
 
-async def test_a_read_that_breaks_off_is_repeated(sales: FirestoreSalesStore, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("method", ["batch_get_documents", "run_query"])
+async def test_a_read_that_breaks_off_is_repeated(
+    sales: FirestoreSalesStore, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The library repeats the start of a stream, not its middle."""
     await sales.write([Changes(phones=[phone("1")])], run_id="r1")
-    get_all, calls = sales._client.get_all, 0
+    api, calls = sales._client._firestore_api, 0
+    begin = getattr(api, method)
 
-    async def broken(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        async for found in get_all(*args, **kwargs):
-            yield found
-            if calls == 1:
-                raise unavailable("connection reset")
+    async def broken(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        async def answers() -> AsyncIterator[Any]:
+            nonlocal calls
+            calls += 1
+            async for answer in stream:
+                yield answer
+                if calls == 1:
+                    raise unavailable("connection reset")
 
-    monkeypatch.setattr(sales._client, "get_all", broken)
+        stream = await begin(*args, **kwargs)
+        return answers()
 
-    assert await sales.phones(["1"]) == {"1": phone("1")}
-    assert calls == 2
+    monkeypatch.setattr(api, method, broken)
+
+    if method == "run_query":
+        assert [found async for page in sales.all_phones() for found in page] == [phone("1")]
+        assert calls == 3  # the last finds nothing more
+    else:
+        assert await sales.phones(["1"]) == {"1": phone("1")}
+        assert calls == 2
+
+
+async def test_a_document_is_read_as_the_library_reads_it(sales: FirestoreSalesStore) -> None:
+    """We go round its snapshots, which copy everything twice."""
+    document = {
+        "nothing": None,
+        "yes": True,
+        "number": -(2**62),
+        "part": 0.1,
+        "text": "Химчистка",
+        "bytes": b"\x00\xff",
+        "at": NOON + timedelta(microseconds=123_456),
+        "map": {"at": NOON, "list": [1, "2", None, {"in": []}], "empty": {}},
+    }
+    reference = sales._client.collection("orders").document("every kind")
+    await reference.set(document)
+    snapshot = await reference.get()
+
+    assert await sales._get("orders", ["every kind"]) == {"every kind": document}
+    assert await sales._find("orders", "text", ["Химчистка"]) == [document]
+    assert plain(snapshot.to_dict()) == document
 
 
 async def test_a_card_is_not_waited_for_when_the_database_is_down(one_loop: None) -> None:

@@ -27,7 +27,7 @@ from google.cloud.firestore import (
 
 from crm_bridge.errors import LeaseLost
 from crm_bridge.stores.documents import Document, Write, document_id, key_of
-from crm_bridge.stores.firestore_calls import close_client, in_chunks, plain, retrying
+from crm_bridge.stores.firestore_calls import close_client, in_chunks, look_up, plain, retrying, run_query
 from crm_bridge.stores.sales import LEASE, STATE, DocumentSalesStore
 
 Found = DocumentSnapshot[AsyncDocumentReference]
@@ -58,13 +58,12 @@ class FirestoreSalesStore(DocumentSalesStore):
         await close_client(self._client)
 
     async def _get(self, collection: str, keys: Collection[str]) -> dict[str, Document]:
-        @_RETRY
-        async def look_up(some: Sequence[AsyncDocumentReference]) -> list[Found]:
-            found = self._client.get_all(list(some), retry=None, timeout=_TIMEOUT)
-            return [snapshot async for snapshot in found if snapshot.exists]
+        async def some(references: Sequence[AsyncDocumentReference]) -> list[tuple[str, Document]]:
+            found = await _looked_up(references)
+            return [(key_of(id_), document) for id_, document in found.items()]
 
         references = [self._reference(collection, key) for key in dict.fromkeys(keys)]
-        return {key_of(found.id): plain(found.to_dict()) for found in await in_chunks(look_up, references, size=_KEYS)}
+        return dict(await in_chunks(some, references, size=_KEYS))
 
     async def _find(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
         async def query(some: Sequence[str]) -> list[Document]:
@@ -159,7 +158,12 @@ class FirestoreSalesStore(DocumentSalesStore):
 
 @_RETRY
 async def _documents(query: AsyncQuery) -> list[Document]:
-    return [plain(found.to_dict()) for found in await query.get(retry=None, timeout=_TIMEOUT)]
+    return await run_query(query, timeout=_TIMEOUT)
+
+
+@_RETRY
+async def _looked_up(references: Sequence[AsyncDocumentReference]) -> dict[str, Document]:
+    return await look_up(references, timeout=_TIMEOUT)
 
 
 def _reason(exc: BaseException) -> BaseException:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from google.api_core.exceptions import Aborted, DeadlineExceeded, InternalServerError, ServiceUnavailable
 from google.api_core.retry import AsyncRetry, if_exception_type
-from google.cloud.firestore import AsyncClient
+from google.cloud.firestore import AsyncClient, AsyncDocumentReference, AsyncQuery
+from google.cloud.firestore_v1.types import BatchGetDocumentsResponse, RunQueryResponse
+
+from crm_bridge.stores.documents import Document
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -54,6 +57,57 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
         case _:
             return value
+
+
+async def run_query(query: AsyncQuery, *, timeout: float) -> list[Document]:
+    """Return the documents of a query; an error is the caller's to retry.
+
+    Here and in `look_up` the library's snapshots are gone round: they are deep copies, twice, and took three quarters
+    of the time of a run with many phones.
+    """
+    client = query._client
+    parent, _ = query._parent._parent_info()
+    answers = await client._firestore_api.run_query(
+        request={"parent": parent, "structured_query": query._to_protobuf()},
+        retry=None,
+        timeout=timeout,
+        metadata=client._rpc_metadata,
+    )
+    messages = [RunQueryResponse.pb(answer) async for answer in answers]
+    return [_fields(message.document.fields) for message in messages if message.HasField("document")]
+
+
+async def look_up(references: Sequence[AsyncDocumentReference], *, timeout: float) -> dict[str, Document]:
+    """Return the documents there are of these, by id; an error is the caller's to retry."""
+    client = references[0]._client
+    answers = await client._firestore_api.batch_get_documents(
+        request={"database": client._database_string, "documents": [each._document_path for each in references]},
+        retry=None,
+        timeout=timeout,
+        metadata=client._rpc_metadata,
+    )
+    messages = [BatchGetDocumentsResponse.pb(answer) async for answer in answers]
+    found = [message.found for message in messages if message.HasField("found")]
+    return {document.name.rpartition("/")[2]: _fields(document.fields) for document in found}
+
+
+def _fields(values: Mapping[str, Any]) -> Document:
+    """Return the fields of a document or a map as the library would, and with ordinary times."""
+    return {name: _value(value) for name, value in values.items()}
+
+
+def _value(value: Any) -> Any:
+    match kind := value.WhichOneof("value_type"):
+        case "null_value":
+            return None
+        case "timestamp_value":
+            return value.timestamp_value.ToDatetime(UTC)
+        case "map_value":
+            return _fields(value.map_value.fields)
+        case "array_value":
+            return [_value(item) for item in value.array_value.values]
+        case _:
+            return getattr(value, kind)
 
 
 async def close_client(client: AsyncClient) -> None:
