@@ -73,8 +73,8 @@ async def run_query(query: AsyncQuery, *, timeout: float) -> list[Document]:
         timeout=timeout,
         metadata=client._rpc_metadata,
     )
-    messages = [RunQueryResponse.pb(answer) async for answer in answers]
-    return [_fields(message.document.fields) for message in messages if message.HasField("document")]
+    messages = (RunQueryResponse.pb(answer) async for answer in answers)
+    return [_fields(message.document.fields) async for message in messages if message.HasField("document")]
 
 
 async def look_up(references: Sequence[AsyncDocumentReference], *, timeout: float) -> dict[str, Document]:
@@ -86,9 +86,9 @@ async def look_up(references: Sequence[AsyncDocumentReference], *, timeout: floa
         timeout=timeout,
         metadata=client._rpc_metadata,
     )
-    messages = [BatchGetDocumentsResponse.pb(answer) async for answer in answers]
-    found = [message.found for message in messages if message.HasField("found")]
-    return {document.name.rpartition("/")[2]: _fields(document.fields) for document in found}
+    messages = (BatchGetDocumentsResponse.pb(answer) async for answer in answers)
+    found = (message.found async for message in messages if message.HasField("found"))
+    return {document.name.rpartition("/")[2]: _fields(document.fields) async for document in found}
 
 
 def _fields(values: Mapping[str, Any]) -> Document:
