@@ -11,6 +11,7 @@ from contracts.values import MICROSECOND, NOON, client, event, full_phone, lease
 from crm_bridge.domain.aggregate import Client, Order
 from crm_bridge.domain.state import CrmSession, SaleTag, Watermark
 from crm_bridge.ports import Changes, SalesStore
+from crm_bridge.stores import sales
 from dumping import dump
 
 pytestmark = pytest.mark.anyio
@@ -123,18 +124,22 @@ class TestMemory:
         assert _ids(await held.orders_of_phones(asked)) == keys
         assert _ids(await held.orders_of_clients(asked)) == keys
 
-    async def test_all_phones_come_once_in_pages(self, held: SalesStore) -> None:
-        numbers = [f"7926{number:07}" for number in range(4500)]
+    async def test_all_phones_come_once_in_pages(self, held: SalesStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sales, "PAGE", 100)
+        numbers = [f"7926{number:07}" for number in range(250)]
         await held.write([Changes(phones=[phone(number)]) for number in numbers], run_id="r1")
 
         pages = [page async for page in held.all_phones()]
 
-        assert len(pages) > 1
+        assert [len(page) for page in pages] == [100, 100, 50]
         assert sorted(found.phone for page in pages for found in page) == numbers
         assert await held.has_phones()
 
-    async def test_phones_may_change_while_they_are_read(self, held: SalesStore) -> None:
-        numbers = [f"7926{number:07}" for number in range(4100)]
+    async def test_phones_may_change_while_they_are_read(
+        self, held: SalesStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sales, "PAGE", 100)
+        numbers = [f"7926{number:07}" for number in range(210)]
         await held.write([Changes(phones=[phone(number)]) for number in numbers], run_id="r1")
         found: list[str] = []
 
