@@ -43,10 +43,6 @@ CHANGES = frozenset({Result.APPLIED, Result.UPDATED, Result.REMOVED})
 """Results that need CoMagic to be written to."""
 
 
-_Standing = tuple[bool, int | None]
-"""Whether a sale stands somewhere, and its sum where one is shown."""
-
-
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """What to do about the sale of a phone.
 
@@ -92,36 +88,37 @@ class _Case:
     """One phone's facts, put in order.
 
     Attributes:
-        memory: The sale that we remember to stand.
-        at_memory: What stands where our memory says, also when it says that we took a sale off there.
-        with_sales: Communications that bear a sale, the earliest first.
+        seen: The communications, the earliest first, each as the reports and our memory together have it.
+        with_sales: Those of them that bear a sale.
+        memory, at_memory: The sale that we remember to stand, and what stands there.
+        intent: The change under way, unless it has become void.
         bearer: Where the phone's sale stands or shall stand.
         bears, standing_kopecks: What stands there.
     """
 
     def __init__(self, phone: Phone, communications: Sequence[Communication]) -> None:
-        self.phone = phone
-        self.seen = communications if len(communications) < 2 else sorted(communications, key=_time_and_id)
         sale = phone.sale
+        seen = communications if len(communications) < 2 else sorted(communications, key=_time_and_id)
+        if sale is not None:
+            seen = [_as_known(each, sale) if same_communication(each, sale) else each for each in seen]
+        self.phone, self.seen = phone, seen
+        self.with_sales = [each for each in seen if each.bears_sale]
         self.memory = sale if sale is not None and sale.amount_kopecks > 0 else None
-        self.at_memory = (False, None) if sale is None else _standing(sale, self._shown(sale))
-        self.intent = self._open_intent()
-        self.with_sales = [each for each in self.seen if self._stands(each)[0]]
+        self.at_memory = self._standing(self.memory)
+        self.intent = None if phone.intent is None else self._still_open(phone.intent)
         self.bearer = self._bearer()
-        self.bears, self.standing_kopecks = (False, None) if self.bearer is None else self._stands(self.bearer)
+        self.bears, self.standing_kopecks = self._standing(self.bearer)
         self.drifted = False
         if self.intent is None and self.memory is not None and self.memory.ours:
             self.drifted = self.at_memory != (True, self.memory.amount_kopecks)
 
-    def _open_intent(self) -> Intent | None:
-        """Return the change under way, unless it has become void."""
-        intent, memory = self.phone.intent, self.memory
-        if intent is None or self._shown(intent) is None:
+    def _still_open(self, intent: Intent) -> Intent | None:
+        if self._shown(intent) is None:
             return None
-        if memory is not None and not same_communication(intent, memory) and self.at_memory[0]:
-            # A sale of ours was being moved because it had vanished; it stands again. Has the move come about?
-            return intent if self._stands(intent) == (True, intent.amount_kopecks) else None
-        return intent
+        if self.memory is None or same_communication(intent, self.memory) or not self.at_memory[0]:
+            return intent
+        # A sale of ours was being moved because it had vanished; it stands again. Has the move come about?
+        return intent if self._standing(intent) == (True, intent.amount_kopecks) else None
 
     def _bearer(self) -> Bearer | None:
         if self.intent is not None:
@@ -132,21 +129,22 @@ class _Case:
             return self.with_sales[0]
         return self.memory or (self.seen[0] if self.seen else None)
 
+    def _standing(self, where: Bearer | None) -> tuple[bool, int | None]:
+        """Tell whether a sale stands on a communication, and its sum where one is shown."""
+        if where is None:
+            return False, None
+        shown = where if isinstance(where, Communication) else self._shown(where)
+        if shown is not None:
+            return shown.bears_sale, shown.sale_kopecks
+        if self.memory is not None and same_communication(where, self.memory):
+            return True, self.memory.amount_kopecks  # out of the window: our memory is all there is
+        return False, None
+
     def _shown(self, where: Intent | RecordedSale) -> Communication | None:
         for each in self.seen:
             if same_communication(each, where):
                 return each
         return None
-
-    def _stands(self, where: Bearer) -> _Standing:
-        if self._is_remembered(where):
-            return self.at_memory
-        shown = where if isinstance(where, Communication) else self._shown(where)
-        return (False, None) if shown is None else (shown.bears_sale, shown.sale_kopecks)
-
-    def _is_remembered(self, where: Bearer) -> bool:
-        sale = self.phone.sale
-        return sale is not None and same_communication(sale, where)
 
     @property
     def ours(self) -> bool:
@@ -214,7 +212,7 @@ class _Case:
         """Remember the sale that stands with the right sum, so that it counts when it has left the window."""
         bearer, sale, amount = self.bearer, self.phone.sale, self.phone.amount_kopecks
         assert bearer is not None  # noqa: S101 - for the type checker; the caller has just compared its sum
-        remembered = sale if self._is_remembered(bearer) else None
+        remembered = sale if sale is not None and same_communication(sale, bearer) else None
         if remembered is not None and remembered.amount_kopecks == amount:
             return remembered
         by_intent = self.intent is not None and self.intent.amount_kopecks == amount
@@ -234,10 +232,7 @@ class _Case:
         """Remember what matters of a phone without money: that we took its sale off, or that another's stands."""
         if self.intent is not None and self.intent.replaces and not self.bears:
             return taken_off(self.intent, now)
-        sale = self.phone.sale
-        if sale is None or sale.amount_kopecks == 0:
-            return sale
-        return sale if self.at_memory[0] else None
+        return self.phone.sale if self.memory is None or self.at_memory[0] else None
 
     def _others(self) -> tuple[CommunicationKey, ...]:
         bearer = self.bearer
@@ -273,15 +268,13 @@ def without_trace(phone: Phone, communications: Sequence[Communication]) -> Phon
     return replace(phone, sale=None) if is_clean else phone
 
 
-def _standing(memory: RecordedSale, shown: Communication | None) -> _Standing:
-    """Tell what stands where our memory says, by what the reports show there."""
-    if shown is None:  # out of the window: our memory is all there is
-        return memory.amount_kopecks > 0, memory.amount_kopecks
-    if shown.tagged and shown.sale_kopecks is None and memory.amount_kopecks > 0:
-        return True, memory.amount_kopecks  # CoMagic does not show the sum: there is nothing against ours
-    if not shown.tagged and memory.amount_kopecks == 0:
-        return False, None  # we took the tag off; in some accounts the sum stays visible without it
-    return shown.bears_sale, shown.sale_kopecks
+def _as_known(shown: Communication, sale: RecordedSale) -> Communication:
+    """Put right, by what we remember of a sale, what CoMagic's accounts show differently of it."""
+    if sale.amount_kopecks > 0 and shown.tagged and shown.sale_kopecks is None:
+        return replace(shown, sale_kopecks=sale.amount_kopecks)  # no sum is shown: there is nothing against ours
+    if sale.amount_kopecks == 0 and not shown.tagged and shown.sale_kopecks is not None:
+        return replace(shown, sale_kopecks=None)  # we took it off, its tag is gone; some accounts keep showing the sum
+    return shown
 
 
 _time_and_id = attrgetter("started_at", "id")
