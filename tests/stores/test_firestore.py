@@ -15,6 +15,7 @@ from google.cloud.firestore import AsyncClient, AsyncTransaction
 from contracts.values import NOON, card, full_phone, lease, phone, run
 from crm_bridge.errors import LeaseLost
 from crm_bridge.ports import Changes
+from crm_bridge.stores.documents import put_document
 from crm_bridge.stores.firestore import FirestoreSalesStore
 from crm_bridge.stores.firestore_calls import in_chunks, plain
 from crm_bridge.stores.firestore_cards import FirestoreCardStore
@@ -136,25 +137,29 @@ async def test_a_read_that_breaks_off_is_repeated(
         assert calls == 2
 
 
-async def test_a_document_is_read_as_the_library_reads_it(sales: FirestoreSalesStore) -> None:
+async def test_documents_are_read_and_written_as_by_the_library(sales: FirestoreSalesStore) -> None:
     """We go round its snapshots, which copy everything twice."""
-    document = {
+    document: dict[str, Any] = {
         "nothing": None,
         "yes": True,
         "number": -(2**62),
         "part": 0.1,
         "text": "Химчистка",
+        "empty": "",
         "bytes": b"\x00\xff",
         "at": NOON + timedelta(microseconds=123_456),
-        "map": {"at": NOON, "list": [1, "2", None, {"in": []}], "empty": {}},
+        "map": {"at": NOON, "list": [1, "2", None, {"in": []}], "empty": {}, "a.b/c `d`": 1},
+        "a.b/c `d`": [],
     }
-    reference = sales._client.collection("orders").document("every kind")
-    await reference.set(document)
-    snapshot = await reference.get()
+    theirs = sales._client.collection("orders").document("theirs")
+    ours = sales._client.collection("orders").document("ours")
 
-    assert await sales._get("orders", ["every kind"]) == {"every kind": document}
-    assert await sales._find("orders", "text", ["Химчистка"]) == [document]
-    assert plain(snapshot.to_dict()) == document
+    await theirs.set(document)
+    await sales._commit([put_document("orders", "ours", document)], holder="r1")
+
+    assert await sales._get("orders", ["ours", "theirs"]) == {"ours": document, "theirs": document}
+    assert await sales._find("orders", "text", ["Химчистка"]) == [document, document]
+    assert plain((await ours.get()).to_dict()) == plain((await theirs.get()).to_dict()) == document
 
 
 async def test_a_card_is_not_waited_for_when_the_database_is_down(one_loop: None) -> None:

@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any
 
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, GoogleAPICallError, NotFound
 from google.cloud.firestore import (
@@ -19,6 +18,7 @@ from google.cloud.firestore import (
     AsyncDocumentReference,
     AsyncQuery,
     AsyncTransaction,
+    AsyncWriteBatch,
     DocumentSnapshot,
     FieldFilter,
     Query,
@@ -28,6 +28,7 @@ from google.cloud.firestore import (
 from crm_bridge.errors import LeaseLost
 from crm_bridge.stores.documents import Document, Write, document_id, key_of
 from crm_bridge.stores.firestore_calls import close_client, in_chunks, look_up, plain, retrying, run_query
+from crm_bridge.stores.firestore_messages import write
 from crm_bridge.stores.sales import LEASE, STATE, DocumentSalesStore
 
 Found = DocumentSnapshot[AsyncDocumentReference]
@@ -144,13 +145,10 @@ class FirestoreSalesStore(DocumentSalesStore):
                     raise reason from None
         raise AssertionError("the last attempt returns or raises")
 
-    def _add(self, batch: Any, writes: Sequence[Write]) -> None:
-        for write in writes:
-            reference = self._client.collection(write.collection).document(write.document_id)
-            if write.document is None:
-                batch.delete(reference)
-            else:
-                batch.set(reference, write.document)
+    def _add(self, batch: AsyncWriteBatch | AsyncTransaction, writes: Sequence[Write]) -> None:
+        folder = f"{self._client._database_string}/documents"
+        names = [f"{folder}/{each.collection}/{each.document_id}" for each in writes]
+        batch._add_write_pbs([write(name, each.document) for name, each in zip(names, writes, strict=True)])
 
     def _reference(self, collection: str, key: str) -> AsyncDocumentReference:
         return self._client.collection(collection).document(document_id(key))
