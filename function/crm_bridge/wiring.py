@@ -78,8 +78,7 @@ def exchange_services() -> ExchangeServices:
     logs.keep_secret(settings.exchange_api_key)
     services = ExchangeServices(settings=settings, clock=clock, cards=_card_store(settings))
     # What has been imported by now stays. The collector would look through all of it for garbage again and again, at
-    # the cost of a tenth of every request.
-    gc.collect()
+    # the cost of a tenth of every request. What is garbage already stays as well: to find it would take 10 ms.
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     return services

@@ -6,9 +6,10 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clients.rigs import ANNA, MOSCOW, NOON
@@ -289,6 +290,23 @@ class TestRows:
     def test_what_is_no_sum_is_told(self, cost: str) -> None:
         with pytest.raises(RemoteProtocolError):
             read(sale_cost=cost)
+
+    @given(
+        st.integers(0, 2**31).map(lambda seconds: f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"),
+        st.sampled_from(["Europe/Moscow", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),
+    )
+    @example("2026-03-29 02:30:00", "Europe/Berlin")  # in an hour that is left out
+    @example("2026-10-25 02:30:00", "Europe/Berlin")  # in one that comes twice: its first is meant
+    def test_a_time_is_of_the_accounts_zone_at_that_moment(self, written: str, zone: str) -> None:
+        reading = rows.Reading(zone=ZoneInfo(zone), region="RU", sale_tag_id=TAG)
+
+        found = rows.page(answer(result={"data": [call(start_time=written)]}), CALL, reading).rows[0]
+
+        assert found.at == datetime.fromisoformat(written).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+    def test_a_time_before_all_time_is_told(self) -> None:
+        with pytest.raises(RemoteProtocolError, match="time"):
+            read(start_time="0001-01-01 00:00:00")
 
     def test_a_time_may_come_with_its_offset(self) -> None:
         """An older edition of the documentation has it so."""

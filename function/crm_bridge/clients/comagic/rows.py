@@ -216,9 +216,12 @@ def _row(row: _Call | _Writing, kind: CommunicationType, reading: Reading) -> Ro
 
 def _in_utc(written: datetime, zone: ZoneInfo) -> datetime:
     """Read a time of the account's zone: as `replace` and `astimezone` would, in a seventh of their time."""
-    if written.tzinfo is not None:
-        return written.astimezone(UTC)
-    return _EPOCH + (written - _LOCAL_EPOCH - (zone.utcoffset(written) or _NO_OFFSET))
+    try:
+        if written.tzinfo is not None:
+            return written.astimezone(UTC)
+        return _EPOCH + (written - _LOCAL_EPOCH - (zone.utcoffset(written) or _NO_OFFSET))
+    except OverflowError as exc:
+        raise RemoteProtocolError(wire.SYSTEM, "CoMagic: a time that is out of all range") from exc
 
 
 def _kopecks(roubles: Decimal) -> int:
