@@ -52,7 +52,7 @@ def _memory(quick: bool) -> list[Figure]:
 
 
 def _start(quick: bool) -> list[Figure]:
-    return starting.measure(rounds=3 if quick else 9)
+    return starting.measure(rounds=3 if quick else 15)
 
 
 def _store(quick: bool) -> list[Figure]:
