@@ -1,6 +1,6 @@
 """Documents as messages of Firestore's protocol, and back.
 
-The library does this with snapshots that are deep copies and messages wrapped twice: three quarters of the CPU of a run
+The library does this with snapshots that are deep copies and messages wrapped twice: more than half of the CPU of a run
 with many phones. Its protocol classes are its public types (https://cloud.google.com/firestore/docs/reference/rpc).
 """
 
