@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -85,7 +86,7 @@ async def record_sales(
         await recording.decide_all(phones)
         await recording.carry_out_all()
     journal.complete = journal.complete and not journal.counts()[Result.DEFERRED]
-    journal.rows.sort(key=lambda row: row.phone)
+    journal.rows.sort(key=attrgetter("phone"))
 
 
 class _Lot(Struct, frozen=True, kw_only=True):
@@ -120,7 +121,7 @@ class _Recording(Struct):
                 continue
             seen = reading.seen.get(number, ())
             if number in reading.vanished:
-                known = without_trace(replace(phone, sale=None), seen)
+                known = replace(phone, sale=None)
                 decision = replace(decide(known, seen, now=now), drifted=True)
                 remembered.append(_of_phone(known))
             else:
