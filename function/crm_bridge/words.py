@@ -356,10 +356,10 @@ PHRASES: dict[str, tuple[str, str]] = {
     "label.found_part": ("found: {count}", "найдено: {count}"),
     "label.not_found_part": ("not found: {count}", "не найдено: {count}"),
     "label.cost": (
-        "It would cost {points} CoMagic points; {left} are left today.",
-        "Это стоило бы {points} баллов CoMagic; на сегодня осталось {left}.",
+        "Its cost in CoMagic points: {points}; left today: {left}.",
+        "Стоимость в баллах CoMagic: {points}; осталось на сегодня: {left}.",
     ),
-    "label.cost_only": ("It would cost {points} CoMagic points.", "Это стоило бы {points} баллов CoMagic."),
+    "label.cost_only": ("Its cost in CoMagic points: {points}.", "Стоимость в баллах CoMagic: {points}."),
     "label.incomplete": (
         "Not complete: the next run goes on.",
         "Не всё: следующий запуск продолжит.",

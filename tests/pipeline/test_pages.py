@@ -272,7 +272,7 @@ class TestJournal:
         answer = await page(bridge, "update_db&dry_run")
 
         assert "<del>₽700.00</del> → <b>₽750.00</b>" in answer.text
-        assert "It would cost 2 CoMagic points" in Page(answer).text
+        assert "Its cost in CoMagic points: 2" in Page(answer).text
 
     async def test_a_source_that_is_not_enabled_is_a_warning_on_the_page(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "every.db"))
