@@ -13,16 +13,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from bridge import NOON, Bridge, bridge_on
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
 from crm_bridge.domain.sale import CommunicationType
 from crm_bridge.domain.story import Note, Reason, Verdict
+from crm_bridge.handlers.forms import words_of
 from crm_bridge.pages.rows import SORTS
 from crm_bridge.stores.sqlite import SqliteSalesStore
 from crm_bridge.usecases.check_setup import COMAGIC_CHECKS
-from crm_bridge.words import LANGUAGES, PHRASES, Words, best_language
+from crm_bridge.words import LANGUAGES, PHRASES, Words
+from crm_bridge.words.answers import ANSWERS
+from crm_bridge.words.labels import LABELS
 from dumping import dump
 from sandbox.faults import Fault
 from sandbox.world import populate
@@ -204,7 +208,9 @@ class TestLanguage:
         ],
     )
     def test_the_language_is_the_readers(self, header: str, language: str) -> None:
-        assert best_language(header) == language
+        request = Request({"type": "http", "headers": [(b"accept-language", header.encode())]})
+
+        assert words_of(request).language == language
 
     async def test_a_page_is_in_one_language(self, bridge: Bridge) -> None:
         for language, title in (("ru", "Запуски"), ("en", "Runs")):
@@ -226,6 +232,7 @@ class TestLanguage:
 
         assert {code for code, (english, russian) in PHRASES.items() if fields(english) != fields(russian)} == set()
         assert all(len(phrases) == len(LANGUAGES) and all(phrases) for phrases in PHRASES.values())
+        assert not ANSWERS.keys() & LABELS.keys()
 
     def test_there_is_a_phrase_for_whatever_can_be_told(self) -> None:
         def missing(prefix: str, names: Iterable[str]) -> set[str]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from crm_bridge.errors import BadRequest
-from crm_bridge.words import Words, best_language, quality
+
+if TYPE_CHECKING:
+    from crm_bridge.words import Words
+
+T = TypeVar("T")
 
 
 class Form(StrEnum):
@@ -62,19 +67,23 @@ def form_of(request: Request, *, forms: Collection[Form] = (Form.JSON, Form.HTML
 
 def accepted(request: Request, *, forms: Collection[Form] = (Form.JSON, Form.HTML)) -> Form:
     """Return the form that the Accept header names with the greatest weight; JSON for whoever names none."""
-    best, best_weight = Form.JSON, 0.0
-    for item in request.headers.get("accept", "").split(","):
-        name, _, parameters = item.partition(";")
-        form = _TYPES.get(name.strip().lower())
-        weight = quality(parameters)
-        if form in forms and form is not None and weight > best_weight:
-            best, best_weight = form, weight
-    return best
+
+    def known(name: str) -> Form | None:
+        form = _TYPES.get(name)
+        return form if form in forms else None
+
+    return _preferred(request.headers.get("accept", ""), known) or Form.JSON
 
 
 def words_of(request: Request) -> Words:
-    """Return the phrases of the language that is wanted."""
-    return Words(best_language(request.headers.get("accept-language", "")))
+    """Return the phrases of the language that the Accept-Language header prefers; English for none of ours."""
+    from crm_bridge.words import LANGUAGES, Words  # noqa: PLC0415 - plain JSON needs no words
+
+    def known(name: str) -> str | None:
+        language = name.partition("-")[0]
+        return language if language in LANGUAGES else None
+
+    return Words(_preferred(request.headers.get("accept-language", ""), known) or "en")
 
 
 def known_only(query: QueryParams, known: Collection[str]) -> None:
@@ -107,3 +116,26 @@ def failure_page(request: Request, failed: Failed) -> Response:
     answer = page(request, "failure.html", failed.status_code, code=failed.status_code, message=failed.told)
     answer.headers.update(failed.extra)
     return answer
+
+
+def _preferred(header: str, known: Callable[[str], T | None]) -> T | None:
+    """Return what an Accept header gives the greatest weight, of what is known; None when it refuses or names none."""
+    best, best_weight = None, 0.0
+    for item in header.split(","):
+        name, _, parameters = item.partition(";")
+        choice, weight = known(name.strip().lower()), _quality(parameters)
+        if choice is not None and weight > best_weight:
+            best, best_weight = choice, weight
+    return best
+
+
+def _quality(parameters: str) -> float:
+    """Read the `q` of one item of an Accept header; 1 when there is none, 0 when it cannot be read."""
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name.strip().lower() == "q":
+            try:
+                return min(1.0, max(0.0, float(value)))
+            except ValueError:
+                return 0.0
+    return 1.0
