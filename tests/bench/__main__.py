@@ -79,7 +79,7 @@ CONCERNS: dict[str, Callable[[bool], list[Figure]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small sizes: some minutes instead of twelve")
+    parser.add_argument("--quick", action="store_true", help="small sizes: some minutes instead of ten")
     parser.add_argument("--only", nargs="+", choices=CONCERNS, default=list(CONCERNS), metavar="CONCERN")
     parser.add_argument("--json", type=Path, default=ROOT / "data" / "bench.json", help="where the figures are written")
     options = parser.parse_args()

@@ -1,7 +1,7 @@
 """How a value of the domain becomes a document of a database, the same on both.
 
-A document is the dataclass as a mapping of plain values; times in it are aware, UTC. The limits are Firestore's, kept
-on SQLite as well, so that what would break in the cloud breaks on a laptop.
+A document is the value's fields as a mapping of plain values; times in it are aware, UTC. The limits are Firestore's,
+kept on SQLite as well, so that what would break in the cloud breaks on a laptop.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def delete(kind: Kind[Any], key: str) -> Write:
 
 
 def to_document(value: object) -> Document:
-    """Return a dataclass as a document.
+    """Return a value as a document.
 
     Raises:
         ValueError: A time in it is naive: the databases would read it as UTC, which nobody has meant.
@@ -88,7 +88,7 @@ def to_document(value: object) -> Document:
 
 
 def from_document(document: Mapping[str, Any], type_: type[T]) -> T:
-    """Return a document as a dataclass; fields that it does not have are ignored."""
+    """Return a document as a value of a type; fields that it does not have are ignored."""
     return msgspec.convert(document, type_)
 
 

@@ -59,12 +59,8 @@ class FirestoreSalesStore(DocumentSalesStore):
         await close_client(self._client)
 
     async def _get(self, collection: str, keys: Collection[str]) -> dict[str, Document]:
-        async def some(references: Sequence[AsyncDocumentReference]) -> list[tuple[str, Document]]:
-            found = await _looked_up(references)
-            return [(key_of(id_), document) for id_, document in found.items()]
-
         references = [self._reference(collection, key) for key in dict.fromkeys(keys)]
-        return dict(await in_chunks(some, references, size=_KEYS))
+        return {key_of(id_): document for id_, document in await in_chunks(_looked_up, references, size=_KEYS)}
 
     async def _find(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
         async def query(some: Sequence[str]) -> list[Document]:
@@ -160,7 +156,7 @@ async def _documents(query: AsyncQuery) -> list[Document]:
 
 
 @_RETRY
-async def _looked_up(references: Sequence[AsyncDocumentReference]) -> dict[str, Document]:
+async def _looked_up(references: Sequence[AsyncDocumentReference]) -> list[tuple[str, Document]]:
     return await look_up(references, timeout=_TIMEOUT)
 
 

@@ -74,8 +74,8 @@ async def run_query(query: AsyncQuery, *, timeout: float) -> list[Document]:
     return [fields(message.document.fields) async for message in messages if message.HasField("document")]
 
 
-async def look_up(references: Sequence[AsyncDocumentReference], *, timeout: float) -> dict[str, Document]:
-    """Return the documents there are of these, by id; an error is the caller's to retry."""
+async def look_up(references: Sequence[AsyncDocumentReference], *, timeout: float) -> list[tuple[str, Document]]:
+    """Return the documents there are of these, each with its id; an error is the caller's to retry."""
     client = references[0]._client
     answers = await client._firestore_api.batch_get_documents(
         request={"database": client._database_string, "documents": [each._document_path for each in references]},
@@ -85,7 +85,7 @@ async def look_up(references: Sequence[AsyncDocumentReference], *, timeout: floa
     )
     messages = (BatchGetDocumentsResponse.pb(answer) async for answer in answers)
     found = (message.found async for message in messages if message.HasField("found"))
-    return {document.name.rpartition("/")[2]: fields(document.fields) async for document in found}
+    return [(document.name.rpartition("/")[2], fields(document.fields)) async for document in found]
 
 
 async def close_client(client: AsyncClient) -> None:
