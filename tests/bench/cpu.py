@@ -93,7 +93,7 @@ def _cpu(work: Callable[[], Any]) -> float:
 
 
 def _without_rules(phones: list[Phone], pages: list[bytes]) -> list[Row]:
-    """Do the least that can be done in Python: a communication for each call, a decision and a row for each phone."""
+    """Make a communication for each call, a decision and a row for each phone, and nothing else."""
     known = {phone.phone: phone for phone in phones}
     seen: dict[str | None, Communication] = {}
     for page in pages:
