@@ -6,7 +6,7 @@ It counts at the primitives that both stores share, on SQLite, because the docum
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from crm_bridge.stores.documents import Document, Write
 from crm_bridge.stores.sqlite import SqliteSalesStore
@@ -45,10 +45,17 @@ class CountingStore(SqliteSalesStore):
         self.reads[collection] += max(1, len(found))
         return found
 
-    async def _page(self, collection: str, *, after: str | None, limit: int) -> list[Document]:
-        found = await super()._page(collection, after=after, limit=limit)
-        self.reads[collection] += max(1, len(found))
-        return found
+    async def _all(self, collection: str, *, at_once: int) -> AsyncIterator[list[Document]]:
+        none = True
+        async for page in super()._all(collection, at_once=at_once):
+            self.reads[collection] += len(page)
+            none = False
+            yield page
+        self.reads[collection] += none
+
+    async def _has_any(self, collection: str) -> bool:
+        self.reads[collection] += 1
+        return await super()._has_any(collection)
 
     async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:
         self.commits += 1

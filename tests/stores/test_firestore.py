@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from google.api_core.exceptions import Aborted, GoogleAPICallError, ServiceUnavailable
 from google.cloud.firestore import AsyncClient, AsyncTransaction
 
-from contracts.values import NOON, card, full_phone, lease, phone, run
+from contracts.values import NOON, card, full_phone, lease, order, phone, run
 from crm_bridge.errors import LeaseLost
 from crm_bridge.ports import Changes
+from crm_bridge.stores import sales as sales_module
 from crm_bridge.stores.documents import put_document
 from crm_bridge.stores.firestore import FirestoreSalesStore
 from crm_bridge.stores.firestore_calls import in_chunks, plain
@@ -106,35 +108,67 @@ async def test_a_lost_lease_is_told_though_the_database_stutters(
         await sales.write([Changes(phones=[phone("1")])], run_id="another")
 
 
-@pytest.mark.parametrize("method", ["batch_get_documents", "run_query"])
-async def test_a_read_that_breaks_off_is_repeated(
-    sales: FirestoreSalesStore, method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The library repeats the start of a stream, not its middle."""
-    await sales.write([Changes(phones=[phone("1")])], run_id="r1")
-    api, calls = sales._client._firestore_api, 0
-    begin = getattr(api, method)
+@pytest.fixture
+def breaking_off(sales: FirestoreSalesStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[int]], list[int]]:
+    """Let the calls of a method break off after so many answers each; the rest are whole. Lists what each has given.
 
-    async def broken(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        async def answers() -> AsyncIterator[Any]:
-            nonlocal calls
-            calls += 1
+    The library repeats the start of a stream, not its middle.
+    """
+    api = sales._client._firestore_api
+
+    def break_off(method: str, after: list[int]) -> list[int]:
+        begin, ends, given = getattr(api, method), iter(after), []
+
+        async def answers(stream: AsyncIterator[Any], end: float) -> AsyncIterator[Any]:
+            given.append(0)
             async for answer in stream:
-                yield answer
-                if calls == 1:
+                if given[-1] == end:
                     raise unavailable("connection reset")
+                yield answer
+                given[-1] += 1
 
-        stream = await begin(*args, **kwargs)
-        return answers()
+        async def begun(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            return answers(await begin(*args, **kwargs), next(ends, math.inf))
 
-    monkeypatch.setattr(api, method, broken)
+        monkeypatch.setattr(api, method, begun)
+        return given
 
-    if method == "run_query":
-        assert [found async for page in sales.all_phones() for found in page] == [phone("1")]
-        assert calls == 3  # the last finds nothing more
-    else:
-        assert await sales.phones(["1"]) == {"1": phone("1")}
-        assert calls == 2
+    return break_off
+
+
+async def test_a_look_up_that_breaks_off_is_repeated(
+    sales: FirestoreSalesStore, breaking_off: Callable[[str, list[int]], list[int]]
+) -> None:
+    await sales.write([Changes(phones=[phone("1"), phone("2")])], run_id="r1")
+    given = breaking_off("batch_get_documents", [1])
+
+    assert await sales.phones(["1", "2"]) == {"1": phone("1"), "2": phone("2")}
+    assert given == [1, 2]
+
+
+async def test_a_query_that_breaks_off_is_repeated(
+    sales: FirestoreSalesStore, breaking_off: Callable[[str, list[int]], list[int]]
+) -> None:
+    await sales.write([Changes(orders=[order("1", phone="7"), order("2", phone="7")])], run_id="r1")
+    given = breaking_off("run_query", [1])
+
+    assert [found.order_id for found in await sales.orders_of_phones(["7"])] == ["1", "2"]
+    assert given == [1, 2]
+
+
+async def test_all_phones_go_on_where_they_broke_off(
+    sales: FirestoreSalesStore, breaking_off: Callable[[str, list[int]], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sales_module, "PAGE", 4)
+    phones = [phone(f"{number:02}") for number in range(11)]
+    await sales.write([Changes(phones=phones)], run_id="r1")
+    given = breaking_off("run_query", [0, 3, 1, 2, 0])
+
+    pages = [page async for page in sales.all_phones()]
+
+    assert [len(page) for page in pages] == [4, 4, 3]
+    assert [found for page in pages for found in page] == phones
+    assert given == [0, 3, 1, 2, 0, 5]
 
 
 async def test_documents_are_read_and_written_as_by_the_library(sales: FirestoreSalesStore) -> None:

@@ -15,6 +15,7 @@ from datetime import datetime
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, GoogleAPICallError, NotFound
 from google.cloud.firestore import (
     AsyncClient,
+    AsyncCollectionReference,
     AsyncDocumentReference,
     AsyncQuery,
     AsyncTransaction,
@@ -35,7 +36,7 @@ Found = DocumentSnapshot[AsyncDocumentReference]
 
 _RETRY = retrying(120)
 _TIMEOUT = 60.0
-"""Seconds for one attempt of a read."""
+"""Seconds for one attempt of a read, a query's last document included."""
 
 _KEYS = 300
 """Documents of one look-up: an answer is megabytes at most."""
@@ -72,11 +73,13 @@ class FirestoreSalesStore(DocumentSalesStore):
         query = self._client.collection(collection).order_by(field, direction=Query.DESCENDING)
         return await _documents(query.limit(limit))
 
-    async def _page(self, collection: str, *, after: str | None, limit: int) -> list[Document]:
-        query = self._client.collection(collection).order_by("__name__").limit(limit)
-        if after is not None:
-            query = query.start_after({"__name__": self._reference(collection, after)})
-        return await _documents(query)
+    async def _all(self, collection: str, *, at_once: int) -> AsyncIterator[list[Document]]:
+        rest = _Rest(self._client.collection(collection))
+        while page := await rest.take(at_once):
+            yield page
+
+    async def _has_any(self, collection: str) -> bool:
+        return bool(await _documents(self._client.collection(collection).limit(1)))
 
     async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:
         if holder is None:
@@ -150,9 +153,42 @@ class FirestoreSalesStore(DocumentSalesStore):
         return self._client.collection(collection).document(document_id(key))
 
 
+class _Rest:
+    """What has not been read yet of a collection: one query, begun again after the last document when it breaks off.
+
+    Pages with a query each would cost the emulator a look through the whole collection for every page.
+    """
+
+    def __init__(self, collection: AsyncCollectionReference) -> None:
+        self._collection = collection
+        self._last: str | None = None
+        self._read: list[Document] = []
+        self._answers: AsyncIterator[tuple[str, Document]] | None = None
+
+    @_RETRY
+    async def take(self, count: int) -> list[Document]:
+        """Return the next documents in the order of their ids; fewer than asked for, or none, at the end."""
+        if self._answers is None:
+            query = self._collection.order_by("__name__")
+            if self._last is not None:
+                query = query.start_after({"__name__": self._collection.document(self._last)})
+            self._answers = run_query(query, timeout=_TIMEOUT)
+        try:
+            async for id_, document in self._answers:
+                self._read.append(document)
+                self._last = id_
+                if len(self._read) == count:
+                    break
+        except GoogleAPICallError:
+            self._answers = None
+            raise
+        page, self._read = self._read, []
+        return page
+
+
 @_RETRY
 async def _documents(query: AsyncQuery) -> list[Document]:
-    return await run_query(query, timeout=_TIMEOUT)
+    return [document async for _, document in run_query(query, timeout=_TIMEOUT)]
 
 
 @_RETRY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -60,8 +60,8 @@ def plain(value: Any) -> Any:
             return value
 
 
-async def run_query(query: AsyncQuery, *, timeout: float) -> list[Document]:
-    """Return the documents of a query; an error is the caller's to retry."""
+async def run_query(query: AsyncQuery, *, timeout: float) -> AsyncIterator[tuple[str, Document]]:
+    """Yield the documents of a query as they come, each with its id; an error is the caller's to retry."""
     client = query._client
     parent, _ = query._parent._parent_info()
     answers = await client._firestore_api.run_query(
@@ -70,8 +70,10 @@ async def run_query(query: AsyncQuery, *, timeout: float) -> list[Document]:
         timeout=timeout,
         metadata=client._rpc_metadata,
     )
-    messages = (RunQueryResponse.pb(answer) async for answer in answers)
-    return [fields(message.document.fields) async for message in messages if message.HasField("document")]
+    async for answer in answers:
+        message = RunQueryResponse.pb(answer)
+        if message.HasField("document"):
+            yield message.document.name.rpartition("/")[2], fields(message.document.fields)
 
 
 async def look_up(references: Sequence[AsyncDocumentReference], *, timeout: float) -> list[tuple[str, Document]]:

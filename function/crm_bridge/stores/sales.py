@@ -44,7 +44,7 @@ LEASE = "lease"
 NOTES: dict[type[object], str] = {Watermark: "watermark", SaleTag: "sale_tag", CrmSession: "crm_session"}
 
 PAGE = 10_000
-"""Phones read at once: few enough that a request stays far from its time-out, many enough to be few requests."""
+"""Phones that are in memory as documents at once."""
 
 
 class JournalPart(Struct, frozen=True, kw_only=True):
@@ -93,14 +93,11 @@ class DocumentSalesStore(ABC):
         return await self._by_key(PHONES, phones)
 
     async def all_phones(self) -> AsyncIterator[list[Phone]]:
-        after = None
-        while page := await self._page(PHONES.collection, after=after, limit=PAGE):
-            phones = [from_document(document, Phone) for document in page]
-            yield phones
-            after = phones[-1].phone
+        async for page in self._all(PHONES.collection, at_once=PAGE):
+            yield [from_document(document, Phone) for document in page]
 
     async def has_phones(self) -> bool:
-        return bool(await self._page(PHONES.collection, after=None, limit=1))
+        return await self._has_any(PHONES.collection)
 
     async def events(self, phone: str) -> list[SaleEvent]:
         events = await self._by_field(SALES, "phone", [phone])
@@ -187,8 +184,12 @@ class DocumentSalesStore(ABC):
         """Return the documents with the latest times in a field, latest first; one without the field is left out."""
 
     @abstractmethod
-    async def _page(self, collection: str, *, after: str | None, limit: int) -> list[Document]:
-        """Return the next documents in the order of their ids, after the one of a key."""
+    def _all(self, collection: str, *, at_once: int) -> AsyncIterator[list[Document]]:
+        """Yield all documents in the order of their ids, so many at once."""
+
+    @abstractmethod
+    async def _has_any(self, collection: str) -> bool:
+        """Tell whether there is a document."""
 
     @abstractmethod
     async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:

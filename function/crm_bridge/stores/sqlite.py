@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 from sqlite3 import Connection
 
 import msgspec
@@ -66,9 +67,18 @@ class SqliteSalesStore(DocumentSalesStore):
         )
         return await self._documents(sql, limit)
 
-    async def _page(self, collection: str, *, after: str | None, limit: int) -> list[Document]:
-        sql = f"SELECT body FROM {collection} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
-        return await self._documents(sql, "" if after is None else document_id(after), limit)
+    async def _all(self, collection: str, *, at_once: int) -> AsyncIterator[list[Document]]:
+        def read(connection: Connection, after: str) -> list[tuple[str, str]]:
+            sql = f"SELECT id, body FROM {collection} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
+            return connection.execute(sql, (after, at_once)).fetchall()
+
+        last = ""
+        while page := await self._file.run(partial(read, after=last)):
+            yield [_document(body) for _, body in page]
+            last = page[-1][0]
+
+    async def _has_any(self, collection: str) -> bool:
+        return bool(await self._documents(f"SELECT body FROM {collection} LIMIT 1"))  # noqa: S608
 
     async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:
         rows: dict[tuple[str, bool], list[tuple[str, ...]]] = {}  # no document twice, so they may be sorted
