@@ -20,6 +20,7 @@ from crm_bridge.domain.phone import mask_phone, normalize_phone
         "8 (926) 123-45-67",
         "+7 926 123 45 67",
         "+7\u00a0(926)\u00a0123-45-67",
+        "7\u0669\u0662\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667",  # digits of another script
         79261234567,
     ],
 )

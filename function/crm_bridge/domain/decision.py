@@ -22,6 +22,7 @@ from crm_bridge.domain.sale import (
     Intent,
     Phone,
     RecordedSale,
+    find,
     same_communication,
 )
 
@@ -100,20 +101,21 @@ class _Case:
         sale = phone.sale
         seen = communications if len(communications) < 2 else sorted(communications, key=_time_and_id)
         if sale is not None:
-            seen = [_as_known(each, sale) if same_communication(each, sale) else each for each in seen]
+            seen = [_as_known(each, sale) for each in seen]
         self.phone, self.seen = phone, seen
         self.with_sales = [each for each in seen if each.bears_sale]
         self.memory = sale if sale is not None and sale.amount_kopecks > 0 else None
         self.at_memory = self._standing(self.memory)
         self.intent = None if phone.intent is None else self._still_open(phone.intent)
         self.bearer = self._bearer()
-        self.bears, self.standing_kopecks = self._standing(self.bearer)
+        at_bearer = self.at_memory if self.bearer is self.memory else self._standing(self.bearer)
+        self.bears, self.standing_kopecks = at_bearer
         self.drifted = False
         if self.intent is None and self.memory is not None and self.memory.ours:
             self.drifted = self.at_memory != (True, self.memory.amount_kopecks)
 
     def _still_open(self, intent: Intent) -> Intent | None:
-        if self._shown(intent) is None:
+        if find(intent, self.seen) is None:
             return None
         if self.memory is None or same_communication(intent, self.memory) or not self.at_memory[0]:
             return intent
@@ -133,18 +135,12 @@ class _Case:
         """Tell whether a sale stands on a communication, and its sum where one is shown."""
         if where is None:
             return False, None
-        shown = where if isinstance(where, Communication) else self._shown(where)
+        shown = where if isinstance(where, Communication) else find(where, self.seen)
         if shown is not None:
             return shown.bears_sale, shown.sale_kopecks
         if self.memory is not None and same_communication(where, self.memory):
             return True, self.memory.amount_kopecks  # out of the window: our memory is all there is
         return False, None
-
-    def _shown(self, where: Intent | RecordedSale) -> Communication | None:
-        for each in self.seen:
-            if same_communication(each, where):
-                return each
-        return None
 
     @property
     def ours(self) -> bool:
@@ -264,12 +260,14 @@ def without_trace(phone: Phone, communications: Sequence[Communication]) -> Phon
     sale = phone.sale
     if sale is None or sale.amount_kopecks > 0:
         return phone
-    is_clean = any(same_communication(each, sale) and not each.bears_sale for each in communications)
-    return replace(phone, sale=None) if is_clean else phone
+    shown = find(sale, communications)
+    return replace(phone, sale=None) if shown is not None and not shown.bears_sale else phone
 
 
 def _as_known(shown: Communication, sale: RecordedSale) -> Communication:
     """Put right, by what we remember of a sale, what CoMagic's accounts show differently of it."""
+    if not same_communication(shown, sale):
+        return shown
     if sale.amount_kopecks > 0 and shown.tagged and shown.sale_kopecks is None:
         return replace(shown, sale_kopecks=sale.amount_kopecks)  # no sum is shown: there is nothing against ours
     if sale.amount_kopecks == 0 and not shown.tagged and shown.sale_kopecks is not None:

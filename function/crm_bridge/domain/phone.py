@@ -6,7 +6,6 @@ import re
 from functools import lru_cache
 
 _NOT_DIGIT = re.compile(r"\D")
-_RUSSIAN = re.compile(r"7\d{10}")
 
 
 def normalize_phone(raw: str | int | None, region: str) -> str | None:
@@ -23,7 +22,7 @@ def normalize_phone(raw: str | int | None, region: str) -> str | None:
     if raw is None:
         return None
     text = str(raw)
-    if region == "RU" and _RUSSIAN.fullmatch(text):
+    if region == "RU" and len(text) == 11 and text[0] == "7" and text.isascii() and text.isdecimal():
         return text  # CoMagic's own form, nearly every row: phonenumbers would take 50 microseconds to agree
     return _parse(text, region)
 

@@ -6,6 +6,7 @@ looking through them again and again for garbage was a fifth of a run's work.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -173,6 +174,14 @@ Bearer = Communication | Intent | RecordedSale
 def same_communication(one: Bearer, other: Bearer) -> bool:
     """Tell whether both are of the same communication; to make and compare their keys takes five times as long."""
     return one.id == other.id and one.type == other.type
+
+
+def find(bearer: Bearer, communications: Iterable[Communication]) -> Communication | None:
+    """Find a communication among those that the reports show."""
+    for each in communications:
+        if each.id == bearer.id and each.type == bearer.type:
+            return each
+    return None
 
 
 class Phone(Struct, frozen=True, kw_only=True, gc=False):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale, same_communication
+from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale, find
 from crm_bridge.domain.state import SaleTag
 from crm_bridge.errors import QuotaSpent, RemoteRejected
 from crm_bridge.ports import Changes, SyncServices, Telephony
@@ -25,7 +25,7 @@ class Reading(Struct):
     """What one run sees of CoMagic.
 
     Attributes:
-        seen: The communications of our phones, by phone.
+        seen: The communications of our phones, by phone; every phone has a list.
         found: How many they are.
         refused: Phones whose change under way CoMagic refuses to show, with the code of its refusal.
         vanished: Phones whose sale stood on a communication that CoMagic no longer has.
@@ -51,6 +51,7 @@ class Reading(Struct):
         self.sale_tag_id = await self._find_sale_tag()
         now, settings = self.services.clock.now(), self.services.settings
         pages = self.telephony.communications(now - settings.comagic_lookback, now, sale_tag_id=self.sale_tag_id)
+        self.seen = {phone: [] for phone in phones}
         read = 0
         async for page in pages:
             self.has_read = True
@@ -58,8 +59,8 @@ class Reading(Struct):
             read += len(page)
             await self.teller.tell(Phase.READING, read)
             for communication in page:
-                if communication.phone in phones:
-                    self.seen.setdefault(communication.phone, []).append(communication)
+                if (seen := self.seen.get(communication.phone)) is not None:
+                    seen.append(communication)
                     self.found += 1
         await self._settle(phones, since=now - settings.comagic_lookback + EDGE)
 
@@ -92,9 +93,7 @@ class Reading(Struct):
                 change = phone.intent or phone.sale
                 if change is None or phone.phone in self.refused:
                     continue
-                shown = next(
-                    (each for each in self.seen.get(phone.phone, ()) if same_communication(each, change)), None
-                )
+                shown = find(change, self.seen[phone.phone])
                 if shown is None:
                     is_read = change.started_at > since and change.type in self.services.settings.comagic_sources
                     expected = phone.intent is not None or (is_read and change.amount_kopecks > 0)
@@ -114,7 +113,7 @@ class Reading(Struct):
                     if phones[phone_number].intent is not None:
                         self.refused[phone_number] = there
                     continue
-                others = [each for each in self.seen.get(phone_number, ()) if each.key != key]
+                others = [each for each in self.seen[phone_number] if each.key != key]
                 self.seen[phone_number] = [*others, there] if there else others
                 if there is None and (sale := phones[phone_number].sale) is not None and sale.key == key:
                     self.vanished.add(phone_number)

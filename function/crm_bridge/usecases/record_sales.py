@@ -25,6 +25,7 @@ from crm_bridge.domain.sale import (
     Phone,
     RecordedSale,
     SaleEvent,
+    same_communication,
 )
 from crm_bridge.errors import QuotaSpent
 from crm_bridge.ports import Changes, SyncServices, Telephony
@@ -119,7 +120,7 @@ class _Recording(Struct):
                 outcome = Outcome(fate=Fate.REFUSED, error=reading.refused[number])
                 self._add_row(phone, Decision(result=Result.FAILED), Result.FAILED, outcome)
                 continue
-            seen = reading.seen.get(number, ())
+            seen = reading.seen[number]
             if number in reading.vanished:
                 known = replace(phone, sale=None)
                 decision = replace(decide(known, seen, now=now), drifted=True)
@@ -246,8 +247,8 @@ class _Recording(Struct):
         """CoMagic no longer has the communication: forget it, and decide again among the others."""
         seen = [
             each
-            for each in self.reading.seen.get(phone.phone, ())
-            if not decision.bearer or each.key != decision.bearer.key
+            for each in self.reading.seen[phone.phone]
+            if decision.bearer is None or not same_communication(each, decision.bearer)
         ]
         self.reading.seen[phone.phone] = seen
         forgotten = replace(phone, sale=None, intent=None)
