@@ -35,14 +35,7 @@ def main() -> int:
     populate(world, seed=1, phones=60)
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "function.log").open("w+b") as output:
         with serve_in_thread(world) as base:
-            settings = {
-                "STORE_URL": f"sqlite:///{folder}/bridge.db",
-                "AGBIS_URL": f"{base}{world.agbis.base_path}",
-                "AGBIS_USER": "api",
-                "AGBIS_PASSWORD": "secret",
-                "COMAGIC_URL": f"{base}{world.comagic.path}",
-                "COMAGIC_TOKEN": "token",
-            }
+            settings = {"STORE_URL": f"sqlite:///{folder}/bridge.db", **world.settings(base)}
             with running_function("sync", settings, output=output) as function:
                 first = httpx.get(f"{function.url}/?update_db", timeout=120).json()
                 print(json.dumps(first, ensure_ascii=False, indent=2))

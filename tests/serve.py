@@ -52,14 +52,7 @@ def _sandbox() -> Iterator[dict[str, str]]:
         (ROOT / "data").mkdir(exist_ok=True)
         for file in (ROOT / "data").glob("sandbox.db*"):
             file.unlink()
-        yield {
-            "STORE_URL": f"sqlite:///{ROOT}/data/sandbox.db",
-            "AGBIS_URL": f"{base}{world.agbis.base_path}",
-            "AGBIS_USER": "api",
-            "AGBIS_PASSWORD": "secret",
-            "COMAGIC_URL": f"{base}{world.comagic.path}",
-            "COMAGIC_TOKEN": "token",
-        }
+        yield {"STORE_URL": f"sqlite:///{ROOT}/data/sandbox.db", **world.settings(base)}
 
 
 def read_env(file: Path) -> dict[str, str]:

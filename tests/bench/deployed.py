@@ -74,11 +74,7 @@ def _measured(calls: int, phones: int, host: str | None) -> Run:
         log = stack.enter_context((Path(folder) / "log").open("wb"))
         settings = {
             "STORE_URL": database.url,
-            "AGBIS_URL": f"{base}{world.agbis.base_path}",
-            "AGBIS_USER": "api",
-            "AGBIS_PASSWORD": "secret",
-            "COMAGIC_URL": f"{base}{world.comagic.path}",
-            "COMAGIC_TOKEN": "token",
+            **world.settings(base),
             "WORKERS": "1",
             **database.env,
         }

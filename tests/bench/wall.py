@@ -85,14 +85,7 @@ def measure(size: Size, *, latency: float) -> list[Figure]:
 
 
 async def _timed(base: str, folder: str) -> tuple[float, float, Mapping[str, Any]]:
-    env = {
-        "STORE_URL": f"sqlite:///{folder}/bridge.db",
-        "AGBIS_URL": f"{base}/cl/demo_clean/api/",
-        "AGBIS_USER": "api",
-        "AGBIS_PASSWORD": "secret",
-        "COMAGIC_URL": f"{base}/v2.0",
-        "COMAGIC_TOKEN": "token",
-    }
+    env = {"STORE_URL": f"sqlite:///{folder}/bridge.db", **World().settings(base)}
     wiring._sync_services.cache_clear()
     services = wiring._sync_services(Settings.from_env(env))
     begun = time.perf_counter()

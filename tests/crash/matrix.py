@@ -179,11 +179,7 @@ def rig_on(database: Database, *, concurrency: int = 1) -> Iterator[Rig]:
         settings = {
             "STORE_URL": database.url,
             **database.env,
-            "AGBIS_URL": f"{base}{world.agbis.base_path}",
-            "AGBIS_USER": "api",
-            "AGBIS_PASSWORD": "secret",
-            "COMAGIC_URL": f"{base}{world.comagic.path}",
-            "COMAGIC_TOKEN": "token",
+            **world.settings(base),
             "COMAGIC_SOURCES": "calls,chats,offline_messages",
             "COMAGIC_CONCURRENCY": str(concurrency),
             "CRASH_PLAN": str(folder / "plan.json"),

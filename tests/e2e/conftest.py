@@ -21,11 +21,4 @@ def world() -> World:
 @pytest.fixture
 def settings(world: World, tmp_path: Path) -> Iterator[dict[str, str]]:
     with serve_in_thread(world) as base:
-        yield {
-            "STORE_URL": f"sqlite:///{tmp_path}/bridge.db",
-            "AGBIS_URL": f"{base}{world.agbis.base_path}",
-            "AGBIS_USER": "api",
-            "AGBIS_PASSWORD": PASSWORD,
-            "COMAGIC_URL": f"{base}{world.comagic.path}",
-            "COMAGIC_TOKEN": TOKEN,
-        }
+        yield {"STORE_URL": f"sqlite:///{tmp_path}/bridge.db", **world.settings(base)}

@@ -51,11 +51,7 @@ def main() -> None:
     base = f"http://{args.host}:{listener.getsockname()[1]}"
     print(
         f"# The sandbox answers at {base}; what it knows: {base}/_sandbox/state. For the bridge:",
-        f"AGBIS_URL={base}{world.agbis.base_path}",
-        "AGBIS_USER=api",
-        "AGBIS_PASSWORD=secret",
-        f"COMAGIC_URL={base}{world.comagic.path}",
-        "COMAGIC_TOKEN=token",
+        *(f"{name}={text}" for name, text in world.settings(base).items()),
         sep="\n",
         flush=True,
     )

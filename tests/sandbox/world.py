@@ -37,6 +37,7 @@ class World:
         self.agbis.latency = self.comagic.latency = latency
         self.truth: Truth | None = None
         self._control = Control(self)
+        self._user, self._password, self._token = user, password, token
 
     @property
     def app(self) -> ASGIApp:
@@ -47,6 +48,16 @@ class World:
             await self._serve(scope, receive, send)
 
         return app
+
+    def settings(self, base: str) -> dict[str, str]:
+        """Return the settings of a bridge that is to use both systems, served at an address."""
+        return {
+            "AGBIS_URL": f"{base}{self.agbis.base_path}",
+            "AGBIS_USER": self._user,
+            "AGBIS_PASSWORD": self._password,
+            "COMAGIC_URL": f"{base}{self.comagic.path}",
+            "COMAGIC_TOKEN": self._token,
+        }
 
     def reset(self) -> None:
         """Forget everything that has happened; limits, latency and switches stay as they are."""
