@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import TypeVar
 
-from crm_bridge.stores.documents import Document, Write
+from crm_bridge.stores.documents import Document, Kind, Write
 from crm_bridge.stores.sqlite import SqliteSalesStore
+
+T = TypeVar("T")
 
 IN_ONE_QUERY = 30
 """Values that one `in` of Firestore takes; a query that finds nothing is billed as one read."""
@@ -45,13 +48,12 @@ class CountingStore(SqliteSalesStore):
         self.reads[collection] += max(1, len(found))
         return found
 
-    async def _all(self, collection: str, *, at_once: int) -> AsyncIterator[list[Document]]:
-        none = True
-        async for page in super()._all(collection, at_once=at_once):
-            self.reads[collection] += len(page)
-            none = False
+    async def _all(self, kind: Kind[T], *, at_once: int) -> AsyncIterator[list[T]]:
+        found = 0
+        async for page in super()._all(kind, at_once=at_once):
+            found += len(page)
             yield page
-        self.reads[collection] += none
+        self.reads[kind.collection] += max(1, found)
 
     async def _has_any(self, collection: str) -> bool:
         self.reads[collection] += 1

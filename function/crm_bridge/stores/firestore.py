@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, GoogleAPICallError, NotFound
 from google.cloud.firestore import (
@@ -27,10 +28,12 @@ from google.cloud.firestore import (
 )
 
 from crm_bridge.errors import LeaseLost
-from crm_bridge.stores.documents import Document, Write, document_id, key_of
+from crm_bridge.stores.documents import Document, Kind, Write, document_id, from_document, key_of
 from crm_bridge.stores.firestore_calls import close_client, in_chunks, look_up, plain, retrying, run_query
 from crm_bridge.stores.firestore_messages import write
 from crm_bridge.stores.sales import LEASE, STATE, DocumentSalesStore
+
+T = TypeVar("T")
 
 Found = DocumentSnapshot[AsyncDocumentReference]
 
@@ -73,10 +76,10 @@ class FirestoreSalesStore(DocumentSalesStore):
         query = self._client.collection(collection).order_by(field, direction=Query.DESCENDING)
         return await _documents(query.limit(limit))
 
-    async def _all(self, collection: str, *, at_once: int) -> AsyncIterator[list[Document]]:
-        rest = _Rest(self._client.collection(collection))
+    async def _all(self, kind: Kind[T], *, at_once: int) -> AsyncIterator[list[T]]:
+        rest = _Rest(self._client.collection(kind.collection))
         while page := await rest.take(at_once):
-            yield page
+            yield [from_document(document, kind.type) for document in page]
 
     async def _has_any(self, collection: str) -> bool:
         return bool(await _documents(self._client.collection(collection).limit(1)))

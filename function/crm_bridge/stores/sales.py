@@ -44,7 +44,7 @@ LEASE = "lease"
 NOTES: dict[type[object], str] = {Watermark: "watermark", SaleTag: "sale_tag", CrmSession: "crm_session"}
 
 PAGE = 10_000
-"""Phones that are in memory as documents at once."""
+"""Phones read at once: so many are in memory as documents as well."""
 
 
 class JournalPart(Struct, frozen=True, kw_only=True):
@@ -92,9 +92,8 @@ class DocumentSalesStore(ABC):
     async def phones(self, phones: Collection[str]) -> dict[str, Phone]:
         return await self._by_key(PHONES, phones)
 
-    async def all_phones(self) -> AsyncIterator[list[Phone]]:
-        async for page in self._all(PHONES.collection, at_once=PAGE):
-            yield [from_document(document, Phone) for document in page]
+    def all_phones(self) -> AsyncIterator[list[Phone]]:
+        return self._all(PHONES, at_once=PAGE)
 
     async def has_phones(self) -> bool:
         return await self._has_any(PHONES.collection)
@@ -184,8 +183,8 @@ class DocumentSalesStore(ABC):
         """Return the documents with the latest times in a field, latest first; one without the field is left out."""
 
     @abstractmethod
-    def _all(self, collection: str, *, at_once: int) -> AsyncIterator[list[Document]]:
-        """Yield all documents in the order of their ids, so many at once."""
+    def _all(self, kind: Kind[T], *, at_once: int) -> AsyncIterator[list[T]]:
+        """Yield all values of a kind in the order of their ids, so many at once."""
 
     @abstractmethod
     async def _has_any(self, collection: str) -> bool:
