@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench import cpu, deployed, exchange, operations, requests, starting, storing, wall
 from bench.days import Sizes, lived
-from bench.figures import Figure, exponent, table
+from bench.figures import Figure, table
 from running import ROOT
 
 
@@ -40,10 +40,7 @@ def _wall(quick: bool) -> list[Figure]:
 
 
 def _cpu(quick: bool) -> list[Figure]:
-    sizes = [1_000, 10_000] if quick else [1_000, 10_000, 100_000]
-    measured = [cpu.measure(size, rounds=9 if size == sizes[-1] else 31) for size in sizes]
-    grown = exponent([float(size) for size in sizes], [figures[0].raw["seconds"] for figures in measured])
-    return [*measured[-1], Figure(concern="growth", name="reading and deciding, CPU", value=grown, limit=1.05)]
+    return cpu.measure([1_000, 10_000] if quick else [1_000, 10_000, 100_000], rounds=15)
 
 
 def _memory(quick: bool) -> list[Figure]:

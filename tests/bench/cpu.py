@@ -9,13 +9,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 
-from bench.figures import Figure
+from bench.figures import Figure, exponent
 from bridge import NOON, SETTINGS
 from crm_bridge.clients.comagic.client import ComagicClient
 from crm_bridge.domain.decision import Decision, Result
@@ -58,20 +59,21 @@ class _Answer(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Answer)
 
 
-def measure(calls: int, *, rounds: int) -> list[Figure]:
-    """Take the median of some rounds, in each of which both do the same work one after the other."""
-    phones, pages = _phones(calls), _pages(calls)
-    bare, loop, ours = [], [], []
+def measure(sizes: list[int], *, rounds: int) -> list[Figure]:
+    """Take the medians of some rounds, in each of which everything is measured once, one after the other."""
+    made = {size: (_phones(size), _pages(size)) for size in sizes}
+    phones, pages = made[calls := sizes[-1]]
+    bare, loop, grown = [], [], []
     for _ in range(rounds):
         bare.append(_cpu(lambda: [len(_DECODER.decode(page).result.data) for page in pages]))
-        loop.append(_cpu(lambda: _without_rules(phones, pages)))
-        ours.append(_cpu(lambda: asyncio.run(_read_and_decide(phones, pages))))
-    ratios = [mine / theirs for mine, theirs in zip(ours, bare, strict=True)]
+        loop.append(_cpu(partial(_without_rules, phones, pages)))
+        grown.append([_cpu(partial(_with_rules, *made[size])) for size in sizes])
+    ours = [times[-1] for times in grown]
     return [
         Figure(
             concern="cpu",
             name=f"reading {calls:,} calls, deciding {calls:,} phones, over a bare decoder",
-            value=statistics.median(ratios),
+            value=statistics.median(mine / theirs for mine, theirs in zip(ours, bare, strict=True)),
             limit=3,
             how=f"{statistics.median(ours):.2f} / {statistics.median(bare):.2f} s",
             raw={"seconds": statistics.median(ours), "megabytes": sum(map(len, pages)) / 1e6},
@@ -81,6 +83,14 @@ def measure(calls: int, *, rounds: int) -> list[Figure]:
             name="the same over a loop that makes the same values without any rule or check",
             value=statistics.median(mine / theirs for mine, theirs in zip(ours, loop, strict=True)),
             how=f"{statistics.median(ours):.2f} / {statistics.median(loop):.2f} s",
+        ),
+        Figure(
+            concern="growth",
+            name="reading and deciding, CPU",
+            value=statistics.median(exponent(sizes, times) for times in grown),
+            unit="exponent",
+            limit=1.05,
+            how=" → ".join(f"{statistics.median(times):.2g}" for times in zip(*grown, strict=True)) + " s",
         ),
     ]
 
@@ -121,6 +131,10 @@ def _without_rules(phones: list[Phone], pages: list[bytes]) -> list[Row]:
             )
         )
     return rows
+
+
+def _with_rules(phones: list[Phone], pages: list[bytes]) -> None:
+    asyncio.run(_read_and_decide(phones, pages))
 
 
 async def _read_and_decide(phones: list[Phone], pages: list[bytes]) -> None:
