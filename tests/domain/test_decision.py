@@ -210,19 +210,19 @@ class TestASaleOfOurs:
 class TestASaleTakenOff:
     def test_may_leave_its_sum_visible_and_is_set_anew_all_the_same(self) -> None:
         """In some accounts `unset` clears the tag and leaves `sale_cost`."""
-        trace = taken_off(intent(1, 0, previous=500), NOON)
+        trace = taken_off(sold(1, 500), NOON)
 
         decision = decide(phone(500, sale=trace), [call(1, kopecks=500)], now=NOON)
 
         assert (decision.result, decision.unset) == (Result.APPLIED, False)
 
     def test_is_not_ours_when_somebody_sets_another_there(self) -> None:
-        trace = taken_off(intent(1, 0, previous=500), NOON)
+        trace = taken_off(sold(1, 500), NOON)
 
         assert decide(phone(0, sale=trace), [sold(1, 500)], now=NOON).result is Result.NOTHING_PAID
 
     def test_is_forgotten_once_its_sum_is_not_visible_either(self) -> None:
-        mine = phone(500, sale=taken_off(intent(1, 0, previous=500), NOON))
+        mine = phone(500, sale=taken_off(sold(1, 500), NOON))
 
         assert without_trace(mine, [call(1)]).sale is None
         assert without_trace(mine, [call(1, kopecks=500)]) == mine

@@ -16,7 +16,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crm_bridge.domain.sale import (
-    Bearer,
     Communication,
     CommunicationKey,
     Intent,
@@ -60,7 +59,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """
 
     result: Result
-    bearer: Bearer | None = None
+    bearer: Communication | None = None
     previous_kopecks: int | None = None
     unset: bool = False
     sold_at: datetime | None = None
@@ -91,102 +90,77 @@ class _Case:
     Attributes:
         seen: The communications, the earliest first, each as the reports and our memory together have it.
         with_sales: Those of them that bear a sale.
-        memory, at_memory: The sale that we remember to stand, and what stands there.
+        memory, at_memory: The sale that we remember to stand, and the communication that is to bear it.
         intent: The change under way, unless it has become void.
         bearer: Where the phone's sale stands or shall stand.
-        bears, standing_kopecks: What stands there.
     """
 
     def __init__(self, phone: Phone, communications: Sequence[Communication]) -> None:
-        sale = phone.sale
+        sale, intent = phone.sale, phone.intent
         seen = communications if len(communications) < 2 else sorted(communications, key=_time_and_id)
         if sale is not None:
             seen = [_as_known(each, sale) for each in seen]
         self.phone, self.seen = phone, seen
         self.with_sales = [each for each in seen if each.bears_sale]
         self.memory = sale if sale is not None and sale.amount_kopecks > 0 else None
-        self.at_memory = self._standing(self.memory)
-        self.intent = None if phone.intent is None else self._still_open(phone.intent)
-        self.bearer = self._bearer()
-        at_bearer = self.at_memory if self.bearer is self.memory else self._standing(self.bearer)
-        self.bears, self.standing_kopecks = at_bearer
-        self.drifted = False
-        if self.intent is None and self.memory is not None and self.memory.ours:
-            self.drifted = self.at_memory != (True, self.memory.amount_kopecks)
+        self.at_memory = None if self.memory is None else find(self.memory, seen) or _out_of_sight(self.memory, phone)
+        at_intent = None if intent is None else find(intent, seen)
+        is_open = intent is not None and at_intent is not None and self._is_open(intent, at_intent)
+        self.intent = intent if is_open else None
+        self.bearer = at_intent if is_open else self._bearer()
 
-    def _still_open(self, intent: Intent) -> Intent | None:
-        if find(intent, self.seen) is None:
-            return None
-        if self.memory is None or same_communication(intent, self.memory) or not self.at_memory[0]:
-            return intent
+    def _is_open(self, intent: Intent, at_intent: Communication) -> bool:
+        if self.at_memory is None or self.at_memory is at_intent or not self.at_memory.bears_sale:
+            return True
         # A sale of ours was being moved because it had vanished; it stands again. Has the move come about?
-        return intent if self._standing(intent) == (True, intent.amount_kopecks) else None
+        return at_intent.sale_kopecks == intent.amount_kopecks
 
-    def _bearer(self) -> Bearer | None:
-        if self.intent is not None:
-            return self.intent
-        if self.memory is not None and self.at_memory[0]:
-            return self.memory
+    def _bearer(self) -> Communication | None:
+        if self.at_memory is not None and self.at_memory.bears_sale:
+            return self.at_memory
         if self.with_sales:
             return self.with_sales[0]
-        return self.memory or (self.seen[0] if self.seen else None)
-
-    def _standing(self, where: Bearer | None) -> tuple[bool, int | None]:
-        """Tell whether a sale stands on a communication, and its sum where one is shown."""
-        if where is None:
-            return False, None
-        shown = where if isinstance(where, Communication) else find(where, self.seen)
-        if shown is not None:
-            return shown.bears_sale, shown.sale_kopecks
-        if self.memory is not None and same_communication(where, self.memory):
-            return True, self.memory.amount_kopecks  # out of the window: our memory is all there is
-        return False, None
+        return self.at_memory or (self.seen[0] if self.seen else None)
 
     @property
-    def ours(self) -> bool:
-        """What stands on the bearer was set by us."""
+    def drifted(self) -> bool:
+        """What we remember of a sale of ours is no longer so."""
+        memory, there = self.memory, self.at_memory
+        if memory is None or there is None or self.intent is not None:
+            return False
+        return memory.ours and there.sale_kopecks != memory.amount_kopecks
+
+    def _is_ours(self, bearer: Communication) -> bool:
+        """What stands there was set by us."""
         if self.intent is not None:
             # An intent that has not touched somebody else's sale yet does not make it ours.
-            began = self.standing_kopecks != self.intent.previous_kopecks or not self.intent.replaces
-            if began or self.standing_kopecks == self.intent.amount_kopecks:
+            began = bearer.sale_kopecks != self.intent.previous_kopecks or not self.intent.replaces
+            if began or bearer.sale_kopecks == self.intent.amount_kopecks:
                 return True
-        memory = self.memory
-        return (
-            memory is not None and self.bearer is not None and same_communication(memory, self.bearer) and memory.ours
-        )
+        return self.memory is not None and self.memory.ours and bearer is self.at_memory
 
     def without_money(self, now: datetime) -> Decision:
-        repaired = self.intent is not None
-        if self.bearer is not None and self.bears and self.ours:
-            return Decision(
-                result=Result.REMOVED,
-                bearer=self.bearer,
-                previous_kopecks=self.standing_kopecks,
-                unset=True,
-                other_sales=self._others(),
-                drifted=self.drifted,
-                repaired=repaired,
-            )
+        bearer = self.bearer
+        is_ours = bearer is not None and bearer.bears_sale and self._is_ours(bearer)
         return Decision(
-            result=Result.NOTHING_PAID,
-            bearer=self.bearer,
-            previous_kopecks=self.standing_kopecks if self.bears else None,
-            sale=self._left_alone(now),
+            result=Result.REMOVED if is_ours else Result.NOTHING_PAID,
+            bearer=bearer,
+            previous_kopecks=None if bearer is None else bearer.sale_kopecks,
+            unset=is_ours,
+            sale=None if is_ours else self._left_alone(now),
             other_sales=self._others(),
             drifted=self.drifted,
-            repaired=repaired,
+            repaired=self.intent is not None,
         )
 
     def with_money(self, now: datetime) -> Decision:
-        if self.bearer is None:
+        bearer, amount = self.bearer, self.phone.amount_kopecks
+        if bearer is None:
             return Decision(result=Result.NOT_FOUND, sale=self.phone.sale)
-        amount = self.phone.amount_kopecks
-        started_at = self.bearer.started_at
-        sold_at = max(started_at, min(self.phone.paid_at or started_at, now))
-        previous = self.standing_kopecks if self.bears else None
-        if self.bears and self.standing_kopecks == amount:
+        previous = bearer.sale_kopecks
+        if previous == amount:
             result = Result.PROBLEM
-        elif self.bears:
+        elif bearer.bears_sale:
             result = Result.UPDATED
         elif self.intent is not None and self.intent.replaces:
             result, previous = Result.UPDATED, self.intent.previous_kopecks
@@ -194,20 +168,19 @@ class _Case:
             result = Result.APPLIED
         return Decision(
             result=result,
-            bearer=self.bearer,
+            bearer=bearer,
             previous_kopecks=previous,
-            unset=self.bears and result is Result.UPDATED,
-            sold_at=sold_at,
-            sale=self._found_right(now) if result is Result.PROBLEM else None,
+            unset=result is Result.UPDATED and bearer.bears_sale,
+            sold_at=max(bearer.started_at, min(self.phone.paid_at or bearer.started_at, now)),
+            sale=self._found_right(bearer, now) if result is Result.PROBLEM else None,
             other_sales=self._others(),
             drifted=self.drifted,
             repaired=self.intent is not None,
         )
 
-    def _found_right(self, now: datetime) -> RecordedSale:
+    def _found_right(self, bearer: Communication, now: datetime) -> RecordedSale:
         """Remember the sale that stands with the right sum, so that it counts when it has left the window."""
-        bearer, sale, amount = self.bearer, self.phone.sale, self.phone.amount_kopecks
-        assert bearer is not None  # noqa: S101 - for the type checker; the caller has just compared its sum
+        sale, amount = self.phone.sale, self.phone.amount_kopecks
         remembered = sale if sale is not None and same_communication(sale, bearer) else None
         if remembered is not None and remembered.amount_kopecks == amount:
             return remembered
@@ -226,18 +199,18 @@ class _Case:
 
     def _left_alone(self, now: datetime) -> RecordedSale | None:
         """Remember what matters of a phone without money: that we took its sale off, or that another's stands."""
-        if self.intent is not None and self.intent.replaces and not self.bears:
-            return taken_off(self.intent, now)
-        return self.phone.sale if self.memory is None or self.at_memory[0] else None
+        bearer = self.bearer
+        if self.intent is not None and self.intent.replaces and bearer is not None and not bearer.bears_sale:
+            return taken_off(bearer, now)
+        return self.phone.sale if self.at_memory is None or self.at_memory.bears_sale else None
 
     def _others(self) -> tuple[CommunicationKey, ...]:
-        bearer = self.bearer
         if not self.with_sales:
             return ()
-        return tuple([each.key for each in self.with_sales if bearer is None or not same_communication(each, bearer)])
+        return tuple([each.key for each in self.with_sales if each is not self.bearer])
 
 
-def taken_off(from_: Bearer, now: datetime) -> RecordedSale:
+def taken_off(from_: Communication, now: datetime) -> RecordedSale:
     """Remember that we took the sale off: in some accounts its sum stays visible after its tag is gone."""
     return RecordedSale(
         type=from_.type,
@@ -262,6 +235,18 @@ def without_trace(phone: Phone, communications: Sequence[Communication]) -> Phon
         return phone
     shown = find(sale, communications)
     return replace(phone, sale=None) if shown is not None and not shown.bears_sale else phone
+
+
+def _out_of_sight(sale: RecordedSale, phone: Phone) -> Communication:
+    """Stand in for a communication that the reports do not show any more: our memory of its sale is all there is."""
+    return Communication(
+        type=sale.type,
+        id=sale.id,
+        started_at=sale.started_at,
+        phone=phone.phone,
+        tagged=True,
+        sale_kopecks=sale.amount_kopecks,
+    )
 
 
 def _as_known(shown: Communication, sale: RecordedSale) -> Communication:

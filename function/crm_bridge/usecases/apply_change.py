@@ -15,7 +15,7 @@ from enum import Enum, auto
 from msgspec import Struct
 
 from crm_bridge.domain.decision import Decision
-from crm_bridge.domain.sale import Bearer, Communication, Phone, Sale
+from crm_bridge.domain.sale import Communication, Phone, Sale
 from crm_bridge.errors import QuotaSpent, RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
 from crm_bridge.ports import Telephony
 from crm_bridge.usecases.stopping import Guard
@@ -109,7 +109,7 @@ class ChangeMaker:
                 return Outcome(fate=Fate.DEFERRED)
             return await self._make(phone, decision, bearer)
 
-    async def _make(self, phone: Phone, decision: Decision, bearer: Bearer) -> Outcome:
+    async def _make(self, phone: Phone, decision: Decision, bearer: Communication) -> Outcome:
         unset_done = False
         try:
             async with self._telephony.points(int(decision.unset) + int(phone.amount_kopecks > 0)):
@@ -136,7 +136,7 @@ class ChangeMaker:
         log.warning("change failed", extra={"error": outcome.error, "reason": str(exc)})
         return outcome
 
-    async def _unset(self, bearer: Bearer) -> None:
+    async def _unset(self, bearer: Communication) -> None:
         """Take the sale off. Repeating this is harmless, so one look between two tries is enough."""
 
         async def act() -> None:
@@ -150,7 +150,7 @@ class ChangeMaker:
         again = {"entity_not_found"}
         await self._once(act, bearer, off, look_again_in=again, waits_in=again, pauses=(0,))
 
-    async def _set(self, phone: Phone, decision: Decision, bearer: Bearer) -> int | None:
+    async def _set(self, phone: Phone, decision: Decision, bearer: Communication) -> int | None:
         sale = Sale(
             type=bearer.type,
             id=bearer.id,
@@ -176,7 +176,7 @@ class ChangeMaker:
     async def _once(
         self,
         act: Callable[[], Awaitable[int | None]],
-        bearer: Bearer,
+        bearer: Communication,
         is_done: Callable[[Communication, RemoteError], bool],
         *,
         look_again_in: set[str],
@@ -217,7 +217,7 @@ class ChangeMaker:
 
     async def _turns_out(
         self,
-        bearer: Bearer,
+        bearer: Communication,
         is_done: Callable[[Communication, RemoteError], bool],
         error: RemoteError,
         pauses: tuple[int, ...],
