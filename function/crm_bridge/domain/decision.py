@@ -74,8 +74,8 @@ def decide(phone: Phone, communications: Sequence[Communication], *, now: dateti
 
     Args:
         phone: Its sum, and what we did before.
-        communications: Those of the phone that the reports show. When an intent is open, its communication is among
-            them whether it is in the window or not; if it is missing, CoMagic no longer has it.
+        communications: Those of the phone that the reports show, each once. When an intent is open, its communication
+            is among them whether it is in the window or not; if it is missing, CoMagic no longer has it.
         now: CoMagic refuses sales dated later.
     """
     case = _Case(phone, communications)

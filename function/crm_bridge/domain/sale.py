@@ -177,9 +177,9 @@ def same_communication(one: Bearer, other: Bearer) -> bool:
 
 
 def find(bearer: Bearer, communications: Iterable[Communication]) -> Communication | None:
-    """Find a communication among those that the reports show."""
+    """Find a communication among those that the reports show; None when it is not there."""
     for each in communications:
-        if each.id == bearer.id and each.type == bearer.type:
+        if same_communication(each, bearer):
             return each
     return None
 
