@@ -26,10 +26,10 @@ help:
 	@touch $@
 
 demo: .venv/runtime
-	@PYTHONPATH=tests $(BIN)/python -m demo
+	@PYTHONPATH=function $(BIN)/python -m tests.demo
 
 serve: .venv/runtime
-	@PYTHONPATH=tests $(BIN)/python -m serve --host $(HOST) --port $(PORT)
+	@PYTHONPATH=function $(BIN)/python -m tests.serve --host $(HOST) --port $(PORT)
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -40,10 +40,10 @@ test: lint
 	$(BIN)/pytest -n auto --dist loadfile
 
 crash-matrix: .venv/test
-	PYTHONPATH=function:tests $(BIN)/python -m crash.matrix
+	PYTHONPATH=function $(BIN)/python -m tests.crash.matrix
 
 bench: .venv/test
-	PYTHONPATH=function:tests $(BIN)/python -m bench
+	PYTHONPATH=function $(BIN)/python -m tests.benchmarks
 
 audit: .venv/audit
 	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip

@@ -10,8 +10,8 @@ import pytest
 from google.cloud.firestore import AsyncClient
 
 from crm_bridge.ports import CardStore, SalesStore
-from databases import Database, FirestoreDatabase, SqliteDatabase
-from emulator import NoEmulatorError, firestore_emulator
+from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
+from tests.support.firestore_emulator import NoEmulatorError, firestore_emulator
 
 _MISSING = pytest.StashKey[str]()
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
-from running import running_function
-from sandbox.serve import serve_in_thread
-from sandbox.world import World, populate
+from tests.sandbox.serve import serve_in_thread
+from tests.sandbox.world import World, populate
+from tests.support.function_process import running_function
 
 COUNTERS = (
     "tags_applied",

@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from running import ROOT, running_function
-from sandbox.serve import serve_in_thread
-from sandbox.world import World, populate
+from tests.sandbox.serve import serve_in_thread
+from tests.sandbox.world import World, populate
+from tests.support.function_process import ROOT, running_function
 
 
 def main() -> None:

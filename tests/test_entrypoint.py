@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from running import MAIN, ROOT, environment
+from tests.support.function_process import MAIN, ROOT, environment
 
 _LOAD = """
 import importlib.util, json, sys

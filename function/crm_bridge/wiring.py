@@ -56,7 +56,7 @@ def sync_services(required: Collection[str]) -> SyncServices:
     Raises:
         SettingsError: Names every setting that is missing of `required`, or wrong.
     """
-    from crm_bridge.usecases.stopping import heed_sigterm  # noqa: PLC0415 - `exchange` has nothing to stop
+    from crm_bridge.usecases.lease import heed_sigterm  # noqa: PLC0415 - `exchange` has nothing to stop
 
     logs.set_up("INFO")  # whatever is wrong with the settings is to be readable
     settings = Settings.from_env(os.environ, required=required)
@@ -153,11 +153,11 @@ def _http() -> httpx.AsyncClient:
 def _sales_store(settings: Settings) -> SalesStore:
     match settings.store_url:
         case SqliteStore(path=path):
-            from crm_bridge.stores.sqlite import SqliteSalesStore  # noqa: PLC0415
+            from crm_bridge.stores.sqlite.sales import SqliteSalesStore  # noqa: PLC0415
 
             return SqliteSalesStore(path)
         case FirestoreStore() as url:
-            from crm_bridge.stores.firestore import FirestoreSalesStore  # noqa: PLC0415
+            from crm_bridge.stores.firestore.sales import FirestoreSalesStore  # noqa: PLC0415
 
             return FirestoreSalesStore(_firestore(url))
 
@@ -165,11 +165,11 @@ def _sales_store(settings: Settings) -> SalesStore:
 def _card_store(settings: Settings) -> CardStore:
     match settings.store_url:
         case SqliteStore(path=path):
-            from crm_bridge.stores.sqlite_cards import SqliteCardStore  # noqa: PLC0415
+            from crm_bridge.stores.sqlite.cards import SqliteCardStore  # noqa: PLC0415
 
             return SqliteCardStore(path)
         case FirestoreStore() as url:
-            from crm_bridge.stores.firestore_cards import FirestoreCardStore  # noqa: PLC0415
+            from crm_bridge.stores.firestore.cards import FirestoreCardStore  # noqa: PLC0415
 
             return FirestoreCardStore(_firestore(url))
 

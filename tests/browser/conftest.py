@@ -17,11 +17,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from bridge import NOON, Bridge, bridge_on
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
-from crm_bridge.stores.sqlite import SqliteSalesStore
-from running import free_port
-from sandbox.world import populate
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
+from tests.sandbox.world import populate
+from tests.support.function_process import free_port
+from tests.support.sync_app import NOON, Bridge, bridge_on
 
 PHONES = 5000
 ATTACK = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import ATTACKED, PHONES, Site
+from tests.browser.conftest import ATTACKED, PHONES, Site
 
 Opened = Callable[..., Page]
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from clients.rigs import Clock
 from crm_bridge.clients.retry import Patience, repeat, told
 from crm_bridge.errors import RemoteRejected, RemoteUnavailable
+from tests.clients.harness import Clock
 
 pytestmark = pytest.mark.anyio
 

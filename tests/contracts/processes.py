@@ -8,13 +8,13 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
-from databases import Database
+from tests.support.databases import Database
 
 _ROOT = Path(__file__).parents[2]
 
 
 async def start_worker(task: str, database: Database, argument: str) -> Process:
-    path = os.pathsep.join([str(_ROOT / "function"), str(_ROOT / "tests")])
+    path = os.pathsep.join([str(_ROOT / "function"), str(_ROOT)])
     env = {**os.environ, **database.env, "PYTHONPATH": path}
     script = str(_ROOT / "tests" / "contracts" / "worker.py")
     return await asyncio.create_subprocess_exec(

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from contracts.processes import result_of, start_worker
-from contracts.values import MICROSECOND, NOON, card
 from crm_bridge.ports import CardStore
-from databases import Database
+from tests.contracts.processes import result_of, start_worker
+from tests.contracts.values import MICROSECOND, NOON, card
+from tests.support.databases import Database
 
 pytestmark = pytest.mark.anyio
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from contracts.processes import result_of, start_worker
-from contracts.values import MICROSECOND, NOON, client, event, lease, order, phone
 from crm_bridge.domain.state import SaleTag, Watermark
 from crm_bridge.errors import LeaseLost
 from crm_bridge.ports import Changes, SalesStore
-from databases import Database
-from dumping import dump
+from tests.contracts.processes import result_of, start_worker
+from tests.contracts.values import MICROSECOND, NOON, client, event, lease, order, phone
+from tests.support.database_dump import dump
+from tests.support.databases import Database
 
 pytestmark = pytest.mark.anyio
 

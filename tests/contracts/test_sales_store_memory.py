@@ -7,12 +7,12 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from msgspec.structs import replace
 
-from contracts.values import MICROSECOND, NOON, client, event, full_phone, lease, order, phone
 from crm_bridge.domain.aggregate import Client, Order
 from crm_bridge.domain.state import CrmSession, SaleTag, Watermark
 from crm_bridge.ports import Changes, SalesStore
-from crm_bridge.stores import sales
-from dumping import dump
+from crm_bridge.stores import base
+from tests.contracts.values import MICROSECOND, NOON, client, event, full_phone, lease, order, phone
+from tests.support.database_dump import dump
 
 pytestmark = pytest.mark.anyio
 
@@ -125,7 +125,7 @@ class TestMemory:
         assert _ids(await held.orders_of_clients(asked)) == keys
 
     async def test_all_phones_come_once_in_pages(self, held: SalesStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sales, "PAGE", 100)
+        monkeypatch.setattr(base, "PAGE", 100)
         numbers = [f"7926{number:07}" for number in range(250)]
         await held.write([Changes(phones=[phone(number)]) for number in numbers], run_id="r1")
 
@@ -138,7 +138,7 @@ class TestMemory:
     async def test_phones_may_change_while_they_are_read(
         self, held: SalesStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sales, "PAGE", 100)
+        monkeypatch.setattr(base, "PAGE", 100)
         numbers = [f"7926{number:07}" for number in range(210)]
         await held.write([Changes(phones=[phone(number)]) for number in numbers], run_id="r1")
         found: list[str] = []

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from contracts.values import MICROSECOND, NOON, run
 from crm_bridge.domain.run import Phase, Progress, Run, RunStatus
 from crm_bridge.ports import SalesStore
+from tests.contracts.values import MICROSECOND, NOON, run
 
 pytestmark = pytest.mark.anyio
 

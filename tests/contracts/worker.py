@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from contracts.values import NOON, card, client, lease, order, phone
 from crm_bridge.domain.state import Watermark
 from crm_bridge.ports import Changes
-from databases import Database, FirestoreDatabase, SqliteDatabase
+from tests.contracts.values import NOON, card, client, lease, order, phone
+from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
 
 
 async def race(database: Database, name: str) -> None:

@@ -24,7 +24,7 @@ from starlette.responses import Response
 
 from crm_bridge import wiring
 from crm_bridge.handlers.sync import handle
-from crm_bridge.stores import sales
+from crm_bridge.stores import base
 from crm_bridge.usecases import record_sales
 
 
@@ -98,18 +98,18 @@ def _watched(write: Callable[..., Awaitable[Any]], name: str) -> Callable[..., A
     return watched
 
 
-def _watch(store: type[sales.DocumentSalesStore]) -> None:
+def _watch(store: type[base.DocumentSalesStore]) -> None:
     for name in ("_commit", "_swap"):
         setattr(store, name, _watched(getattr(store, name), f"store{name}"))
 
 
 wiring._http = _http
 if os.environ["STORE_URL"].startswith("sqlite"):
-    from crm_bridge.stores.sqlite import SqliteSalesStore
+    from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 
     _watch(SqliteSalesStore)
 else:
-    from crm_bridge.stores.firestore import FirestoreSalesStore
+    from crm_bridge.stores.firestore.sales import FirestoreSalesStore
 
     _watch(FirestoreSalesStore)
 

@@ -25,16 +25,16 @@ from typing import Any, cast
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from crash.restoring import restore
-from crash.scenario import Day, standing
-from databases import Database, FirestoreDatabase, SqliteDatabase
-from dumping import dump
-from emulator import firestore_emulator
-from running import ROOT, Function, running_function
-from sandbox.clock import SystemClock
-from sandbox.comagic_switches import CoMagicSwitches
-from sandbox.serve import serve_in_thread
-from sandbox.world import World
+from tests.crash.restoring import restore
+from tests.crash.scenario import Day, standing
+from tests.sandbox.clock import SystemClock
+from tests.sandbox.comagic.switches import CoMagicSwitches
+from tests.sandbox.serve import serve_in_thread
+from tests.sandbox.world import World
+from tests.support.database_dump import dump
+from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
+from tests.support.firestore_emulator import firestore_emulator
+from tests.support.function_process import ROOT, Function, running_function
 
 KILLABLE = Path(__file__).parent / "killable.py"
 

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from databases import Database, FirestoreDatabase, SqliteDatabase
+from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
 
 Dump = dict[str, dict[str, Any]]
 

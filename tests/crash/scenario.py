@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sandbox.faults import Fault
-from sandbox.world import World
+from tests.sandbox.faults import Fault
+from tests.sandbox.world import World
 
 APPLIED = [f"7926000{number:04}" for number in range(5)]
 UPDATED = [f"7903000{number:04}" for number in range(3)]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crash.matrix import Rig, rig_on, survive
-from databases import FirestoreDatabase, SqliteDatabase
+from tests.crash.matrix import Rig, rig_on, survive
+from tests.support.databases import FirestoreDatabase, SqliteDatabase
 
 
 def assert_survived(rig: Rig, *, every: int) -> None:

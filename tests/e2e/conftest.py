@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.serve import serve_in_thread
-from sandbox.world import World
+from tests.sandbox.serve import serve_in_thread
+from tests.sandbox.world import World
 
 PASSWORD, TOKEN = "pa55word-of-agbis", "t0ken-of-comagic"  # long enough to be looked for in logs
 

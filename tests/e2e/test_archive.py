@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from databases import FirestoreDatabase
-from running import ROOT, running_function
-from sandbox.world import World, populate
-from terraform.archive import build
+from tests.sandbox.world import World, populate
+from tests.support.databases import FirestoreDatabase
+from tests.support.function_process import ROOT, running_function
+from tests.terraform.archive import build
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from databases import FirestoreDatabase
-from running import running_function
-from sandbox.faults import Fault
-from sandbox.world import World, populate
+from tests.sandbox.faults import Fault
+from tests.sandbox.world import World, populate
+from tests.support.databases import FirestoreDatabase
+from tests.support.function_process import running_function
 
 SESSION_ID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-")
 FULL_PHONE = re.compile(r"(?<![0-9a-f])7\d{10}(?![0-9a-f])")  # and not a part of a run's id

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge import NOON, Bridge, bridge_on
-from crash.scenario import Day
-from crm_bridge.stores.sqlite import SqliteSalesStore
-from sandbox.clock import ManualClock
-from sandbox.comagic_switches import CoMagicSwitches
-from sandbox.world import World
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
+from tests.crash.scenario import Day
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.switches import CoMagicSwitches
+from tests.sandbox.world import World
+from tests.support.sync_app import NOON, Bridge, bridge_on
 
 
 @dataclass(frozen=True)

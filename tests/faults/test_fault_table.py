@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from bridge import Bridge, rows
-from faults.books import differences, hasty_logins, sets_in_excess
-from sandbox.faults import Fault
-from sandbox.simulator import Simulator
+from tests.faults.oracle import differences, hasty_logins, sets_in_excess
+from tests.sandbox.faults import Fault
+from tests.sandbox.simulator import Simulator
+from tests.support.sync_app import Bridge, rows
 
 pytestmark = pytest.mark.anyio
 

@@ -15,16 +15,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from bridge import NOON, Bridge
 from crm_bridge.domain.aggregate import Client, Order, Payment
 from crm_bridge.ports import SalesStore, SyncServices
-from crm_bridge.stores.sqlite import SqliteSalesStore
-from faults.books import orders_by_phone, owed
-from faults.mortal import MortalBridge
-from faults.profile import profile
-from sandbox.clock import ManualClock
-from sandbox.faults import Fault
-from sandbox.world import World
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
+from tests.faults.killable_app import MortalBridge
+from tests.faults.oracle import orders_by_phone, owed
+from tests.faults.profile import profile
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.faults import Fault
+from tests.sandbox.world import World
+from tests.support.sync_app import NOON, Bridge
 
 pytestmark = pytest.mark.anyio
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bridge import NOON
-from faults.books import differences
-from faults.mortal import MortalBridge
-from sandbox.clock import ManualClock
-from sandbox.comagic_switches import CoMagicSwitches
-from sandbox.faults import Fault
-from sandbox.world import World
+from tests.faults.killable_app import MortalBridge
+from tests.faults.oracle import differences
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.switches import CoMagicSwitches
+from tests.sandbox.faults import Fault
+from tests.sandbox.world import World
+from tests.support.sync_app import NOON
 
 pytestmark = pytest.mark.anyio
 

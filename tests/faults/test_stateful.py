@@ -20,16 +20,16 @@ import httpx
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from bridge import NOON, rows
-from faults.books import candidates, hasty_logins, owed, standing
-from faults.mortal import MortalBridge
-from faults.profile import profile
-from sandbox.clock import ManualClock
-from sandbox.comagic_switches import CoMagicSwitches
-from sandbox.faults import Fault
-from sandbox.money import roubles
-from sandbox.simulator import Simulator
-from sandbox.world import World
+from tests.faults.killable_app import MortalBridge
+from tests.faults.oracle import candidates, hasty_logins, owed, standing
+from tests.faults.profile import profile
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.switches import CoMagicSwitches
+from tests.sandbox.faults import Fault
+from tests.sandbox.money import roubles
+from tests.sandbox.simulator import Simulator
+from tests.sandbox.world import World
+from tests.support.sync_app import NOON, rows
 
 T = TypeVar("T")
 

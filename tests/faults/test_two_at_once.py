@@ -9,13 +9,13 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from bridge import NOON, Bridge
-from databases import Database
-from faults.books import differences, standing
-from sandbox.clock import ManualClock
-from sandbox.comagic_switches import CoMagicSwitches
-from sandbox.transport import SandboxTransport
-from sandbox.world import World
+from tests.faults.oracle import differences, standing
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.switches import CoMagicSwitches
+from tests.sandbox.transport import SandboxTransport
+from tests.sandbox.world import World
+from tests.support.databases import Database
+from tests.support.sync_app import NOON, Bridge
 
 pytestmark = pytest.mark.anyio
 

@@ -16,18 +16,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import NOON, Bridge, bridge_on
-from crash import scenario
-from crash.scenario import Day
-from crm_bridge.stores.sqlite import SqliteSalesStore
-from faults.books import differences, hasty_logins
-from faults.profile import profile
-from sandbox.agbis_switches import AgbisSwitches
-from sandbox.clock import ManualClock
-from sandbox.comagic_switches import CoMagicSwitches
-from sandbox.faults import Fault
-from sandbox.switches import all_positions
-from sandbox.world import World
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
+from tests.crash import scenario
+from tests.crash.scenario import Day
+from tests.faults.oracle import differences, hasty_logins
+from tests.faults.profile import profile
+from tests.sandbox.agbis.switches import AgbisSwitches
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.switches import CoMagicSwitches
+from tests.sandbox.faults import Fault
+from tests.sandbox.switches import all_positions
+from tests.sandbox.world import World
+from tests.support.sync_app import NOON, Bridge, bridge_on
 
 pytestmark = pytest.mark.anyio
 

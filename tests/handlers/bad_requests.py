@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from handlers.exchange_kit import JOHN
+from tests.handlers.exchange_harness import JOHN
 
 KEY = "k3y-of-the-exchange"
 ID_LETTERS = string.ascii_letters + string.digits + "_"

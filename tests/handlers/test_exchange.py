@@ -12,8 +12,8 @@ import pytest
 
 from crm_bridge import logs
 from crm_bridge.domain.card import Card
-from handlers.exchange_kit import JOHN, NOON, Answer, AsgiApp, MemoryCards, app, ask, get, post, services
-from sandbox.clock import ManualClock, SystemClock
+from tests.handlers.exchange_harness import JOHN, NOON, Answer, AsgiApp, MemoryCards, app, ask, get, post, services
+from tests.sandbox.clock import ManualClock, SystemClock
 
 pytestmark = pytest.mark.anyio
 KEY = "k3y-of-the-exchange"

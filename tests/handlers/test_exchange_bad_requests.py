@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from handlers import bad_requests
-from handlers.bad_requests import KEY, BadRequest
-from handlers.exchange_kit import AsgiApp, MemoryCards, app, ask, services
+from tests.handlers import bad_requests
+from tests.handlers.bad_requests import KEY, BadRequest
+from tests.handlers.exchange_harness import AsgiApp, MemoryCards, app, ask, services
 
 A_QUARTER = settings(
     max_examples=1250,

@@ -16,10 +16,10 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from handlers import bad_requests
-from handlers.bad_requests import KEY, BadRequest
-from handlers.exchange_kit import JOHN
-from running import Function, running_function
+from tests.handlers import bad_requests
+from tests.handlers.bad_requests import KEY, BadRequest
+from tests.handlers.exchange_harness import JOHN
+from tests.support.function_process import Function, running_function
 
 WHOLE = json.dumps(JOHN).encode()
 HEADERS = {"X-API-Key": KEY}

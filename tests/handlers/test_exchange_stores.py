@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from crm_bridge.ports import CardStore
-from databases import Database
-from handlers.exchange_kit import JOHN, NOON, app, ask, get, post, services
-from sandbox.clock import ManualClock
+from tests.handlers.exchange_harness import JOHN, NOON, app, ask, get, post, services
+from tests.sandbox.clock import ManualClock
+from tests.support.databases import Database
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import socket
 import sys
 from typing import Any
 
-from .serve import SandboxServer
-from .world import World, populate
+from tests.sandbox.serve import SandboxServer
+from tests.sandbox.world import World, populate
 
 
 def arguments() -> argparse.Namespace:

@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from .agbis_commands import COMMANDS
-from .comagic_params import SPECS
-from .faults import Fault
-from .money import roubles
-from .population import populate
-from .simulator import Simulator
+from tests.sandbox.agbis.commands import COMMANDS
+from tests.sandbox.comagic.params import SPECS
+from tests.sandbox.faults import Fault
+from tests.sandbox.money import roubles
+from tests.sandbox.population import populate
+from tests.sandbox.simulator import Simulator
 
 if TYPE_CHECKING:
-    from .world import World
+    from tests.sandbox.world import World
 
 AGBIS_EVENTS = (
     "add_client", "change_phone", "delete_client", "add_order", "late_order", "pay", "refund", "cancel",

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .clock import Clock
-from .reply import JSON, Reply, html
+from tests.sandbox.clock import Clock
+from tests.sandbox.reply import JSON, Reply, html
 
 
 @dataclass

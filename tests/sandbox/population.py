@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from .comagic_desk import SITE_WITHOUT_SALES_ID
-from .money import roubles
-from .people import GARBAGE, SERVICES, TAGS, digits_of, full_name, spell
+from tests.sandbox.comagic.account import SITE_WITHOUT_SALES_ID
+from tests.sandbox.money import roubles
+from tests.sandbox.people import GARBAGE, SERVICES, TAGS, digits_of, full_name, spell
 
 if TYPE_CHECKING:
-    from .world import World
+    from tests.sandbox.world import World
 
 # A first refresh reads what has changed in the last three days; recent orders keep clear of that border.
 _FRESH = timedelta(days=3)
@@ -142,7 +142,7 @@ def populate(
         The truth, which stays with the world as `world.truth`.
     """
     # Here, because the recipes are written in terms of this module.
-    from .recipes import COMMON, RECIPES
+    from tests.sandbox.personas import COMMON, RECIPES
 
     town = Town(world, seed, days)
     for number in range(phones):

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .faults import FaultSignal, Hung
+from tests.sandbox.faults import FaultSignal, Hung
 
 _START_SECONDS = 10.0
 

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .clock import Clock
-from .faults import Fault, play, take
-from .reply import Incoming, Reply, RequestRecord
+from tests.sandbox.clock import Clock
+from tests.sandbox.faults import Fault, play, take
+from tests.sandbox.reply import Incoming, Reply, RequestRecord
 
 _SECRETS = frozenset({"access_token", "password", "login", "Pwd", "SessionID", "Session_id", "Refresh_ID"})
 

@@ -3,7 +3,7 @@
 import httpx
 from starlette.types import ASGIApp
 
-from .faults import Dropped, Hung, Refused
+from tests.sandbox.faults import Dropped, Hung, Refused
 
 
 class SandboxTransport(httpx.AsyncBaseTransport):

@@ -2,11 +2,11 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .agbis import Agbis, AgbisSwitches
-from .clock import Clock, SystemClock
-from .comagic import CoMagic, CoMagicSwitches
-from .control import Control
-from .population import Truth, populate
+from tests.sandbox.agbis.simulator import Agbis, AgbisSwitches
+from tests.sandbox.clock import Clock, SystemClock
+from tests.sandbox.comagic.simulator import CoMagic, CoMagicSwitches
+from tests.sandbox.control import Control
+from tests.sandbox.population import Truth, populate
 
 __all__ = ["Truth", "World", "populate"]
 

@@ -7,9 +7,9 @@ from urllib.parse import quote, unquote_plus
 
 import httpx
 
-from sandbox.agbis import Agbis
-from sandbox.comagic import CoMagic
-from sandbox.transport import SandboxTransport
+from tests.sandbox.agbis.simulator import Agbis
+from tests.sandbox.comagic.simulator import CoMagic
+from tests.sandbox.transport import SandboxTransport
 
 
 def decoded(value: Any) -> Any:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sandbox.agbis import Agbis
-from sandbox.clock import ManualClock
-from sandbox.comagic import CoMagic
-from sandbox_tests.callers import AgbisCaller, CoMagicCaller
+from tests.sandbox.agbis.simulator import Agbis
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.simulator import CoMagic
+from tests.sandbox_tests.callers import AgbisCaller, CoMagicCaller
 
 NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
 

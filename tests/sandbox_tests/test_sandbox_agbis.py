@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.agbis import Agbis, AgbisSwitches
-from sandbox.clock import ManualClock
-from sandbox_tests.callers import POST_HEADERS, AgbisCaller, coded, credentials
+from tests.sandbox.agbis.simulator import Agbis, AgbisSwitches
+from tests.sandbox.clock import ManualClock
+from tests.sandbox_tests.callers import POST_HEADERS, AgbisCaller, coded, credentials
 
 pytestmark = pytest.mark.anyio
 GUID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.agbis import Agbis, AgbisSwitches
-from sandbox.switches import all_positions
-from sandbox_tests.callers import POST_HEADERS, AgbisCaller
+from tests.sandbox.agbis.simulator import Agbis, AgbisSwitches
+from tests.sandbox.switches import all_positions
+from tests.sandbox_tests.callers import POST_HEADERS, AgbisCaller
 
 pytestmark = pytest.mark.anyio
 WINDOW = {"StartDate": "15.06.2026 00:00", "StopDate": "15.06.2026 23:59"}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.clock import ManualClock
-from sandbox.comagic import CoMagic, CoMagicSwitches
-from sandbox.comagic_errors import ERRORS
-from sandbox_tests.callers import JUNE, CoMagicCaller, envelope, sale
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.errors import ERRORS
+from tests.sandbox.comagic.simulator import CoMagic, CoMagicSwitches
+from tests.sandbox_tests.callers import JUNE, CoMagicCaller, envelope, sale
 
 pytestmark = pytest.mark.anyio
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.clock import ManualClock
-from sandbox.comagic import CoMagic, CoMagicSwitches
-from sandbox_tests.callers import JUNE, CoMagicCaller
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.simulator import CoMagic, CoMagicSwitches
+from tests.sandbox_tests.callers import JUNE, CoMagicCaller
 
 pytestmark = pytest.mark.anyio
 TEN = datetime(2026, 6, 14, 7, 0, 1, tzinfo=UTC)  # 10:00:01 in Moscow

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.clock import ManualClock
-from sandbox.comagic import CoMagic, CoMagicSwitches
-from sandbox.comagic_desk import SITE_WITHOUT_SALES_ID
-from sandbox.switches import all_positions
-from sandbox_tests.callers import CoMagicCaller, sale
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.account import SITE_WITHOUT_SALES_ID
+from tests.sandbox.comagic.simulator import CoMagic, CoMagicSwitches
+from tests.sandbox.switches import all_positions
+from tests.sandbox_tests.callers import CoMagicCaller, sale
 
 pytestmark = pytest.mark.anyio
 MORNING = datetime(2026, 6, 15, 7, 15, 1, tzinfo=UTC)  # 10:15:01 in Moscow; it is noon now

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from sandbox.agbis import Agbis
-from sandbox.clock import ManualClock, SystemClock
-from sandbox.comagic import CoMagic
-from sandbox.faults import COMMON_KINDS, Fault
-from sandbox.serve import serve_in_thread
-from sandbox_tests.callers import POST_HEADERS, AgbisCaller, CoMagicCaller, envelope, sale
+from tests.sandbox.agbis.simulator import Agbis
+from tests.sandbox.clock import ManualClock, SystemClock
+from tests.sandbox.comagic.simulator import CoMagic
+from tests.sandbox.faults import COMMON_KINDS, Fault
+from tests.sandbox.serve import serve_in_thread
+from tests.sandbox_tests.callers import POST_HEADERS, AgbisCaller, CoMagicCaller, envelope, sale
 
 pytestmark = pytest.mark.anyio
 MORNING = datetime(2026, 6, 15, 7, tzinfo=UTC)

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.clock import ManualClock, SystemClock
-from sandbox.recipes import RECIPES
-from sandbox.serve import serve_in_thread
-from sandbox.transport import SandboxTransport
-from sandbox.world import World, populate
-from sandbox_tests.callers import AgbisCaller, CoMagicCaller, envelope
+from tests.sandbox.clock import ManualClock, SystemClock
+from tests.sandbox.personas import RECIPES
+from tests.sandbox.serve import serve_in_thread
+from tests.sandbox.transport import SandboxTransport
+from tests.sandbox.world import World, populate
+from tests.sandbox_tests.callers import AgbisCaller, CoMagicCaller, envelope
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)

@@ -11,10 +11,10 @@ from google.cloud.firestore import AsyncClient
 from hypothesis import given
 from hypothesis import strategies as some
 
-from contracts.values import MICROSECOND, NOON, event, full_phone, order, run
 from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.sale import SaleEvent
 from crm_bridge.stores import documents
+from crm_bridge.stores.base import ORDERS, PHONES, SALES
 from crm_bridge.stores.documents import (
     Write,
     document_id,
@@ -25,7 +25,7 @@ from crm_bridge.stores.documents import (
     put_document,
     to_document,
 )
-from crm_bridge.stores.sales import ORDERS, PHONES, SALES
+from tests.contracts.values import MICROSECOND, NOON, event, full_phone, order, run
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 texts = some.text()

@@ -6,7 +6,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from terraform.configuration import Configuration
+from tests.terraform.configuration import Configuration
 
 FILES = re.compile(r'\$\{setunion\(fileset\(local\.root, "(?P<pattern>[^"]+)"\), \["(?P<single>[^"]+)"\]\)\}')
 

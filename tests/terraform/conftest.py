@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from terraform.configuration import Configuration
-from terraform.deployment import SECRETS, Deployment
-from terraform.provider import serving
-from terraform.schema import SCHEMA
+from tests.terraform.configuration import Configuration
+from tests.terraform.deployment import SECRETS, Deployment
+from tests.terraform.provider import serving
+from tests.terraform.schema import SCHEMA
 
 
 @pytest.fixture(scope="session")

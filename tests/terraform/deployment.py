@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from terraform.configuration import ROOT
+from tests.terraform.configuration import ROOT
 
 SECRETS = {"comagic_token": "token-of-comagic", "agbis_password": "password-of-agbis"}
 

@@ -7,9 +7,9 @@ import re
 import zipfile
 from pathlib import Path
 
-from terraform.archive import build, files
-from terraform.configuration import ROOT
-from terraform.deployment import Deployment
+from tests.terraform.archive import build, files
+from tests.terraform.configuration import ROOT
+from tests.terraform.deployment import Deployment
 
 BOTH_FUNCTIONS = {
     "google_cloudfunctions2_function.sync": "update",
@@ -24,8 +24,11 @@ def test_the_archive_holds_what_main_imports_and_nothing_else() -> None:
 
 def _pages(root: Path) -> set[str]:
     """What the code names of the pages beside it: templates, and what is put into them."""
-    folder = root / "function/crm_bridge/pages"
-    assets = {folder / name for name in re.findall(r'_HERE / "([\w.]+\.\w+)"', (folder / "render.py").read_text())}
+    folder = root / "function/crm_bridge/presentation"
+    assets = {
+        folder / "static" / name
+        for name in re.findall(r'_HERE / "static" / "([\w.]+)"', (folder / "html.py").read_text())
+    }
     named = re.compile(r'"(\w+\.html)"')
     sources = [*(root / "function/crm_bridge/handlers").glob("*.py"), *(folder / "templates").glob("*.html")]
     templates = {folder / "templates" / name for source in sources for name in named.findall(source.read_text())}

@@ -11,11 +11,11 @@ from msgspec.structs import fields
 from crm_bridge.domain.card import Card
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.run import Run
-from crm_bridge.stores.sales import ORDERS, PHONES, RUNS, SALES, JournalPart
-from terraform.configuration import ROOT, Configuration
-from terraform.deployment import SECRETS, Deployment
+from crm_bridge.stores.base import ORDERS, PHONES, RUNS, SALES, JournalPart
+from tests.terraform.configuration import ROOT, Configuration
+from tests.terraform.deployment import SECRETS, Deployment
 
-CODE = {path.name: path.read_text() for path in (ROOT / "function").rglob("*.py")}
+CODE = {path.relative_to(ROOT / "function").as_posix(): path.read_text() for path in (ROOT / "function").rglob("*.py")}
 
 
 def test_a_handful_of_values_is_enough(default_deployment: Deployment) -> None:
@@ -120,7 +120,7 @@ def test_old_runs_and_cards_go_by_the_field_that_the_code_writes(configuration: 
     assert set(policy["for_each"]) == set(written) == {RUNS, "cards"}
     for type_ in (type_ for types in written.values() for type_ in types):
         assert policy["field"] in {field.name for field in fields(type_)}
-    assert '.collection("cards")' in CODE["firestore_cards.py"]
+    assert '.collection("cards")' in CODE["crm_bridge/stores/firestore/cards.py"]
 
 
 def test_large_fields_are_not_indexed_and_not_queried(default_deployment: Deployment) -> None:
@@ -130,7 +130,7 @@ def test_large_fields_are_not_indexed_and_not_queried(default_deployment: Deploy
         for address, values in default_deployment.state().items()
         if address.startswith("google_firestore_field.unindexed")
     ]
-    queried = set(re.findall(r'_(?:by_field|find|newest)\(\w+, "(\w+)"', CODE["sales.py"]))
+    queried = set(re.findall(r'_(?:by_field|find|newest)\(\w+, "(\w+)"', CODE["crm_bridge/stores/base.py"]))
 
     assert {"phone", "started_at"} <= queried
     assert {"orders.payments", "runs.part"} <= {f"{values['collection']}.{values['field']}" for values in unindexed}
@@ -211,7 +211,9 @@ def test_a_missing_run_is_told_after_26_hours(default_deployment: Deployment) ->
 
 def test_alarms_listen_to_what_the_code_logs(configuration: Configuration) -> None:
     logged = set(re.findall(r'log\.(?:info|error|exception)\(\s*"([^"]+)"', "\n".join(CODE.values())))
-    extra = re.findall(r'"run finished",\s*extra=\{(.*?)\n        \}', CODE["run_sync.py"], re.DOTALL)[0]
+    extra = re.findall(
+        r'"run finished",\s*extra=\{(.*?)\n        \}', CODE["crm_bridge/usecases/run_sync.py"], re.DOTALL
+    )[0]
     filters = f"{configuration.locals['finished']} {configuration.locals['counters']}"
 
     messages = set(re.findall(r'jsonPayload\.message="([^"]+)"', filters))

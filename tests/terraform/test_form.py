@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from terraform.configuration import FOLDER, Configuration
-from terraform.deployment import Deployment
-from terraform.schema import SCHEMA, findings
+from tests.terraform.configuration import FOLDER, Configuration
+from tests.terraform.deployment import Deployment
+from tests.terraform.schema import SCHEMA, findings
 
 FILES = sorted(FOLDER.glob("*.tf"))
 OLDEST = re.findall(r'google .*version = ">= ([\d.]+)', (FOLDER / "versions.tf").read_text())[0] + ".0"

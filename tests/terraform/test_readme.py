@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from terraform.configuration import FOLDER, ROOT, Configuration
-from terraform.deployment import Deployment
+from tests.terraform.configuration import FOLDER, ROOT, Configuration
+from tests.terraform.deployment import Deployment
 
 README = ROOT / "README.md"
 

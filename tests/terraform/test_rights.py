@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from terraform.configuration import Configuration
-from terraform.deployment import Deployment
+from tests.terraform.configuration import Configuration
+from tests.terraform.deployment import Deployment
 
 KEY = "0123456789abcdef"
 

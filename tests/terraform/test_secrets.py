@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from terraform.configuration import FOLDER, Configuration
-from terraform.deployment import SECRETS, Deployment
+from tests.terraform.configuration import FOLDER, Configuration
+from tests.terraform.deployment import SECRETS, Deployment
 
 NAMES = {"comagic_token", "agbis_password", "exchange_api_key"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES, VARIABLES, FirestoreStore, Settings
-from terraform.configuration import Configuration
-from terraform.deployment import Deployment
+from tests.terraform.configuration import Configuration
+from tests.terraform.deployment import Deployment
 
 MADE_HERE = {"STORE_URL"}
 """Set from the names of our own resources, so that nobody can get it wrong."""

@@ -7,8 +7,8 @@ import pytest
 
 from crm_bridge.domain.card import Card, CardForm
 from crm_bridge.usecases.exchange_card import get_card, post_card
-from handlers.exchange_kit import JOHN, NOON, MemoryCards, services
-from sandbox.clock import ManualClock
+from tests.handlers.exchange_harness import JOHN, NOON, MemoryCards, services
+from tests.sandbox.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 FORM = CardForm.read(JOHN)

@@ -22,8 +22,8 @@ from crm_bridge.errors import (
     RemoteError,
     RemoteUnavailable,
 )
-from crm_bridge.handlers.forms import Failed, Form, accepted, failure_page, form_of, known_only
-from crm_bridge.handlers.journals import LOGS, cut, journal_answer
+from crm_bridge.handlers.negotiation import Failed, Form, accepted, failure_page, form_of, known_only
+from crm_bridge.handlers.responses import LOGS, cut, journal_answer
 from crm_bridge.ports import Connect, SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
 from crm_bridge.usecases.run_sync import SyncRequest, run_sync
@@ -65,9 +65,9 @@ async def _route(request: Request, connect: Connect) -> Response:
     if path == "/check_health":
         return await _check_health(connect(()))
     if path != "/":
-        from crm_bridge.handlers import looking  # noqa: PLC0415 - a run does without
+        from crm_bridge.handlers import admin  # noqa: PLC0415 - a run does without
 
-        answer = await looking.look(path, request, connect)
+        answer = await admin.look(path, request, connect)
         return answer or Failed(404, f"No such path. Known paths: {', '.join(_PATHS)}")
     return await _sync(request, connect)
 

@@ -1,11 +1,9 @@
 """The databases. What is stored, and how, is told once; SQLite and Firestore only move documents.
 
 documents.py            value <-> document, ids, limits, packing into commits
-journals.py             a run's journal, compressed and in parts
-sales.py                the port SalesStore in terms of a few primitives
-sqlite.py, firestore.py           the primitives
-firestore_messages.py   document <-> message of Firestore's protocol
-firestore_calls.py      what both stores on Firestore call
-sqlite_cards.py, firestore_cards.py, waiting.py   the port CardStore
-sqlite_file.py          a file that several processes use at once
+journal_parts.py        a run's journal, compressed and in parts
+base.py                 the port SalesStore in terms of a few primitives
+polling.py              waiting for a card on a database that does not call back
+sqlite/                 connection.py: a file that several processes use at once; sales.py, cards.py
+firestore/              queries.py: what both call; encoding.py: document <-> protocol message; sales.py, cards.py
 """

@@ -18,7 +18,7 @@ from crm_bridge.domain.decision import Decision
 from crm_bridge.domain.sale import Communication, Phone, Sale
 from crm_bridge.errors import QuotaSpent, RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
 from crm_bridge.ports import Telephony
-from crm_bridge.usecases.stopping import Guard
+from crm_bridge.usecases.lease import Guard
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import RemoteError, RemoteRejected, RemoteUnavailable
 from crm_bridge.ports import SyncServices, Telephony
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
-from crm_bridge.usecases.stopping import Stopping
+from crm_bridge.usecases.lease import Stopping
 
 PATIENCE = timedelta(seconds=25)
 """How long somebody waits before a page."""

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide
+from crm_bridge.domain.explanation import Candidate, Note, Reason, Story, judge, verdict_of
 from crm_bridge.domain.sale import CommunicationType, Phone, SaleEvent, Sighting, Sightings, Site
 from crm_bridge.domain.state import SaleTag, Watermark
-from crm_bridge.domain.story import Candidate, Note, Reason, Story, judge, verdict_of
 from crm_bridge.errors import RemoteError, RemoteRejected
 from crm_bridge.ports import SyncServices, Telephony
 from crm_bridge.usecases.apply_change import VISIBLE_WITHIN
+from crm_bridge.usecases.lease import Stopping
 from crm_bridge.usecases.read_communications import EDGE
-from crm_bridge.usecases.stopping import Stopping
 
 POINTS = 3
 """What a look may cost of CoMagic's quota."""

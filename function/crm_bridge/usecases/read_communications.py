@@ -13,8 +13,8 @@ from crm_bridge.domain.state import SaleTag
 from crm_bridge.errors import QuotaSpent, RemoteRejected
 from crm_bridge.ports import Changes, SyncServices, Telephony
 from crm_bridge.usecases.apply_change import VISIBLE_WITHIN
+from crm_bridge.usecases.lease import Guard, Stopping
 from crm_bridge.usecases.progress import Teller
-from crm_bridge.usecases.stopping import Guard, Stopping
 
 _SETTLE_PAUSE = 5
 

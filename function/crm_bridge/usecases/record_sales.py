@@ -30,9 +30,9 @@ from crm_bridge.domain.sale import (
 from crm_bridge.errors import QuotaSpent
 from crm_bridge.ports import Changes, SyncServices, Telephony
 from crm_bridge.usecases.apply_change import ChangeMaker, Fate, Outcome
+from crm_bridge.usecases.lease import Guard, Stopping
 from crm_bridge.usecases.progress import Teller
 from crm_bridge.usecases.read_communications import Reading
-from crm_bridge.usecases.stopping import Guard, Stopping
 
 log = logging.getLogger(__name__)
 

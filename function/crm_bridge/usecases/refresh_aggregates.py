@@ -16,14 +16,14 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Aggregate, Client, Order, aggregate, newer
 from crm_bridge.domain.journal import RefreshReport
+from crm_bridge.domain.refresh_window import Window, advance, since_last
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import Phone
 from crm_bridge.domain.state import Watermark
-from crm_bridge.domain.window import Window, advance, since_last
 from crm_bridge.errors import QuotaSpent
 from crm_bridge.ports import Changes, Crm, SyncServices
+from crm_bridge.usecases.lease import Guard
 from crm_bridge.usecases.progress import Teller
-from crm_bridge.usecases.stopping import Guard
 
 log = logging.getLogger(__name__)
 

@@ -14,15 +14,15 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.journal import Journal
+from crm_bridge.domain.refresh_window import Window, of_dates
 from crm_bridge.domain.run import Run, RunStatus
-from crm_bridge.domain.window import Window, of_dates
 from crm_bridge.errors import BadRequest, BridgeError, EmptyDatabase
 from crm_bridge.logs import run_id as current_run_id
 from crm_bridge.ports import SyncServices
+from crm_bridge.usecases.lease import Guard, Stopping, hold_lease
 from crm_bridge.usecases.progress import Teller
 from crm_bridge.usecases.record_sales import record_sales
 from crm_bridge.usecases.refresh_aggregates import refresh_aggregates
-from crm_bridge.usecases.stopping import Guard, Stopping, hold_lease
 
 log = logging.getLogger(__name__)
 

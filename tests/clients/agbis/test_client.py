@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from clients.rigs import ANNA, BORIS, NOON, AgbisRig, Clock, agbis_of
 from crm_bridge.domain.aggregate import Client
 from crm_bridge.errors import RemoteError, RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
-from sandbox.agbis import AgbisSwitches
-from sandbox.faults import Fault
-from sandbox.switches import all_positions
+from tests.clients.harness import ANNA, BORIS, NOON, AgbisRig, Clock, agbis_of
+from tests.sandbox.agbis.simulator import AgbisSwitches
+from tests.sandbox.faults import Fault
+from tests.sandbox.switches import all_positions
 
 pytestmark = pytest.mark.anyio
 

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from clients.rigs import AgbisRig, Notes
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from sandbox.faults import Fault
+from tests.clients.harness import AgbisRig, Notes
+from tests.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
 

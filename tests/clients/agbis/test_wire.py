@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.rigs import MOSCOW
 from crm_bridge.clients.agbis import wire
 from crm_bridge.clients.retry import Unreadable
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
+from tests.clients.harness import MOSCOW
 
 BASE = "https://himinfo.net/cl/demo_clean/api/"
 

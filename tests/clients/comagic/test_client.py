@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from clients.rigs import ANNA, BORIS, NOON, Clock, ComagicRig, comagic_of
 from crm_bridge.clients.comagic.client import ComagicClient
 from crm_bridge.domain.sale import CommunicationKey, CommunicationType, Sale
 from crm_bridge.errors import (
@@ -24,10 +23,11 @@ from crm_bridge.errors import (
     RemoteTimeout,
     RemoteUnavailable,
 )
-from sandbox.comagic import CoMagicSwitches
-from sandbox.comagic_errors import ERRORS
-from sandbox.faults import Fault
-from sandbox.switches import all_positions
+from tests.clients.harness import ANNA, BORIS, NOON, Clock, ComagicRig, comagic_of
+from tests.sandbox.comagic.errors import ERRORS
+from tests.sandbox.comagic.simulator import CoMagicSwitches
+from tests.sandbox.faults import Fault
+from tests.sandbox.switches import all_positions
 
 pytestmark = pytest.mark.anyio
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from clients.rigs import NOON, Clock
 from crm_bridge.clients.comagic.quota import Quota
 from crm_bridge.errors import QuotaSpent
+from tests.clients.harness import NOON, Clock
 
 pytestmark = pytest.mark.anyio
 

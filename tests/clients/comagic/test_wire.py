@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clients.rigs import ANNA, MOSCOW, NOON
-from crm_bridge.clients.comagic import rows, wire
+from crm_bridge.clients.comagic import mapping, wire
 from crm_bridge.clients.retry import Unreadable
 from crm_bridge.domain.sale import Communication, CommunicationKey, CommunicationType, Sale
 from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from sandbox.comagic_errors import ERRORS
+from tests.clients.harness import ANNA, MOSCOW, NOON
+from tests.sandbox.comagic.errors import ERRORS
 
 TOKEN = "t0p-secret"
 TAG = 2718
@@ -197,9 +197,9 @@ class TestErrors:
         assert str(raised.value) == "CoMagic: access_token_invalid: *** of *** is bad"
 
 
-def page(*found: dict[str, Any], kind: CommunicationType = CALL, every: bool = False) -> rows.Page:
-    reading = rows.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG, every=every)
-    return rows.page(answer(result={"data": found, "metadata": {"total_items": len(found)}}), kind, reading)
+def page(*found: dict[str, Any], kind: CommunicationType = CALL, every: bool = False) -> mapping.Page:
+    reading = mapping.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG, every=every)
+    return mapping.page(answer(result={"data": found, "metadata": {"total_items": len(found)}}), kind, reading)
 
 
 def call(**changes: Any) -> dict[str, Any]:
@@ -273,9 +273,9 @@ class TestRows:
         content += f'"sale_cost":{amount // 100}.{amount % 100:02d}}}]}}'
         asked = wire.request("m", {}, token=TOKEN, user_id=None)
         body = f'{{"id":"{asked.id}","result":{content}}}'.encode()
-        reading = rows.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG)
+        reading = mapping.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG)
 
-        found = rows.page(wire.answer(asked, body, secrets=()), CALL, reading).rows[0].communication
+        found = mapping.page(wire.answer(asked, body, secrets=()), CALL, reading).rows[0].communication
 
         assert found is not None
         assert found.sale_kopecks == amount
@@ -298,9 +298,9 @@ class TestRows:
     @example("2026-03-29 02:30:00", "Europe/Berlin")  # in an hour that is left out
     @example("2026-10-25 02:30:00", "Europe/Berlin")  # in one that comes twice: its first is meant
     def test_a_time_is_of_the_accounts_zone_at_that_moment(self, written: str, zone: str) -> None:
-        reading = rows.Reading(zone=ZoneInfo(zone), region="RU", sale_tag_id=TAG)
+        reading = mapping.Reading(zone=ZoneInfo(zone), region="RU", sale_tag_id=TAG)
 
-        found = rows.page(answer(result={"data": [call(start_time=written)]}), CALL, reading).rows[0]
+        found = mapping.page(answer(result={"data": [call(start_time=written)]}), CALL, reading).rows[0]
 
         assert found.at == datetime.fromisoformat(written).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
@@ -339,14 +339,14 @@ class TestData:
     )
     def test_a_result_without_data_is_told_in_the_known_words(self, result: object) -> None:
         with pytest.raises(RemoteProtocolError) as raised:
-            rows.sale_tag_id(answer(result=result))
+            mapping.sale_tag_id(answer(result=result))
 
         assert str(raised.value) == "No data in CoMagic answer result"
 
     def test_null_is_an_empty_list_when_there_is_nothing(self) -> None:
-        reading = rows.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG)
+        reading = mapping.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG)
 
-        assert rows.page(answer(result={"data": None, "metadata": {"total_items": 0}}), CALL, reading).rows == []
+        assert mapping.page(answer(result={"data": None, "metadata": {"total_items": 0}}), CALL, reading).rows == []
 
     @pytest.mark.parametrize(
         ("result", "sale_id"),
@@ -364,7 +364,7 @@ class TestData:
         ],
     )
     def test_the_id_of_a_sale_is_flat_or_nested_or_not_told(self, result: object, sale_id: int | None) -> None:
-        assert rows.sale_id(answer(result=result)) == sale_id
+        assert mapping.sale_id(answer(result=result)) == sale_id
 
     @pytest.mark.parametrize("name", ["Продажа", " продажа ", "Sale", "SALE"])
     def test_the_sale_tag_is_found_by_name_among_system_tags(self, name: str) -> None:
@@ -374,14 +374,14 @@ class TestData:
             {"id": 10, "name": "Продажа", "is_system": False},
         ]
 
-        assert rows.sale_tag_id(answer(result={"data": tags})) == 9
+        assert mapping.sale_tag_id(answer(result={"data": tags})) == 9
 
     @pytest.mark.parametrize("names", [[], ["Продажи"], ["Продажа", "Sale"], [None]])
     def test_without_exactly_one_the_setting_is_named(self, names: list[str | None]) -> None:
         tags = [{"id": number, "name": name, "is_system": True} for number, name in enumerate(names)]
 
         with pytest.raises(RemoteProtocolError, match="COMAGIC_SALE_TAG_ID"):
-            rows.sale_tag_id(answer(result={"data": tags}))
+            mapping.sale_tag_id(answer(result={"data": tags}))
 
 
 def test_local_times_are_written_without_offset() -> None:

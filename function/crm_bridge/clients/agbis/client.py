@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from crm_bridge.clients.agbis import rows, wire
-from crm_bridge.clients.agbis.gateway import Gateway
+from crm_bridge.clients.agbis import mapping, wire
+from crm_bridge.clients.agbis.http import Gateway
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.clients.retry import Clock
 from crm_bridge.domain.aggregate import Client, Order
@@ -54,7 +54,9 @@ class AgbisClient:
         answers = await self._window(wire.ORDERS_CHANGED, _floor(since), _floor(until))
         now = self._clock.now()
         return [
-            order for answer in answers for order in rows.orders(wire.ORDERS_CHANGED, answer, zone=self._zone, now=now)
+            order
+            for answer in answers
+            for order in mapping.orders(wire.ORDERS_CHANGED, answer, zone=self._zone, now=now)
         ]
 
     async def clients_changed(self, since: datetime, until: datetime) -> list[Client]:
@@ -64,7 +66,7 @@ class AgbisClient:
         return [
             client
             for answer in answers
-            for client in rows.clients(wire.CLIENTS_CHANGED, answer, region=self._region, now=now)
+            for client in mapping.clients(wire.CLIENTS_CHANGED, answer, region=self._region, now=now)
         ]
 
     async def client(self, client_id: str) -> Client | None:
@@ -75,7 +77,7 @@ class AgbisClient:
             if exc.code == wire.NOT_FOUND:
                 return None
             raise
-        return rows.client(client_id, answer, region=self._region, now=self._clock.now())
+        return mapping.client(client_id, answer, region=self._region, now=self._clock.now())
 
     async def check_login(self) -> None:
         """Make sure that Agbis lets us in; see `AgbisSession.check`."""

@@ -16,7 +16,7 @@ import httpx
 from msgspec.structs import replace
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.clients.agbis.gateway import Gateway, LoopLock, Turn, Unreached
+from crm_bridge.clients.agbis.http import Gateway, LoopLock, Turn, Unreached
 from crm_bridge.clients.retry import Clock, told
 from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from crm_bridge.clients.comagic import reports, rows, wire
+from crm_bridge.clients.comagic import mapping, paging, wire
 from crm_bridge.clients.comagic.quota import Quota
 from crm_bridge.clients.retry import Clock, Patience, Unreadable, repeat, told
 from crm_bridge.domain.sale import (
@@ -112,7 +112,7 @@ class ComagicClient:
         Raises:
             RemoteProtocolError: There is not exactly one; the message names COMAGIC_SALE_TAG_ID.
         """
-        return rows.sale_tag_id(await self._read(wire.GET_TAGS, wire.system_tags()))
+        return mapping.sale_tag_id(await self._read(wire.GET_TAGS, wire.system_tags()))
 
     async def communications(
         self, since: datetime, until: datetime, *, sale_tag_id: int
@@ -122,9 +122,9 @@ class ComagicClient:
         Full pages of 10 000 rows, one point each: 120 000 calls cost 12 requests. No row comes twice, and none is
         missed because rows moved between pages; see `reports`. A page may be empty.
         """
-        reading = rows.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id)
+        reading = mapping.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id)
         for kind in self._sources:
-            pages = reports.read(
+            pages = paging.read(
                 partial(self._page, kind, reading),
                 since,
                 until,
@@ -145,14 +145,14 @@ class ComagicClient:
 
         One that is lost by now, or has no usable phone any more, is returned all the same, its phone perhaps empty.
         """
-        reading = rows.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
+        reading = mapping.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
         calls = [
             partial(self._page, kind, reading, since, until, ids=ids)
             for kind, since, until, ids in _chunks(communications)
         ]
         found = {}
         wanted = {key for key, _ in communications}
-        async with aclosing(reports.in_order(calls, self._concurrency)) as pages:
+        async with aclosing(paging.in_order(calls, self._concurrency)) as pages:
             async for page in pages:
                 for row in page.rows:
                     if row.communication is not None and row.communication.key in wanted:
@@ -163,10 +163,10 @@ class ComagicClient:
         self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> Sightings:
         """Read the communications of one phone and one kind, lost ones too, in a single request."""
-        reading = rows.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
+        reading = mapping.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
         params = wire.phone_report(kind, since, until, zone=self._zone, phone=phone)
         try:
-            page = rows.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
+            page = mapping.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
         except RemoteRejected as exc:
             self._warn(kind, exc)
             return Sightings(found=())
@@ -181,11 +181,11 @@ class ComagicClient:
 
     async def sites(self) -> list[Site]:
         """Return the account's sites, and whether each takes sales (`get.sites`)."""
-        return rows.sites(await self._read(wire.GET_SITES, wire.sites()))
+        return mapping.sites(await self._read(wire.GET_SITES, wire.sites()))
 
     async def account_zone(self) -> str:
         """Return the IANA name of the account's time zone (`get.account`)."""
-        return rows.account_zone(await self._read(wire.GET_ACCOUNT, {}))
+        return mapping.account_zone(await self._read(wire.GET_ACCOUNT, {}))
 
     async def may_change_tags(self) -> None:
         """Make sure that the key may change tags, without changing anything and without costing a point.
@@ -210,7 +210,7 @@ class ComagicClient:
             QuotaSpent, RemoteRejected: It was not set.
             RemoteUnavailable, RemoteProtocolError: It may have been set.
         """
-        return rows.sale_id(await self._write(wire.SET_SALE, wire.set_sale(sale, self._zone)))
+        return mapping.sale_id(await self._write(wire.SET_SALE, wire.set_sale(sale, self._zone)))
 
     async def unset_sale(self, key: CommunicationKey, *, sale_tag_id: int) -> None:
         """Take the sale off a communication (`unset.tag_communications`); raises like `set_sale`."""
@@ -225,15 +225,15 @@ class ComagicClient:
     async def _page(
         self,
         kind: CommunicationType,
-        reading: rows.Reading,
+        reading: mapping.Reading,
         since: datetime,
         until: datetime,
         offset: int = 0,
         *,
         ids: Collection[int] = (),
-    ) -> rows.Page:
+    ) -> mapping.Page:
         params = wire.report(kind, since, until, zone=self._zone, offset=offset, ids=tuple(ids))
-        return rows.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
+        return mapping.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
 
     async def _read(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
         """Make a call that changes nothing, so it is repeated when the network or CoMagic fails for the moment."""
@@ -320,7 +320,7 @@ def _chunks(
 ) -> list[tuple[CommunicationType, datetime, datetime, list[int]]]:
     """Group communications into queries: of one kind, not too many, close enough in time."""
     chunks = []
-    nearby = reports.SPAN - 2 * _AROUND
+    nearby = paging.SPAN - 2 * _AROUND
     ordered = sorted(communications, key=lambda item: (item[0].type, item[1], item[0].id))
     for kind, group in groupby(ordered, key=lambda item: item[0].type):
         items = list(group)

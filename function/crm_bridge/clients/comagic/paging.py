@@ -1,0 +1,240 @@
+"""Reading a whole report, however big: few pages, none of its rows lost between them, none doubled.
+
+There is no paging by key. A query reaches 110 000 rows; rows of the same second stand in no certain order and may
+swap between two pages; a row that vanishes moves all after it. So what was read is counted against what CoMagic said
+there was, and only when rows are missing the seams between pages are read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from msgspec import Struct
+
+from crm_bridge.clients.comagic.mapping import Page
+from crm_bridge.clients.comagic.wire import PAGE, REACH
+from crm_bridge.domain.sale import Communication
+
+T = TypeVar("T")
+
+SPAN = timedelta(days=31)
+"""The longest interval of a query; over three months are refused (`date_interval_limit_reached`)."""
+
+_SECOND = timedelta(seconds=1)  # the precision of all times
+_DEEPEST = 5  # halvings to look for rows that the seams do not explain
+
+logger = logging.getLogger(__name__)
+
+Fetch = Callable[[datetime, datetime, int], Awaitable[Page]]
+"""Reads the page of an interval, both ends included as far as one knows, at an offset."""
+
+
+async def in_order(calls: Iterable[Callable[[], Awaitable[T]]], limit: int) -> AsyncGenerator[T]:
+    """Make calls at the same time, at most `limit` ahead of the caller, and yield their results in their order."""
+    waiting = iter(calls)
+    under_way: deque[asyncio.Future[T]] = deque()
+    try:
+        while True:
+            while len(under_way) < limit and (call := next(waiting, None)) is not None:
+                under_way.append(asyncio.ensure_future(call()))
+            if not under_way:
+                return
+            yield await under_way.popleft()
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+async def read(
+    fetch: Fetch, since: datetime, until: datetime, *, ordered: bool, concurrency: int
+) -> AsyncGenerator[list[Communication]]:
+    """Read every row from `since` to `until`, page by page.
+
+    Args:
+        fetch: Reads one page.
+        since: Aware.
+        until: Aware.
+        ordered: The rows come by time; otherwise in any order.
+        concurrency: Pages asked for at once, and the most that are in memory.
+    """
+    before: set[int] = set()
+    for start, end in spans(since, until):
+        interval = _Interval(fetch, start, end, ordered=ordered, concurrency=concurrency, known=before)
+        async with aclosing(interval.read()) as pages:
+            async for page in pages:
+                yield page
+        before = interval.seen
+
+
+def spans(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Cut an interval into ones that a query takes, to whole seconds.
+
+    One begins in the second in which the other ends, because whether ends are included is not documented.
+    """
+    start = since.astimezone(UTC).replace(microsecond=0)
+    last = -(-until.astimezone(UTC).timestamp() // 1)
+    until = datetime.fromtimestamp(last, UTC)
+    while True:
+        end = min(start + SPAN, until)
+        yield start, end
+        if end >= until:
+            return
+        start = end
+
+
+class _Seam(Struct, frozen=True):
+    """Where one page ends and the next begins: the times of the last and the first row."""
+
+    low: datetime
+    high: datetime
+
+
+class _Interval:
+    """One interval being read.
+
+    Attributes:
+        seen: Ids of all its rows so far, usable or not.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        since: datetime,
+        until: datetime,
+        *,
+        ordered: bool,
+        concurrency: int,
+        known: set[int],
+        depth: int = 0,
+    ) -> None:
+        self.seen: set[int] = set()
+        self._fetch = fetch
+        self._since = since
+        self._until = until
+        self._ordered = ordered
+        self._concurrency = concurrency
+        self._known = known
+        self._depth = depth
+        self._total = 0
+        self._nameless = 0
+        self._seams: list[_Seam] = []
+
+    async def read(self) -> AsyncGenerator[list[Communication]]:
+        async with aclosing(self._pages(self._since, self._until)) as pages:
+            async for page in pages:
+                yield page
+        if not self._misses_rows() or self._total <= PAGE:
+            return
+        # Rows of one second are the first suspects: they swap.
+        for seam in sorted(self._seams, key=lambda seam: seam.high - seam.low):
+            around = self._pages(seam.low - _SECOND, seam.high + 2 * _SECOND, again=True)
+            async with aclosing(around) as pages:
+                async for page in pages:
+                    yield page
+            if not self._misses_rows():
+                return
+        async with aclosing(self._halves()) as pages:
+            async for page in pages:
+                yield page
+
+    def _misses_rows(self) -> bool:
+        return len(self.seen) + self._nameless < self._total
+
+    async def _pages(
+        self, since: datetime, until: datetime, *, again: bool = False
+    ) -> AsyncGenerator[list[Communication]]:
+        """Read a query's pages, and where it reaches no further, those of the query that goes on after it.
+
+        Args:
+            since, until: What to ask for.
+            again: It is a part that has been read before.
+        """
+        while True:
+            page = await self._fetch(since, until, 0)
+            total = _total(page, 0)
+            if not self._total and not again:
+                self._total = total
+            if total > REACH and not self._ordered:
+                return  # what one query can reach of it would be any rows: its halves are read instead
+            last = _last(page)
+            yield self._fresh(page, again=again)
+            covered = PAGE
+            while covered < min(total, REACH):  # it grows when calls end meanwhile
+                offsets = range(covered, min(total, REACH), PAGE)
+                calls = (partial(self._fetch, since, until, offset) for offset in offsets)
+                async with aclosing(in_order(calls, self._concurrency)) as pages:
+                    asked = iter(offsets)
+                    async for page in pages:
+                        total = max(total, _total(page, next(asked)))
+                        self._note_seam(last, page)
+                        last = _last(page) or last
+                        yield self._fresh(page, again=again)
+                covered = offsets[-1] + PAGE
+            if total <= REACH or last is None or not since <= last < until:
+                return
+            self._seams.append(_Seam(last, last))
+            since = last + _SECOND
+
+    async def _halves(self) -> AsyncGenerator[list[Communication]]:
+        """Read both halves of the interval, each as an interval of its own."""
+        too_deep = self._depth >= _DEEPEST and self._total <= REACH
+        if too_deep or self._until - self._since <= 2 * _SECOND:
+            logger.warning(
+                "report rows are missing",
+                extra={"rows_told": self._total, "rows_read": len(self.seen) + self._nameless},
+            )
+            return
+        middle = self._since + timedelta(seconds=(self._until - self._since) // (2 * _SECOND))
+        for since, until in ((self._since, middle), (middle, self._until)):
+            half = _Interval(
+                self._fetch,
+                since,
+                until,
+                ordered=self._ordered,
+                concurrency=self._concurrency,
+                known=self._known | self.seen,
+                depth=self._depth + 1,
+            )
+            async with aclosing(half.read()) as pages:
+                async for page in pages:
+                    yield page
+            self.seen |= half.seen
+
+    def _note_seam(self, last: datetime | None, page: Page) -> None:
+        first = next((row.at for row in page.rows if row.at is not None), None)
+        if self._ordered and last is not None and first is not None:
+            self._seams.append(_Seam(min(last, first), max(last, first)))
+
+    def _fresh(self, page: Page, *, again: bool) -> list[Communication]:
+        """Take note of a page's rows and return what was not read before."""
+        fresh = []
+        for row in page.rows:
+            if row.id is None:
+                self._nameless += not again
+            elif row.id not in self.seen and not (again and self._is_outside(row.at)):
+                self.seen.add(row.id)
+                if row.communication is not None and row.id not in self._known:
+                    fresh.append(row.communication)
+        return fresh
+
+    def _is_outside(self, moment: datetime | None) -> bool:
+        return moment is None or not self._since <= moment <= self._until
+
+
+def _total(page: Page, offset: int) -> int:
+    """Return how many rows there are; when CoMagic does not tell, a full page says that there may be more."""
+    if page.total is not None:
+        return page.total
+    return offset + len(page.rows) + (len(page.rows) >= PAGE)
+
+
+def _last(page: Page) -> datetime | None:
+    return next((row.at for row in reversed(page.rows) if row.at is not None), None)

@@ -1,0 +1,50 @@
+"""Pages out of the templates beside this file. Everything put into them is escaped; assets stand in the page itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from crm_bridge.presentation.csv_export import remarks
+from crm_bridge.translations import Words
+
+_HERE = Path(__file__).parent
+_STYLE = (_HERE / "static" / "style.css").read_text(encoding="utf-8")
+_SCRIPT = (_HERE / "static" / "script.js").read_text(encoding="utf-8")
+
+
+def _source(text: str) -> str:
+    """Name an inline asset for a Content-Security-Policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+STYLE_HASH = _source(_STYLE)
+SCRIPT_HASH = _source(_SCRIPT)
+
+
+def page(template: str, words: Words, **values: object) -> str:
+    """Render a template in the language of `words`."""
+    return _environment().get_template(template).render(say=words, money=words.money, **values)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.update(
+        style=Markup(_STYLE),  # noqa: S704 - our own files, and their hashes are what the browser goes by
+        script=Markup(_SCRIPT),  # noqa: S704
+        remarks=remarks,
+    )
+    return environment

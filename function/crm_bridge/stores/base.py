@@ -1,0 +1,243 @@
+"""What `sync` remembers, on any database of documents: the port `SalesStore` in terms of a few primitives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from crm_bridge.domain.aggregate import Client, Order
+from crm_bridge.domain.run import Lease, Run, RunStatus
+from crm_bridge.domain.sale import Phone, SaleEvent
+from crm_bridge.domain.state import CrmSession, SaleTag, State, Watermark
+from crm_bridge.stores import journal_parts
+from crm_bridge.stores.documents import (
+    Document,
+    Kind,
+    Write,
+    delete,
+    from_document,
+    packed,
+    put,
+    put_document,
+    to_document,
+)
+
+if TYPE_CHECKING:  # a store fits its port by shape and does not depend on it
+    from crm_bridge.ports import Changes
+
+S = TypeVar("S", bound=State)
+T = TypeVar("T")
+
+PHONES = Kind(collection="phones", type=Phone, key=lambda phone: phone.phone)
+CLIENTS = Kind(collection="clients", type=Client, key=lambda client: client.client_id)
+ORDERS = Kind(collection="orders", type=Order, key=lambda order: order.order_id)
+SALES = Kind(collection="sales", type=SaleEvent, key=lambda event: f"{event.phone}-{event.run_id}")
+RUNS = "runs"
+STATE = "state"
+
+LEASE = "lease"
+NOTES: dict[type[object], str] = {Watermark: "watermark", SaleTag: "sale_tag", CrmSession: "crm_session"}
+
+PAGE = 10_000
+"""Phones read at once: so many are in memory as documents as well."""
+
+
+class JournalPart(Struct, frozen=True, kw_only=True):
+    """A piece of a run's journal, beside the run, so that one TTL policy covers both.
+
+    It has no `started_at`, and so is never listed among the runs.
+    """
+
+    part: bytes
+    expires_at: datetime
+
+
+class DocumentSalesStore(ABC):
+    """The port `SalesStore`; a database adds the primitives at the end."""
+
+    async def take_lease(self, lease: Lease, *, now: datetime) -> Lease | None:
+        taken, standing = await self._swap_lease(
+            lease, lambda standing: standing is None or standing.run_id == lease.run_id or standing.until <= now
+        )
+        return None if taken else standing
+
+    async def renew_lease(self, lease: Lease) -> bool:
+        renewed, _ = await self._swap_lease(lease, lambda standing: _holds(standing, lease.run_id))
+        return renewed
+
+    async def release_lease(self, run_id: str) -> None:
+        await self._swap_lease(None, lambda standing: _holds(standing, run_id))
+
+    async def lease(self) -> Lease | None:
+        found = await self._get(STATE, [LEASE])
+        return from_document(found[LEASE], Lease) if found else None
+
+    async def clients(self, client_ids: Collection[str]) -> dict[str, Client]:
+        return await self._by_key(CLIENTS, client_ids)
+
+    async def orders(self, order_ids: Collection[str]) -> dict[str, Order]:
+        return await self._by_key(ORDERS, order_ids)
+
+    async def orders_of_clients(self, client_ids: Collection[str]) -> list[Order]:
+        return await self._by_field(ORDERS, "client_id", client_ids)
+
+    async def orders_of_phones(self, phones: Collection[str]) -> list[Order]:
+        return await self._by_field(ORDERS, "phone", phones)
+
+    async def phones(self, phones: Collection[str]) -> dict[str, Phone]:
+        return await self._by_key(PHONES, phones)
+
+    def all_phones(self) -> AsyncIterator[list[Phone]]:
+        return self._all(PHONES, at_once=PAGE)
+
+    async def has_phones(self) -> bool:
+        return await self._has_any(PHONES.collection)
+
+    async def events(self, phone: str) -> list[SaleEvent]:
+        events = await self._by_field(SALES, "phone", [phone])
+        return sorted(events, key=lambda event: (event.at, event.run_id))
+
+    async def state(self, kind: type[S]) -> S | None:
+        note = NOTES[kind]
+        found = await self._get(STATE, [note])
+        return from_document(found[note], kind) if found else None
+
+    async def save_state(self, state: State) -> None:
+        await self._commit([_note(state)], holder=None)
+
+    async def write(self, changes: Iterable[Changes], *, run_id: str) -> None:
+        for go in packed(_writes(change) for change in changes):
+            await self._commit(go, holder=run_id)
+
+    async def save_run(self, run: Run) -> None:
+        parts = [] if run.journal is None else await journal_parts.split(run.journal)
+        for number, part in enumerate(parts):  # before the run, which tells how many there are
+            document = to_document(JournalPart(part=part, expires_at=run.expires_at))
+            await self._commit([put_document(RUNS, _part_key(run.run_id, number), document)], holder=None)
+        document = {**to_document(replace(run, journal=None)), "parts": len(parts)}
+        del document["journal"]
+        await self._commit([put_document(RUNS, run.run_id, document)], holder=None)
+        await self._forget(RUNS, until=run.finished_at or run.started_at)
+
+    async def run(self, run_id: str) -> Run | None:
+        found = (await self._get(RUNS, [run_id])).get(run_id)
+        if found is None or "started_at" not in found:  # a journal's part is no run, should somebody ask for its key
+            return None
+        return await self._with_journal(found)
+
+    async def run_of_tick(self, tick: str) -> Run | None:
+        # Chosen here, because Firestore would want a composite index, and a tick has a run or two.
+        found = [run for run in await self._find(RUNS, "tick", [tick]) if run["status"] == RunStatus.SUCCEEDED]
+        newest = max(found, key=lambda run: from_document(run, Run).started_at, default=None)
+        return None if newest is None else await self._with_journal(newest)
+
+    async def runs(self, limit: int) -> list[Run]:
+        if limit <= 0:
+            return []
+        return [from_document(run, Run) for run in await self._newest(RUNS, "started_at", limit)]
+
+    async def _with_journal(self, document: Document) -> Run:
+        run = from_document(document, Run)
+        keys = [_part_key(run.run_id, number) for number in range(document["parts"])]
+        found = await self._get(RUNS, keys)
+        if not keys or len(found) < len(keys):  # an expired run is forgotten piece by piece
+            return run
+        parts = [from_document(found[key], JournalPart).part for key in keys]
+        return replace(run, journal=await journal_parts.join(parts))
+
+    async def _by_key(self, kind: Kind[T], keys: Collection[str]) -> dict[str, T]:
+        found = await self._get(kind.collection, keys)
+        return {key: from_document(document, kind.type) for key, document in found.items()}
+
+    async def _by_field(self, kind: Kind[T], field: str, values: Collection[str]) -> list[T]:
+        return [from_document(found, kind.type) for found in await self._find(kind.collection, field, values)]
+
+    async def _swap_lease(
+        self, lease: Lease | None, allowed: Callable[[Lease | None], bool]
+    ) -> tuple[bool, Lease | None]:
+        done, standing = await self._swap(
+            STATE,
+            LEASE,
+            None if lease is None else to_document(lease),
+            lambda document: allowed(None if document is None else from_document(document, Lease)),
+        )
+        return done, None if standing is None else from_document(standing, Lease)
+
+    # The primitives. Keys are the domain's; `documents.document_id` makes ids of them.
+
+    @abstractmethod
+    async def _get(self, collection: str, keys: Collection[str]) -> dict[str, Document]:
+        """Return the documents of these keys, by key, without those there are not."""
+
+    @abstractmethod
+    async def _find(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
+        """Return the documents whose field has one of the values."""
+
+    @abstractmethod
+    async def _newest(self, collection: str, field: str, limit: int) -> list[Document]:
+        """Return the documents with the latest times in a field, latest first; one without the field is left out."""
+
+    @abstractmethod
+    def _all(self, kind: Kind[T], *, at_once: int) -> AsyncIterator[list[T]]:
+        """Yield all values of a kind in the order of their ids, so many at once."""
+
+    @abstractmethod
+    async def _has_any(self, collection: str) -> bool:
+        """Tell whether there is a document."""
+
+    @abstractmethod
+    async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:
+        """Write all or nothing.
+
+        Args:
+            holder: The run that must hold the lease at that moment; None for writes that need no lease.
+
+        Raises:
+            LeaseLost: It does not; nothing was written.
+        """
+
+    @abstractmethod
+    async def _swap(
+        self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
+    ) -> tuple[bool, Document | None]:
+        """Replace a document, or delete it, if what stands there allows it; nothing comes between look and write.
+
+        Returns:
+            Whether it was done, and what stood there.
+        """
+
+    @abstractmethod
+    async def _forget(self, collection: str, *, until: datetime) -> None:
+        """Delete the documents that expire up to a moment, where the database does not by itself."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give back what is held open; for tests, because a function's worker just ends."""
+
+
+def _holds(lease: Lease | None, run_id: str) -> bool:
+    return lease is not None and lease.run_id == run_id
+
+
+def _part_key(run_id: str, number: int) -> str:
+    return f"{run_id}-{number}"
+
+
+def _note(state: State) -> Write:
+    return put_document(STATE, NOTES[type(state)], to_document(state))
+
+
+def _writes(changes: Changes) -> list[Write]:
+    return [
+        *(put(ORDERS, order) for order in changes.orders),
+        *(put(PHONES, phone) for phone in changes.phones),
+        *(delete(PHONES, phone) for phone in changes.gone),
+        *(put(CLIENTS, client) for client in changes.clients),
+        *(put(SALES, event) for event in changes.events),
+        *(_note(state) for state in changes.state),
+    ]

@@ -1,0 +1,205 @@
+"""Orders and clients out of Agbis's rows, in every form that is documented or was seen."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from crm_bridge.clients.agbis import mapping, wire
+from crm_bridge.domain.aggregate import Client, Order, Payment
+from crm_bridge.errors import RemoteProtocolError
+from tests.clients.harness import ANNA, MOSCOW, NOON
+
+ORDER = {"dor_id": "1062062", "contr_id": "12345", "update": "15.06.2026+14:31:02", "doc_date": "12.06.2026"}
+
+
+def read(answer: dict[str, Any]) -> list[Order]:
+    decoded = wire.reply("OrderByDateTimeForAll", json.dumps({"error": 0, **answer}).encode())
+    return mapping.orders("OrderByDateTimeForAll", decoded, zone=MOSCOW, now=NOON)
+
+
+def read_one(**changes: Any) -> Order:
+    row = {key: value for key, value in {**ORDER, **changes}.items() if value is not ...}
+    return read({"orders": [row]})[0]
+
+
+def line(name: str, kredit: str = "100", *, own: str = "", parent: str = "") -> dict[str, str]:
+    return {"dos_id": own, "parent_id": parent, "service": name, "kredit": kredit}
+
+
+def test_the_documented_example_is_read_whole() -> None:
+    order = read_one(
+        Srvices=[line("%D0%A5%D0%B8%D0%BC%D1%87%D0%B8%D1%81%D1%82%D0%BA%D0%B0+%D0%BF%D0%B0%D0%BB%D1%8C%D1%82%D0%BE")],
+        Tovars=[{"tovar_name": "%D0%A7%D0%B5%D1%85%D0%BE%D0%BB"}],
+        payments=[
+            {"date_pay": "12.06.2026+11:05:40", "debet": "2500", "kredit": "0"},
+            {"date_pay": "15.06.2026%2014%3A20:00", "debet": "1800,50", "kredit": "0"},
+            {"date_pay": "15.06.2026+14:31:00", "debet": "0", "kredit": "300"},
+        ],
+    )
+
+    assert order == Order(
+        order_id="1062062",
+        client_id="12345",
+        changed_at=datetime(2026, 6, 15, 11, 31, 2, tzinfo=UTC),
+        ordered_at=datetime(2026, 6, 11, 21, 0, tzinfo=UTC),
+        payments=(
+            Payment(paid_at=datetime(2026, 6, 12, 8, 5, 40, tzinfo=UTC), in_kopecks=250_000, out_kopecks=0),
+            Payment(paid_at=datetime(2026, 6, 15, 11, 20, tzinfo=UTC), in_kopecks=180_050, out_kopecks=0),
+            Payment(paid_at=datetime(2026, 6, 15, 11, 31, tzinfo=UTC), in_kopecks=0, out_kopecks=30_000),
+        ),
+        services=("Химчистка пальто", "Чехол"),
+    )
+    assert order.net_kopecks == 400_050
+
+
+@pytest.mark.parametrize("key", ["orders", "order", "Orders", "ORDER"])
+def test_the_list_of_orders_is_found_under_each_of_its_names(key: str) -> None:
+    assert [order.order_id for order in read({key: [ORDER]})] == ["1062062"]
+
+
+@pytest.mark.parametrize("nothing", [[], None, ""])
+def test_a_window_without_orders_is_empty(nothing: object) -> None:
+    assert read({"orders": nothing}) == []
+
+
+@pytest.mark.parametrize("answer", [{}, {"Msg": ""}, {"orders": "many"}, {"orders": {"0": ORDER}}, {"orders": ["x"]}])
+def test_no_list_of_orders_is_never_taken_for_no_orders(answer: dict[str, Any]) -> None:
+    with pytest.raises(RemoteProtocolError, match="no list `orders`"):
+        read(answer)
+
+
+@pytest.mark.parametrize("value", ["", None, ...])
+@pytest.mark.parametrize("field", ["dor_id", "contr_id"])
+def test_an_order_without_its_ids_is_told_by_the_missing_field(field: str, value: object) -> None:
+    with pytest.raises(RemoteProtocolError, match=field):
+        read_one(**{field: value})
+
+
+def test_ids_may_be_numbers() -> None:
+    order = read_one(dor_id=1062062, contr_id=12345)
+
+    assert (order.order_id, order.client_id) == ("1062062", "12345")
+
+
+@pytest.mark.parametrize("payments", [None, [], "", ...])
+def test_an_order_without_payments_has_none_of_them_in_any_form(payments: object) -> None:
+    assert read_one(payments=payments).payments == ()
+
+
+def test_a_refund_may_be_a_negative_payment() -> None:
+    payments = [{"debet": "1000", "kredit": "0"}, {"debet": "-250,50", "kredit": "0"}]
+
+    assert read_one(payments=payments).net_kopecks == 74_950
+
+
+@pytest.mark.parametrize(
+    "payments",
+    [
+        [{"debet": "1 5OO", "kredit": "0"}],
+        [{"debet": "0", "kredit": "?"}],
+        [{"date_pay": "12.06.2026"}],
+        ["1500"],
+        {"debet": "1500"},
+    ],
+)
+def test_an_amount_that_cannot_be_read_names_its_order(payments: object) -> None:
+    with pytest.raises(RemoteProtocolError, match="order 1062062"):
+        read_one(payments=payments)
+
+
+def test_a_payment_without_a_date_gets_that_of_its_order() -> None:
+    payments = [{"date_pay": "", "debet": "1", "kredit": ""}]
+
+    assert read_one(payments=payments).last_paid_at == datetime(2026, 6, 11, 21, 0, tzinfo=UTC)
+    assert read_one(payments=payments, doc_date="").last_paid_at == datetime(2026, 6, 15, 11, 31, 2, tzinfo=UTC)
+
+
+def test_an_order_without_dates_was_changed_now() -> None:
+    order = read_one(update=..., doc_date=...)
+
+    assert (order.changed_at, order.ordered_at) == (NOON, NOON)
+
+
+def test_acceptance_may_have_its_time_beside_it() -> None:
+    assert read_one(doc_time="11:04:10").ordered_at == datetime(2026, 6, 12, 8, 4, 10, tzinfo=UTC)
+
+
+class TestServiceNames:
+    def test_names_are_trimmed_and_not_repeated(self) -> None:
+        names = [line("  Химчистка   пальто "), line("Химчистка пальто"), line(""), line("Стирка")]
+
+        assert read_one(Srvices=names).services == ("Химчистка пальто", "Стирка")
+
+    def test_the_other_spelling_of_the_list_does_as_well(self) -> None:
+        assert read_one(Services=[line("Стирка")]).services == ("Стирка",)
+
+    def test_the_shops_mark_before_a_name_is_not_for_clients(self) -> None:
+        names = [line("А Пиджак"), line("Куртка А"), line("а пиджак"), line("В2 Плащ"), line("A Coat")]
+
+        assert read_one(Srvices=names).services == ("Пиджак", "Куртка А", "а пиджак", "В2 Плащ", "A Coat")
+
+    def test_a_parent_without_money_is_left_to_its_children(self) -> None:
+        lines = [line("Обувь", "0", own="1"), line("Чистка", own="2", parent="1"), line("Набойки", own="3", parent="1")]
+
+        assert read_one(Srvices=lines).services == ("Чистка", "Набойки")
+
+    def test_a_parent_with_money_is_named(self) -> None:
+        lines = [line("Обувь", "50,00", own="1"), line("Чистка", own="2", parent="1")]
+
+        assert read_one(Srvices=lines).services == ("Обувь", "Чистка")
+
+    def test_a_line_without_money_and_children_is_named(self) -> None:
+        assert read_one(Srvices=[line("Ремонт по гарантии", "0", own="1")]).services == ("Ремонт по гарантии",)
+
+    def test_lines_that_only_point_at_each_other_are_all_named(self) -> None:
+        lines = [line("Обувь", "0", own="1", parent="2"), line("Чистка", "0", own="2", parent="1")]
+
+        assert read_one(Srvices=lines).services == ("Обувь", "Чистка")
+
+    @pytest.mark.parametrize("lines", [None, [], "", ..., "broken", [1]])
+    def test_an_order_is_worth_more_than_its_names(self, lines: object) -> None:
+        assert read_one(Srvices=lines, Tovars=lines).services == ()
+
+
+def clients(*found: dict[str, Any]) -> list[Client]:
+    answer = wire.reply("ClientsByDateTimeForAll", json.dumps({"error": 0, "clients": found}).encode())
+    return mapping.clients("ClientsByDateTimeForAll", answer, region="RU", now=NOON)
+
+
+class TestClients:
+    @pytest.mark.parametrize(
+        ("fields", "phone"),
+        [
+            ({"teleph_cell": "%2B79261234567", "telephone": "84951112233"}, ANNA),
+            ({"teleph_cell": "+79261234567"}, ANNA),  # the bare plus becomes a space
+            ({"teleph_cell": "8 (926) 123-45-67"}, ANNA),
+            ({"teleph_cell": "9261234567"}, ANNA),
+            ({"teleph_cell": 79261234567}, ANNA),
+            ({"teleph_cell": "", "telephone": "8 926 123 45 67"}, ANNA),
+            ({"teleph_cell": "нет", "telephone": "8 926 123 45 67"}, ANNA),
+            ({"teleph_cell": "нет", "telephone": "12"}, None),
+            ({"teleph_cell": None}, None),
+            ({}, None),
+        ],
+    )
+    def test_the_phone_is_the_mobile_else_the_landline(self, fields: dict[str, Any], phone: str | None) -> None:
+        assert clients({"contr_id": "5", **fields}) == [Client(client_id="5", phone=phone, seen_at=NOON)]
+
+    def test_a_client_without_an_id_is_told(self) -> None:
+        with pytest.raises(RemoteProtocolError, match="contr_id"):
+            clients({"contr_id": "", "teleph_cell": ANNA})
+
+    def test_one_client_has_other_names_for_phones(self) -> None:
+        answer = {"contr_id": "5", "fone_cell": "", "fone": "84951112233"}
+
+        assert mapping.client("5", answer, region="RU", now=NOON) == Client(
+            client_id="5", phone="74951112233", seen_at=NOON
+        )
+
+    @pytest.mark.parametrize("answer", [{}, {"contr_id": ""}, {"contr_id": None}, {"contr_id": "6", "fone_cell": ANNA}])
+    def test_an_empty_answer_and_that_of_somebody_else_are_nobody(self, answer: dict[str, Any]) -> None:
+        assert mapping.client("5", answer, region="RU", now=NOON) is None

@@ -1,0 +1,279 @@
+"""/check_setup: each check fails by itself, with a hint that says what to click or paste."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.comagic.account import SITE_WITHOUT_SALES_ID
+from tests.sandbox.faults import Fault
+from tests.sandbox.world import World
+from tests.support.database_dump import dump
+from tests.support.sync_app import NOON, SETTINGS, Bridge, bridge_on
+
+pytestmark = pytest.mark.anyio
+
+NAMES = [
+    "database", "crm_login", "comagic_token", "ip_whitelist", "comagic_rights", "sale_tag", "sites", "time_zone",
+    "quota",
+]  # fmt: skip
+
+
+@pytest.fixture
+def sound(bridge: Bridge) -> Bridge:
+    """A bridge where all is set up right."""
+    bridge.world.comagic._writer.sites.pop(SITE_WITHOUT_SALES_ID)
+    return bridge
+
+
+async def ask(bridge: Bridge) -> tuple[int, dict[str, dict[str, Any]]]:
+    answer = await bridge.get(path="/check_setup")
+    body = answer.json()
+    assert body["ok"] is (answer.status_code == 200)
+    return answer.status_code, {check["name"]: check for check in body["checks"]}
+
+
+async def failing(bridge: Bridge) -> dict[str, str]:
+    """The checks that do not hold, with their hints; the answer must be a 503."""
+    status, checks = await ask(bridge)
+    assert status == 503
+    return {name: check["hint"] for name, check in checks.items() if not check["ok"]}
+
+
+def switch(bridge: Bridge, **positions: Any) -> None:
+    bridge.world.comagic.switches = replace(bridge.world.comagic.switches, **positions)
+
+
+async def test_all_holds(sound: Bridge) -> None:
+    status, checks = await ask(sound)
+
+    assert status == 200
+    assert list(checks) == NAMES
+    assert all(check["ok"] for check in checks.values())
+    assert checks["database"]["hint"] == "The CRM has not been read yet: call /?update_db once."
+
+
+async def test_it_costs_three_points_and_leaves_no_trace_in_comagic_and_none_in_the_database(sound: Bridge) -> None:
+    await sound.run()
+    before, points = await dump(sound.store), sound.world.comagic.points_used
+
+    await ask(sound)
+
+    assert sound.world.comagic.points_used - points == 3
+    assert sound.world.comagic.history == []
+    assert await dump(sound.store) == before
+
+
+async def test_it_works_while_a_run_is_going(sound: Bridge) -> None:
+    from crm_bridge.domain.run import LEASE_TTL, Lease
+
+    now = sound.clock.now()
+    await sound.store.take_lease(Lease(run_id="going", started_at=now, until=now + LEASE_TTL), now=now)
+
+    assert (await ask(sound))[0] == 200
+
+
+class TestCrmLogin:
+    async def test_a_wrong_password(self, sound: Bridge) -> None:
+        sound.world.agbis.fail(Fault(method="Login", kind="error", params={"code": 2}, times=None))
+
+        hint = (await failing(sound))["crm_login"]
+
+        assert "AGBIS_USER and AGBIS_PASSWORD" in hint
+        assert sound.world.agbis.count("Login") == 1
+
+    async def test_a_wrong_address(self, tmp_path: Path) -> None:
+        store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+        async with bridge_on(store, {"AGBIS_URL": "http://agbis.test/cl/nobody/api/"}) as bridge:
+            assert "crm_login" in await failing(bridge)
+        await store.close()
+
+    async def test_missing_settings_are_named(self, tmp_path: Path) -> None:
+        store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+        async with bridge_on(store, {"AGBIS_URL": "", "AGBIS_PASSWORD": ""}) as bridge:
+            assert (await failing(bridge))["crm_login"] == "Set AGBIS_URL, AGBIS_PASSWORD."
+        await store.close()
+
+    async def test_the_session_that_is_kept_is_used(self, sound: Bridge) -> None:
+        await sound.run()
+        for _ in range(3):
+            assert (await ask(sound))[0] == 200
+
+        assert (sound.world.agbis.count("Login"), sound.world.agbis.count("ValidSessionID")) == (1, 3)
+
+    async def test_a_session_that_agbis_has_lost_is_told_when_a_login_is_not_allowed_yet(self, sound: Bridge) -> None:
+        await sound.get("update_db")
+        sound.world.agbis.sessions.forget()
+        started = sound.clock.now()
+
+        hint = (await failing(sound))["crm_login"]
+
+        assert "the next login is allowed in 120 s" in hint
+        assert sound.world.agbis.count("Login") == 1
+        assert sound.clock.now() - started < timedelta(seconds=30), "somebody is waiting for the page"
+
+    async def test_a_session_begun_here_is_kept_for_the_next_run(self, sound: Bridge) -> None:
+        await ask(sound)
+        started = sound.clock.now()
+
+        assert (await sound.get("update_db")).status_code == 200
+        assert sound.world.agbis.count("Login") == 1
+        assert sound.clock.now() - started < timedelta(minutes=1)
+
+    async def test_a_login_that_fails_for_the_moment_is_not_tried_twice(self, sound: Bridge) -> None:
+        sound.world.agbis.fail(Fault(method="Login", kind="http_503", times=None))
+
+        assert "Ask again a little later" in (await failing(sound))["crm_login"]
+        assert sound.world.agbis.count("Login") == 1
+
+    async def test_the_dry_cleaners_database_is_away(self, sound: Bridge) -> None:
+        sound.world.agbis.switches = replace(sound.world.agbis.switches, database_down=True)
+
+        assert list(await failing(sound)) == ["crm_login"]
+
+
+class TestComagic:
+    @pytest.mark.parametrize("key", ["expired", "blocked"])
+    async def test_a_key_that_has_ended(self, sound: Bridge, key: str) -> None:
+        switch(sound, key=key)
+
+        told = await failing(sound)
+
+        assert "COMAGIC_TOKEN" in told["comagic_token"]
+        assert told["ip_whitelist"] == "Not checked, because CoMagic key comes first."
+        assert {"database", "crm_login"}.isdisjoint(told)
+
+    async def test_a_wrong_key(self, tmp_path: Path) -> None:
+        store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+        async with bridge_on(store, {"COMAGIC_TOKEN": "another"}) as bridge:
+            assert "COMAGIC_TOKEN" in (await failing(bridge))["comagic_token"]
+        await store.close()
+
+    async def test_no_key(self, tmp_path: Path) -> None:
+        store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+        async with bridge_on(store, {"COMAGIC_TOKEN": ""}) as bridge:
+            assert (await failing(bridge))["comagic_token"] == "Set COMAGIC_TOKEN."
+        await store.close()
+
+    async def test_an_account_that_is_blocked(self, sound: Bridge) -> None:
+        switch(sound, account_active=False)
+
+        assert "support" in (await failing(sound))["comagic_token"]
+
+    async def test_an_address_that_is_not_admitted_is_named(self, sound: Bridge) -> None:
+        refused = {"mnemonic": "ip_not_whitelisted", "ip": "203.0.113.7"}
+        sound.world.comagic.fail(Fault(method="*", kind="error", params=refused, times=None))
+
+        told = await failing(sound)
+
+        assert told["ip_whitelist"].startswith("Add 203.0.113.7 to the allowed addresses")
+        assert "comagic_token" not in told, "CoMagic looks at the key first"
+
+    @pytest.mark.parametrize("rights", ["select", "none"])
+    async def test_a_key_without_the_right_to_change_tags(self, sound: Bridge, rights: str) -> None:
+        switch(sound, tag_rights=rights)
+
+        told = await failing(sound)
+
+        assert "tag_management" in told["comagic_rights"]
+        assert ("sale_tag" in told) is (rights == "none")
+
+    async def test_an_account_without_the_sale_tag(self, sound: Bridge) -> None:
+        sound.world.comagic.fail(Fault(method="get.tags", kind="empty_success", times=None))
+
+        told = await failing(sound)
+
+        assert list(told) == ["sale_tag"]
+        assert "COMAGIC_SALE_TAG_ID" in told["sale_tag"]
+
+    async def test_a_site_with_sales_switched_off_is_named(self, bridge: Bridge) -> None:
+        told = await failing(bridge)
+
+        assert list(told) == ["sites"]
+        assert "example.org" in told["sites"]
+        assert "example.ru" not in told["sites"]
+
+    async def test_an_account_without_sites(self, sound: Bridge) -> None:
+        sound.world.comagic._writer.sites.clear()
+
+        assert list(await failing(sound)) == ["sites"]
+
+    @pytest.mark.parametrize(("zone", "holds"), [("Asia/Yekaterinburg", False), ("Europe/Minsk", True)])
+    async def test_an_account_in_another_time_zone(self, tmp_path: Path, zone: str, holds: bool) -> None:
+        world = World(ManualClock(NOON), zone=zone)
+        world.comagic._writer.sites.pop(SITE_WITHOUT_SALES_ID)
+        store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+        async with bridge_on(store, world=world) as bridge:
+            status, checks = await ask(bridge)
+        await store.close()
+
+        assert (status == 200) is holds
+        assert holds or f"TIME_ZONE={zone}" in checks["time_zone"]["hint"]
+
+    async def test_few_points_left(self, sound: Bridge) -> None:
+        sound.world.comagic.day_limit = 15
+
+        told = await failing(sound)
+
+        assert list(told) == ["quota"]
+        assert told["quota"].startswith("12 points of the day are left")
+
+    async def test_no_points_left(self, sound: Bridge) -> None:
+        sound.world.comagic.fail(Fault(method="*", kind="limit_exceeded_day", times=None))
+
+        told = await failing(sound)
+
+        assert told["quota"].startswith("0 points of the day are left")
+        assert "comagic_token" not in told
+
+    @pytest.mark.parametrize("kind", ["http_503", "connect_error", "timeout_before"])
+    async def test_comagic_cannot_be_reached(self, sound: Bridge, kind: str) -> None:
+        sound.world.comagic.fail(Fault(method="*", kind=kind, times=None))
+
+        assert "CoMagic cannot be asked now" in (await failing(sound))["comagic_token"]
+
+    async def test_something_else_answers(self, sound: Bridge) -> None:
+        sound.world.comagic.fail(Fault(method="*", kind="not_json", times=None))
+
+        assert "COMAGIC_URL" in (await failing(sound))["comagic_token"]
+
+
+async def test_a_database_that_cannot_be_read(sound: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any) -> None:
+        raise OSError("disk I/O error")
+
+    monkeypatch.setattr(sound.store, "state", broken)
+
+    told = await failing(sound)
+
+    assert "STORE_URL" in told["database"]
+
+
+async def test_settings_that_cannot_be_read_are_the_only_row(tmp_path: Path) -> None:
+    store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+    async with bridge_on(store, {"TIME_ZONE": "Mars/Olympus"}) as bridge:
+        told = await failing(bridge)
+    await store.close()
+
+    assert list(told) == ["settings"]
+    assert "TIME_ZONE" in told["settings"]
+
+
+async def test_no_secret_is_told(sound: Bridge, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="crm_bridge")
+    sound.world.agbis.fail(Fault(method="Login", kind="error", params={"code": 2}, times=None))
+    switch(sound, key="blocked")
+
+    told = json.dumps((await ask(sound))[1])
+
+    for secret in (SETTINGS["AGBIS_PASSWORD"], SETTINGS["AGBIS_URL"]):
+        assert secret not in told.replace("AGBIS_PASSWORD", "")
+        assert secret not in caplog.text

@@ -1,0 +1,251 @@
+"""/runs: what has been run, and how far is the run that is going on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Run, RunStatus
+from crm_bridge.ports import SalesStore
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
+from crm_bridge.usecases.progress import Teller
+from tests.sandbox.faults import Fault
+from tests.sandbox.world import populate
+from tests.support.database_dump import dump
+from tests.support.sync_app import Bridge, bridge_on
+
+pytestmark = pytest.mark.anyio
+
+
+async def runs(bridge: Bridge, query: str = "") -> list[dict[str, Any]]:
+    answer = await bridge.get(query, path="/runs")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["runs"]
+    return found
+
+
+async def test_before_the_first_run_there_is_none(bridge: Bridge) -> None:
+    assert await runs(bridge) == []
+
+
+async def test_the_newest_run_comes_first_with_what_it_was_asked_and_how_it_ended(bridge_on_each_store: Bridge) -> None:
+    bridge = bridge_on_each_store
+    populate(bridge.world, seed=3, phones=20)
+    first, second = await bridge.run(), await bridge.run("")
+    bridge.world.agbis.fail(Fault(method="OrderByDateTimeForAll", kind="no_orders_key", times=None))
+    await bridge.get("update_db&log=none")
+
+    told = await runs(bridge)
+
+    assert [run["status"] for run in told] == ["failed", "succeeded", "succeeded"]
+    assert [run["run_id"] for run in told[1:]] == [second["run_id"], first["run_id"]]
+    assert [run["parameters"] for run in told] == ["update_db", "", "update_db"]
+    assert "Agbis" in told[0]["message"]
+    assert told[2]["figures"]["tags_applied"] == first["tags_applied"]
+    assert (told[2]["figures"]["balanced"], told[2]["figures"]["complete"]) == (True, True)
+
+
+async def test_a_run_is_told_with_the_journal_it_answered(bridge_on_each_store: Bridge) -> None:
+    bridge = bridge_on_each_store
+    populate(bridge.world, seed=3, phones=20)
+    journal = await bridge.run()
+
+    told = (await bridge.get(path=f"/runs/{journal['run_id']}")).json()
+
+    assert told["journal"] == journal
+    assert (told["status"], told["started_at"]) == ("succeeded", journal["started_at"])
+
+
+async def test_the_log_of_a_stored_journal_can_be_cut_too(bridge: Bridge) -> None:
+    populate(bridge.world, seed=3, phones=20)
+    journal = await bridge.run()
+
+    told = (await bridge.get("log=changes", path=f"/runs/{journal['run_id']}")).json()["journal"]
+
+    assert told["log"] == [row for row in journal["log"] if row["result"] not in {"not_found", "problem"}]
+
+
+async def test_a_dry_run_leaves_no_run(bridge: Bridge) -> None:
+    populate(bridge.world, seed=3, phones=20)
+    await bridge.run("update_db&dry_run")
+    await bridge.run("dry_run")
+
+    assert await runs(bridge) == []
+
+
+async def test_no_more_runs_are_listed_than_asked_for(bridge: Bridge) -> None:
+    for _ in range(3):
+        await bridge.run()
+
+    assert len(await runs(bridge, "limit=2")) == 2
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1000", "limit=many", "x=1", "format=csv", "limit=1&limit=2"])
+async def test_a_bad_parameter_is_a_400(bridge: Bridge, query: str) -> None:
+    assert (await bridge.get(query, path="/runs")).status_code == 400
+
+
+@pytest.mark.parametrize("run_id", ["unknown", "a/b", "<script>", "0" * 100, "lease"])
+async def test_a_run_that_there_is_not_is_a_404(bridge: Bridge, run_id: str) -> None:
+    answer = await bridge.get(path=f"/runs/{run_id}")
+
+    assert (answer.status_code, list(answer.json())) == (404, ["success", "message"])
+
+
+@pytest.mark.parametrize("path", ["/runs", "/runs/x", "/explain", "/check_setup"])
+async def test_these_paths_are_only_looked_at(bridge: Bridge, path: str) -> None:
+    answer = await bridge.get(path=path, method="POST")
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+
+
+async def test_looking_at_runs_changes_nothing_and_asks_nobody(bridge: Bridge) -> None:
+    populate(bridge.world, seed=3, phones=20)
+    journal = await bridge.run()
+    before = await dump(bridge.store)
+    asked = len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests)
+
+    await runs(bridge)
+    await bridge.get(path=f"/runs/{journal['run_id']}")
+
+    assert await dump(bridge.store) == before
+    assert len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests) == asked
+
+
+async def test_a_run_is_forgotten_after_its_days(tmp_path: Path) -> None:
+    store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+    async with bridge_on(store, {"RUNS_TTL_DAYS": "7"}) as bridge:
+        old = await bridge.run()
+        bridge.clock.advance(timedelta(days=7))
+        new = await bridge.run()
+
+        assert [run["run_id"] for run in await runs(bridge)] == [new["run_id"]]
+        assert (await bridge.get(path=f"/runs/{old['run_id']}")).status_code == 404
+    await store.close()
+
+
+class Watched:
+    """A bridge whose remote calls take a second each, looked at during them.
+
+    Attributes:
+        seen: What /runs told of the newest run, at each call.
+    """
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self._bridge = bridge
+        for system in (bridge.world.agbis, bridge.world.comagic):
+            system._handle = self._slowed(system._handle)  # type: ignore[method-assign]
+
+    def _slowed(self, handle: Callable[..., Any]) -> Callable[..., Any]:
+        def slowly(*args: Any) -> Any:
+            self._bridge.clock.advance(timedelta(seconds=1))
+            return handle(*args)
+
+        return slowly
+
+    async def run(self, query: str) -> None:
+        looking = asyncio.create_task(self._look())
+        assert (await self._bridge.get(query)).status_code == 200
+        looking.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            told = await runs(self._bridge)
+            if told and told[0] not in self.seen:
+                self.seen.append(told[0])
+            await asyncio.sleep(0)
+
+
+async def test_a_run_that_is_going_on_shows_its_phases_and_how_far_it_is(bridge: Bridge) -> None:
+    agbis, comagic, now = bridge.world.agbis, bridge.world.comagic, bridge.clock.now()
+    for number in range(100):
+        client = agbis.add_client(f"7926{number:07}", at=now - timedelta(days=400))
+        agbis.pay(agbis.add_order(client, [("Стирка", "10")], at=now - timedelta(hours=2)), "10")
+        comagic.add_call(f"7926{number:07}", now - timedelta(hours=3))
+    watched = Watched(bridge)
+
+    await watched.run("update_db")
+
+    told = [run["progress"] for run in watched.seen if "progress" in run]
+    phases = list(dict.fromkeys(progress["phase"] for progress in told))
+    assert phases[0] in {Phase.REFRESHING, Phase.LOOKING_UP}
+    assert phases[-1] == Phase.APPLYING
+    for phase in (Phase.LOOKING_UP, Phase.APPLYING):
+        steps = [progress for progress in told if progress["phase"] == phase]
+        assert [step["done"] for step in steps] == sorted(step["done"] for step in steps)
+        assert {step["total"] for step in steps} == {100}
+    assert all(run["status"] == "running" for run in watched.seen[:-1])
+    assert (await runs(bridge))[0]["status"] == "succeeded"
+
+
+class Counting:
+    """Counts what is saved."""
+
+    def __init__(self, store: SalesStore) -> None:
+        self.runs: list[Run] = []
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def save_run(self, run: Run) -> None:
+        self.runs.append(run)
+        await self._store.save_run(run)
+
+
+async def test_progress_is_stored_at_most_every_three_seconds(bridge: Bridge) -> None:
+    store = Counting(bridge.store)
+    now = bridge.clock.now()
+    run = Run(run_id="r", status=RunStatus.RUNNING, started_at=now, expires_at=now + timedelta(days=1))
+    teller = Teller(store, bridge.clock, run)  # type: ignore[arg-type]  # it passes the rest on
+
+    for number in range(100):
+        await teller.tell(Phase.APPLYING, number, 100)
+        bridge.clock.advance(timedelta(seconds=0.1))
+
+    assert [saved.progress.done for saved in store.runs if saved.progress] == [30, 60, 90]
+
+
+async def test_a_run_with_nothing_to_do_is_saved_twice_and_nothing_else(bridge: Bridge) -> None:
+    populate(bridge.world, seed=3, phones=20)
+    await bridge.run()
+    written: list[Any] = []
+    store = Counting(bridge.store)
+    bridge.store = store  # type: ignore[assignment]  # it passes the rest on
+    write = store._store.write
+
+    async def noted(changes: Any, *, run_id: str) -> None:
+        told = list(changes)
+        written.extend(told)
+        await write(told, run_id=run_id)
+
+    store.write = noted  # type: ignore[attr-defined]
+    await bridge.run("")
+
+    assert [run.status for run in store.runs] == [RunStatus.RUNNING, RunStatus.SUCCEEDED]
+    assert written == []
+
+
+async def test_a_run_whose_process_was_killed_is_told_as_interrupted(bridge: Bridge) -> None:
+    now = bridge.clock.now()
+    lease = Lease(run_id="killed", started_at=now, until=now + LEASE_TTL)
+    run = Run(run_id="killed", status=RunStatus.RUNNING, started_at=now, expires_at=now + timedelta(days=1))
+    await bridge.store.take_lease(lease, now=now)
+    await bridge.store.save_run(run)
+
+    assert (await runs(bridge))[0]["status"] == "running"
+    bridge.clock.advance(LEASE_TTL)
+    assert (await runs(bridge))[0]["status"] == "interrupted"
+
+
+async def test_looking_needs_no_credentials(tmp_path: Path) -> None:
+    store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+    async with bridge_on(store, {"COMAGIC_TOKEN": "", "AGBIS_URL": ""}) as bridge:
+        assert (await bridge.get(path="/runs")).status_code == 200
+    await store.close()

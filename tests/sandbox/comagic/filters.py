@@ -1,0 +1,156 @@
+"""Filters of CoMagic: a condition, or a tree of them, compiled into a predicate."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Protocol
+
+from tests.sandbox.comagic.errors import ApiError
+from tests.sandbox.comagic.fields import Field, Table
+from tests.sandbox.local_time import LocalTime
+
+Predicate = Callable[[Any], bool]
+_ORDERED = ("=", "!=", "<", ">", "<=", ">=")
+_OPERATORS: dict[str, tuple[str, ...]] = {
+    "int": (*_ORDERED, "in"),
+    "num": (*_ORDERED, "in"),
+    "str": ("=", "!=", "like", "regexp", "in"),
+    "phone": ("=", "!=", "like", "regexp", "in"),
+    "enum": ("=", "!=", "in"),
+    "bool": ("=", "!="),
+    "dt": _ORDERED,
+    "list": ("=", "!=", "jsquery"),
+}
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+    "like": lambda a, b: b.fullmatch(a) is not None,
+    "regexp": lambda a, b: b.search(a) is not None,
+    "in": lambda a, b: a in b,
+}
+_TAG_QUERY = re.compile(r"#\s*(?:\.\s*tag_id\s*=\s*(\d+)|\(\s*tag_id\s*=\s*(\d+)\s*\))")
+
+
+class RawGetter(Protocol):
+    """Gives the function that reads a field's comparable value."""
+
+    def __call__(self, name: str, *, raw: bool = False) -> Callable[[Any], Any]: ...
+
+
+class FilterCompiler:
+    """Compiles a filter over one table."""
+
+    def __init__(self, table: Table, getter: RawGetter, local: LocalTime, max_in_items: int) -> None:
+        self._table = table
+        self._getter = getter
+        self._local = local
+        self._max_in_items = max_in_items
+
+    def compile(self, node: Any, path: str = "filter") -> Predicate:
+        """Return the predicate of a filter.
+
+        Raises:
+            ApiError: The filter is wrong; the field tells where.
+        """
+        if not isinstance(node, dict):
+            raise ApiError("data_type_error", path, node)
+        if "filters" in node or "condition" in node:
+            return self._tree(node, path)
+        return self._condition(node, path)
+
+    def _tree(self, node: dict[str, Any], path: str) -> Predicate:
+        _only(node, ("filters", "condition"), path)
+        for name in ("filters", "condition"):
+            if name not in node:
+                raise ApiError("required_parameter_missed", f"{path}.{name}")
+        if not isinstance(node["filters"], list):
+            raise ApiError("data_type_error", f"{path}.filters", node["filters"])
+        if node["condition"] not in ("and", "or"):
+            raise ApiError("invalid_parameter_value", f"{path}.condition", node["condition"])
+        parts = [self.compile(part, f"{path}.filters[{i}]") for i, part in enumerate(node["filters"])]
+        if node["condition"] == "and":
+            return lambda row: all(part(row) for part in parts)
+        return lambda row: any(part(row) for part in parts)
+
+    def _condition(self, node: dict[str, Any], path: str) -> Predicate:
+        _only(node, ("field", "operator", "value"), path)
+        for name in ("field", "operator"):
+            if name not in node:
+                raise ApiError("required_parameter_missed", f"{path}.{name}")
+        name, operator, value = node["field"], node["operator"], node.get("value")
+        field = self._table.get(name) if isinstance(name, str) else None
+        if field is None:
+            raise ApiError("unexpected_parameters", f"{path}.field", name)
+        if not field.filterable:
+            raise ApiError("filter_prohibited", f"{path}.field", name)
+        if operator not in _OPERATORS[field.type]:
+            raise ApiError("invalid_parameter_value", f"{path}.operator", operator)
+        get = self._getter(name, raw=True)
+        if operator == "jsquery":
+            return _tag_query(get, value, path)
+        if value is None:
+            return _null_test(get, operator, path)
+        wanted = self._operand(field, operator, value, path)
+        compare = _COMPARE[operator]
+
+        def holds(row: Any) -> bool:
+            seen = get(row)
+            return seen is not None and compare(seen, wanted)
+
+        return holds
+
+    def _operand(self, field: Field, operator: str, value: Any, path: str) -> Any:
+        if operator == "in":
+            if not isinstance(value, list) or not value or len(value) > self._max_in_items:
+                raise ApiError("invalid_parameter_value", f"{path}.value", value)
+            return frozenset(self._scalar(field, item, path) for item in value)
+        scalar = self._scalar(field, value, path)
+        if operator == "like":
+            return re.compile(".*".join(re.escape(part) for part in scalar.split("%")), re.DOTALL)
+        if operator == "regexp":
+            try:
+                return re.compile(scalar)
+            except re.error:
+                raise ApiError("invalid_parameter_value", f"{path}.value", value) from None
+        return scalar
+
+    def _scalar(self, field: Field, value: Any, path: str) -> Any:
+        number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+        if field.type == "phone" and number:
+            return str(value)
+        right = {
+            "int": number,
+            "num": number,
+            "bool": isinstance(value, bool),
+            "dt": isinstance(value, str) and self._local.moment(value) is not None,
+        }.get(field.type, isinstance(value, str))
+        if not right:
+            raise ApiError("invalid_parameter_value", f"{path}.value", value)
+        return value
+
+
+def _only(node: dict[str, Any], names: tuple[str, ...], path: str) -> None:
+    for name, value in node.items():
+        if name not in names:
+            raise ApiError("unexpected_parameters", f"{path}.{name}", value)
+
+
+def _null_test(get: Callable[[Any], Any], operator: str, path: str) -> Predicate:
+    if operator == "=":
+        return lambda row: get(row) is None
+    if operator == "!=":
+        return lambda row: get(row) is not None
+    raise ApiError("invalid_parameter_value", f"{path}.value", None)
+
+
+def _tag_query(get: Callable[[Any], Any], value: Any, path: str) -> Predicate:
+    """Understand the one query over tags that is known; any other is refused."""
+    match = _TAG_QUERY.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ApiError("invalid_parameter_value", f"{path}.value", value)
+    wanted = int(match.group(1) or match.group(2))
+    return lambda row: any(tag["tag_id"] == wanted for tag in get(row) or ())

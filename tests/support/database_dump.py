@@ -1,0 +1,41 @@
+"""Everything a database holds, as plain data, to compare before and after."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from crm_bridge.stores.firestore.cards import FirestoreCardStore
+from crm_bridge.stores.firestore.sales import FirestoreSalesStore
+from crm_bridge.stores.sqlite.cards import SqliteCardStore
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
+
+
+async def dump(store: object) -> dict[str, dict[str, Any]]:
+    """Return every document of the store's whole database, by collection and id; empty collections are left out.
+
+    Times are texts on SQLite and times on Firestore, so compare dumps of one database only.
+    """
+    match store:
+        case SqliteSalesStore() | SqliteCardStore():
+            return await _dump_sqlite(store)
+        case FirestoreSalesStore() | FirestoreCardStore():
+            return await _dump_firestore(store)
+        case _:
+            raise TypeError(f"{type(store).__name__} is not one of our stores")
+
+
+async def _dump_sqlite(store: SqliteSalesStore | SqliteCardStore) -> dict[str, dict[str, Any]]:
+    def rows(sql: str) -> Any:
+        return store._file.run(lambda connection: connection.execute(sql).fetchall())
+
+    tables = [name for (name,) in await rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    found = {table: await rows(f"SELECT id, body FROM {table} ORDER BY id") for table in tables}
+    return {table: {id_: json.loads(body) for id_, body in ids} for table, ids in found.items() if ids}
+
+
+async def _dump_firestore(store: FirestoreSalesStore | FirestoreCardStore) -> dict[str, dict[str, Any]]:
+    return {
+        collection.id: {found.id: found.to_dict() async for found in collection.order_by("__name__").stream()}
+        async for collection in store._client.collections()
+    }

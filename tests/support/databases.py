@@ -1,0 +1,101 @@
+"""The two databases as the tests open them: any number of stores on one, as several workers have."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+from unittest.mock import patch
+
+from google.cloud.firestore import AsyncClient
+
+from crm_bridge.ports import CardStore, SalesStore
+from crm_bridge.stores.firestore.cards import FirestoreCardStore
+from crm_bridge.stores.firestore.queries import close_client
+from crm_bridge.stores.firestore.sales import FirestoreSalesStore
+from crm_bridge.stores.sqlite.cards import SqliteCardStore
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
+
+
+class Database(Protocol):
+    """A database of its own for one test.
+
+    Attributes:
+        url: As STORE_URL has it.
+        env: What another process needs to reach it.
+    """
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def env(self) -> dict[str, str]: ...
+
+    def sales(self) -> SalesStore:
+        """Open a store with a connection of its own."""
+
+    def cards(self) -> CardStore:
+        """Open a store with a connection of its own."""
+
+    async def close(self) -> None:
+        """Close every store that was opened."""
+
+
+@dataclass
+class SqliteDatabase:
+    path: Path
+    opened: list[SqliteSalesStore | SqliteCardStore] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {}
+
+    def sales(self) -> SqliteSalesStore:
+        self.opened.append(store := SqliteSalesStore(str(self.path)))
+        return store
+
+    def cards(self) -> SqliteCardStore:
+        self.opened.append(store := SqliteCardStore(str(self.path)))
+        return store
+
+    async def close(self) -> None:
+        for store in self.opened:
+            await store.close()
+
+
+@dataclass
+class FirestoreDatabase:
+    """A project of the emulator; an own one is as good as an empty database, and needs no reset."""
+
+    host: str
+    project: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:20]}")
+    opened: list[AsyncClient] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"firestore://{self.project}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"FIRESTORE_EMULATOR_HOST": self.host}
+
+    def client(self) -> AsyncClient:
+        with patch.dict(os.environ, self.env):  # the client reads it once, when it is made
+            self.opened.append(client := AsyncClient(project=self.project))
+        return client
+
+    def sales(self) -> FirestoreSalesStore:
+        return FirestoreSalesStore(self.client())
+
+    def cards(self) -> FirestoreCardStore:
+        return FirestoreCardStore(self.client())
+
+    async def close(self) -> None:
+        for client in self.opened:
+            await close_client(client)

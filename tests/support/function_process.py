@@ -1,0 +1,110 @@
+"""Starting our functions as real functions-framework processes: for the demo, the end-to-end tests, the benchmarks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).parents[2]
+MAIN = ROOT / "function" / "main.py"
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 40.0
+_OURS = ("AGBIS_", "COMAGIC_", "CRM_", "EXCHANGE_", "STORE_URL", "SYNC_", "RUNS_", "LOG_", "TIME_ZONE", "PHONE_REGION")
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that answers.
+
+    Attributes:
+        url: Its address, without a slash at the end.
+        process: Its first process, the leader of a group of its own.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Kill it and its workers on the spot, as a machine that goes away does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(_STOP_SECONDS)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with these settings of ours and no others."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(_OURS)}
+    return {**kept, "PYTHONUNBUFFERED": "1", **settings}
+
+
+@contextmanager
+def running_function(
+    target: str,
+    settings: Mapping[str, str],
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    source: Path = MAIN,
+    python: Path | str = sys.executable,
+    folder: Path = ROOT,
+    output: IO[bytes] | int | None = None,
+) -> Iterator[Function]:
+    """Start a function and stop it afterwards.
+
+    Args:
+        target: `sync` or `exchange`.
+        settings: Environment variables of ours.
+        host: The address to listen on.
+        port: The port, or None for a free one.
+        source: The file to load, as GOOGLE_FUNCTION_SOURCE names it.
+        python: The interpreter, and with it the environment.
+        folder: Where the process runs.
+        output: Where its log goes; this process's output when not given.
+    """
+    port = port or free_port()
+    process = subprocess.Popen(
+        [str(python), "-m", "functions_framework", "--source", str(source), "--target", target],
+        env=environment({**settings, "HOST": host, "PORT": str(port)}),
+        stdout=output,
+        stderr=output,
+        cwd=folder,
+        start_new_session=True,
+    )
+    try:
+        _wait_until_it_listens(process, host, port)
+        yield Function(url=f"http://{host}:{port}", process=process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(_STOP_SECONDS)
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], host: str, port: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the function ended with status {process.returncode} before it listened")
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex((host, port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"the function does not listen on {host}:{port}")

@@ -1,0 +1,250 @@
+"""Real stories of clients, for `/explain` and its pages: what happened, and what is to be said about it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
+from tests.sandbox.comagic.account import SITE_WITHOUT_SALES_ID
+from tests.sandbox.faults import Fault
+from tests.support.sync_app import NOON, Bridge, bridge_on
+
+ANNA = "79261234567"
+
+Happening = Callable[[Bridge], Awaitable[None]]
+told: dict[str, tuple[Happening, dict[str, str], str]] = {}
+
+
+def story(sentence: str, **settings: str) -> Callable[[Happening], Happening]:
+    """Note what happened, and the beginning of what the tool must say about it."""
+
+    def note(happening: Happening) -> Happening:
+        told[happening.__name__] = (happening, settings, sentence)
+        return happening
+
+    return note
+
+
+def order(bridge: Bridge, *amounts: str, phone: str = ANNA, days_ago: float = 1, name: str = "Химчистка пальто") -> str:
+    agbis, at = bridge.world.agbis, NOON - timedelta(days=days_ago)
+    key = agbis.add_order(agbis.add_client(phone), [(name, "5000")], at=at)
+    for number, amount in enumerate(amounts):
+        agbis.pay(key, amount, at=at + timedelta(minutes=5 + number))
+    return key
+
+
+def call(bridge: Bridge, *, days_ago: float = 2, phone: str = ANNA, **details: Any) -> int:
+    return bridge.world.comagic.add_call(phone, NOON - timedelta(days=days_ago), **details)
+
+
+@story("Marked: ₽2,500.00 stands on call ")
+async def called_ordered_paid(bridge: Bridge) -> None:
+    """The plain case: nothing is wrong."""
+    call(bridge)
+    order(bridge, "2500")
+    await bridge.run()
+
+
+@story("Marked: ₽4,300.80 stands on call ")
+async def several_orders_in_parts(bridge: Bridge) -> None:
+    """How the sum came about: two orders, three payments, a refund."""
+    call(bridge, days_ago=5)
+    first = order(bridge, "2500", "1800.50", days_ago=2)
+    order(bridge, "600.30", name="Стирка пуховика")
+    bridge.world.agbis.refund(first, "600")
+    await bridge.run()
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call ")
+async def paid_since_the_last_run(bridge: Bridge) -> None:
+    """The orders are read, the run that marks has not come yet."""
+    call(bridge)
+    order(bridge, "700")
+    await bridge.run("update_db&dry_run")
+
+
+@story("₽700.00 is paid, but CoMagic knows no communication of this phone since 2026-03-19")
+async def never_called(bridge: Bridge) -> None:
+    """The client came without calling, or called from another phone."""
+    call(bridge, phone="79990000001")
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("₽700.00 is paid, but every call of this phone was lost")
+async def nobody_answered(bridge: Bridge) -> None:
+    call(bridge, lost=True)
+    call(bridge, days_ago=3, lost=True)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("₽700.00 is paid, but the communications of this phone began before 2026-05-16")
+async def called_too_long_ago(bridge: Bridge) -> None:
+    """Found, because /explain looks further back than a run."""
+    call(bridge, days_ago=45)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("₽700.00 is paid, but the client got in touch only in ways that COMAGIC_SOURCES leaves out: site form")
+async def wrote_through_the_form(bridge: Bridge) -> None:
+    """The phone is typed as people type it."""
+    bridge.world.comagic.add_message("89261234567", NOON - timedelta(days=2))
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on site form ", COMAGIC_SOURCES="calls,chats,offline_messages")
+async def wrote_first_and_called_later(bridge: Bridge) -> None:
+    """The earliest of all kinds bears the sale."""
+    bridge.world.comagic.add_message("89261234567", NOON - timedelta(days=3))
+    bridge.world.comagic.add_chat("9261234567", NOON - timedelta(days=2))
+    call(bridge, days_ago=1)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Nothing has been paid yet")
+async def not_paid_yet(bridge: Bridge) -> None:
+    call(bridge)
+    order(bridge)
+    await bridge.run()
+
+
+@story("All money has gone back, so there is no sum to set.")
+async def cancelled_before_it_was_marked(bridge: Bridge) -> None:
+    call(bridge)
+    key = order(bridge, "700")
+    bridge.world.agbis.refund(key, "700")
+    await bridge.run()
+
+
+@story("All money has gone back: the next run takes ₽700.00 off call ")
+async def refunded_after_it_was_marked(bridge: Bridge) -> None:
+    call(bridge)
+    key = order(bridge, "700")
+    await bridge.run()
+    bridge.world.agbis.refund(key, "700")
+    await bridge.run("update_db&dry_run")
+
+
+@story("Marked with ₽700.00: the next run replaces it by ₽950.00 on call ")
+async def paid_more_after_it_was_marked(bridge: Bridge) -> None:
+    call(bridge)
+    key = order(bridge, "700")
+    await bridge.run()
+    bridge.world.agbis.pay(key, "250")
+    await bridge.run("update_db&dry_run")
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call ")
+async def sales_are_off_at_the_site(bridge: Bridge) -> None:
+    """CoMagic refuses, each time, and the note tells what to switch on."""
+    call(bridge, site_id=SITE_WITHOUT_SALES_ID)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def paid_before_calling(bridge: Bridge) -> None:
+    """The sale cannot be dated before the call."""
+    order(bridge, "700", days_ago=2)
+    call(bridge, days_ago=1)
+    await bridge.run()
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call ")
+async def somebody_took_our_sale_off(bridge: Bridge) -> None:
+    key = call(bridge)
+    order(bridge, "700")
+    await bridge.run()
+    bridge.world.comagic.unsell_by_hand(key)
+
+
+@story("Marked with ₽1.00: the next run replaces it by ₽700.00 on call ")
+async def somebody_else_marked_two_calls(bridge: Bridge) -> None:
+    """The earlier one is corrected, the other is left alone."""
+    for days, amount in ((3, "1"), (1, "2")):
+        bridge.world.comagic.sell_by_hand(call(bridge, days_ago=days), amount)
+    order(bridge, "700")
+    await bridge.run("update_db&dry_run")
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call ")
+async def a_run_was_cut_in_the_middle(bridge: Bridge) -> None:
+    """CoMagic went away during the change, so nobody knows yet whether it was made."""
+    call(bridge)
+    order(bridge, "700")
+    bridge.world.comagic.fail(Fault(method="set.tag_sales", kind="timeout_before", times=None))
+    await bridge.run()
+    bridge.world.comagic.faults.clear()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def the_marked_call_is_long_past(bridge: Bridge) -> None:
+    """It has left even what /explain asks for; our own notes know it."""
+    call(bridge, days_ago=29)
+    order(bridge, "700")
+    await bridge.run()
+    bridge.clock.advance(timedelta(days=80))
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call ")
+async def comagic_has_deleted_the_marked_call(bridge: Bridge) -> None:
+    """It is forgotten and another one chosen."""
+    deleted = call(bridge, days_ago=3)
+    call(bridge, days_ago=1)
+    order(bridge, "700")
+    await bridge.run()
+    bridge.world.comagic.delete_communication(deleted)
+
+
+@story(
+    "A run was cut while it changed the sale of this phone, and CoMagic does not show what became of it",
+    COMAGIC_SOURCES="calls,chats",
+)
+async def a_cut_change_that_comagic_does_not_show(bridge: Bridge) -> None:
+    """Chats were switched off in between: setting the sale on a call might report it twice."""
+    comagic = bridge.world.comagic
+    comagic.add_chat(ANNA, NOON - timedelta(days=3))
+    call(bridge, days_ago=1)
+    order(bridge, "700")
+    comagic.fail(Fault(method="set.tag_sales", kind="timeout_before", times=None))
+    await bridge.run()
+    comagic.faults.clear()
+    comagic.switches = replace(comagic.switches, consultant=False)
+
+
+@story("No order of a client with this phone is in the database.")
+async def called_but_never_ordered(bridge: Bridge) -> None:
+    call(bridge)
+    order(bridge, "700", phone="79990000001")
+    await bridge.run()
+
+
+@story("No order of a client with this phone is in the database. The CRM has not been read yet: call /?update_db once.")
+async def nothing_was_ever_read(bridge: Bridge) -> None:
+    call(bridge)
+
+
+@story("CoMagic could not be asked, so only what the database knows is told: ")
+async def comagic_is_away(bridge: Bridge) -> None:
+    call(bridge)
+    order(bridge, "700")
+    await bridge.run()
+    bridge.world.comagic.fail(Fault(method="get.calls_report", kind="http_503", times=None))
+
+
+@asynccontextmanager
+async def after(happening: Happening, settings: dict[str, str], folder: Path) -> AsyncIterator[Bridge]:
+    store = SqliteSalesStore(str(folder / "bridge.db"))
+    async with bridge_on(store, settings) as bridge:
+        await happening(bridge)
+        yield bridge
+    await store.close()

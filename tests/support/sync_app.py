@@ -1,0 +1,101 @@
+"""The whole of `sync` in one process: our handler, use cases and clients, on the sandbox and a real store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from crm_bridge.handlers.sync import handle
+from crm_bridge.ports import SalesStore, SyncServices
+from crm_bridge.settings import Settings
+from crm_bridge.wiring import joined
+from tests.sandbox.clock import ManualClock
+from tests.sandbox.transport import SandboxTransport
+from tests.sandbox.world import World
+
+NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
+"""Noon in Moscow, where the sandbox's dry cleaner is."""
+
+SETTINGS = {
+    "AGBIS_URL": "http://agbis.test/cl/demo_clean/api/",
+    "AGBIS_USER": "api",
+    "AGBIS_PASSWORD": "secret",
+    "COMAGIC_URL": "http://comagic.test/v2.0",
+    "COMAGIC_TOKEN": "token",
+}
+
+
+class Bridge:
+    """`sync` as its callers see it, and the world around it.
+
+    Attributes:
+        world: The simulated systems; its clock is the only one here.
+        store: The database.
+    """
+
+    def __init__(self, world: World, store: SalesStore, settings: Mapping[str, str]) -> None:
+        self.world = world
+        self.store = store
+        self._settings = {**SETTINGS, **settings}
+        self._remote = httpx.AsyncClient(transport=SandboxTransport(world.app))
+        app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=["GET", "POST", "PUT", "DELETE"])])
+        self._caller = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://sync.test")
+
+    @property
+    def clock(self) -> ManualClock:
+        return cast("ManualClock", self.world.clock)
+
+    async def _endpoint(self, request: Request) -> Response:
+        return await handle(request, self.connect)
+
+    def connect(self, required: tuple[str, ...] = ()) -> SyncServices:
+        settings = Settings.from_env(self._settings, required=required)
+        return joined(settings, clock=self.clock, http=lambda: self._remote, store=self.store)
+
+    async def get(
+        self, query: str = "", *, path: str = "/", method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        return await self._caller.request(method, f"{path}?{query}" if query else path, headers=dict(headers or {}))
+
+    async def run(self, query: str = "update_db") -> dict[str, Any]:
+        """Run, which must succeed, and return the journal; a minute passes afterwards."""
+        answer = await self.get(query)
+        assert answer.status_code == 200, answer.text
+        journal: dict[str, Any] = answer.json()["journal"]
+        assert journal["money"]["balanced"] is True
+        self.clock.advance(timedelta(minutes=2))  # CoMagic's reports show everything by then
+        return journal
+
+    async def close(self) -> None:
+        await self._remote.aclose()
+        await self._caller.aclose()
+
+
+@asynccontextmanager
+async def bridge_on(
+    store: SalesStore, settings: Mapping[str, str] | None = None, *, world: World | None = None
+) -> AsyncIterator[Bridge]:
+    """Give a bridge between an empty world, whose clock stands at noon, and a store."""
+    bridge = Bridge(world or World(ManualClock(NOON)), store, settings or {})
+    try:
+        yield bridge
+    finally:
+        await bridge.close()
+
+
+def rows(journal: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows of a journal's log by their phones."""
+    return {next(iter(row)): row for row in journal["log"]}
+
+
+def results(journal: Mapping[str, Any]) -> dict[str, str]:
+    """The result of each phone."""
+    return {phone: row["result"] for phone, row in rows(journal).items()}
