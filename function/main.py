@@ -28,14 +28,14 @@ async def exchange(request: Request) -> Response:
 @cache
 def _sync() -> Handle:
     from crm_bridge.handlers.sync import handle  # noqa: PLC0415
-    from crm_bridge.wiring import sync_services  # noqa: PLC0415
+    from crm_bridge.wiring import build_sync_services  # noqa: PLC0415
 
-    return partial(handle, connect=sync_services)
+    return partial(handle, services_factory=build_sync_services)
 
 
 @cache
 def _exchange() -> Handle:
     from crm_bridge.handlers.exchange import handle  # noqa: PLC0415
-    from crm_bridge.wiring import exchange_services  # noqa: PLC0415
+    from crm_bridge.wiring import build_exchange_services  # noqa: PLC0415
 
-    return partial(handle, connect=exchange_services)
+    return partial(handle, services_factory=build_exchange_services)

@@ -47,7 +47,7 @@ def test_loading_imports_nothing_that_only_a_request_needs() -> None:
 @pytest.mark.parametrize("heavy", ["google.cloud.firestore", "grpc", "phonenumbers", "httpx", "tenacity"])
 def test_exchange_on_sqlite_does_without(heavy: str) -> None:
     modules = loaded(
-        "from crm_bridge import wiring; import crm_bridge.handlers.exchange; wiring.exchange_services()",
+        "from crm_bridge import wiring; import crm_bridge.handlers.exchange; wiring.build_exchange_services()",
     )
 
     assert not [name for name in modules if name == heavy or name.startswith(f"{heavy}.")]
@@ -58,7 +58,7 @@ def test_sync_on_sqlite_does_without(heavy: str) -> None:
     modules = loaded(
         "from crm_bridge import wiring; import crm_bridge.handlers.sync\n"
         "import asyncio\n"
-        "async def start(): wiring.sync_services(())\n"
+        "async def start(): wiring.build_sync_services(())\n"
         "asyncio.run(start())",
     )
 

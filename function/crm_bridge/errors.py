@@ -1,9 +1,9 @@
 """Every error we raise, cut by what a caller can do.
 
     BridgeError
-      BadRequest                the caller is wrong -> 400
+      InvalidInput                the caller is wrong -> 400
       SettingsError             the settings are missing or wrong, all of them named -> 500
-      Busy                      another run is in progress -> 409
+      RunInProgress                      another run is in progress -> 409
       EmptyDatabase             no phone has ever been read from the CRM -> 409
       LeaseLost                 another run has taken over: stop writing -> 503
       RemoteError(system)       CoMagic or Agbis did not do what we asked
@@ -25,7 +25,7 @@ class BridgeError(Exception):
     """Base of everything this program raises on purpose."""
 
 
-class BadRequest(BridgeError):
+class InvalidInput(BridgeError):
     """The caller asked for something we do not do; the message names what."""
 
 
@@ -41,7 +41,7 @@ class LeaseLost(BridgeError):
     """This run no longer holds the lease, so it must not write any more."""
 
 
-class Busy(BridgeError):
+class RunInProgress(BridgeError):
     """Another run holds the lease.
 
     Attributes:

@@ -1,6 +1,6 @@
 """What the use cases need from the outside world, as promises.
 
-Implementations fit by shape: `clients/agbis` is a Crm, `clients/comagic` a Telephony, `stores` hold the rest.
+Implementations fit by shape: `clients/agbis` is a Crm, `clients/comagic` a CallTracking, `stores` hold the rest.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for thos
         Communication,
         CommunicationKey,
         CommunicationType,
-        Phone,
+        FoundCommunications,
+        PhoneRecord,
         Sale,
         SaleEvent,
-        Sightings,
         Site,
     )
     from crm_bridge.domain.state import State
@@ -81,7 +81,7 @@ class Crm(Protocol):
         """
 
 
-class Telephony(Protocol):
+class CallTracking(Protocol):
     """The CoMagic side. Every method raises RemoteError and its subclasses, nothing else.
 
     Attributes:
@@ -111,14 +111,14 @@ class Telephony(Protocol):
         No communication comes twice, and none is missed because rows moved between pages.
         """
 
-    async def look(
+    async def get_communications(
         self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
     ) -> dict[CommunicationKey, Communication]:
         """Read some communications again, each named by its key and start; one CoMagic no longer has is left out."""
 
-    async def of_phone(
+    async def communications_of_phone(
         self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
-    ) -> Sightings:
+    ) -> FoundCommunications:
         """Read the communications of one phone and one kind, lost ones too, in a single request.
 
         A kind that CoMagic does not give has none, and is told in `warnings`.
@@ -136,7 +136,7 @@ class Telephony(Protocol):
     async def account_zone(self) -> str:
         """Return the IANA name of the account's time zone."""
 
-    async def may_change_tags(self) -> None:
+    async def check_tag_permission(self) -> None:
         """Make sure that the key may change tags, without changing anything.
 
         Raises:
@@ -157,7 +157,7 @@ class Telephony(Protocol):
     async def unset_sale(self, key: CommunicationKey, *, sale_tag_id: int) -> None:
         """Take the sale off a communication; raises like `set_sale`."""
 
-    def points(self, count: int) -> AbstractAsyncContextManager[None]:
+    def reserve_quota(self, count: int) -> AbstractAsyncContextManager[None]:
         """Hold `count` points of the quota for the calls made inside, waiting for the next minute when spent.
 
         Raises:
@@ -171,15 +171,15 @@ class Changes(Struct, frozen=True, kw_only=True):
     Attributes:
         orders: New versions, linked to their phones.
         phones: New contents of phones.
-        gone: Phones that leave the database.
+        deleted_phones: Phones that leave the database.
         clients: What we now know of clients.
         events: Lines of the sales' history.
         state: New contents of the bridge's own state.
     """
 
     orders: Sequence[Order] = ()
-    phones: Sequence[Phone] = ()
-    gone: Sequence[str] = ()
+    phones: Sequence[PhoneRecord] = ()
+    deleted_phones: Sequence[str] = ()
     clients: Sequence[Client] = ()
     events: Sequence[SaleEvent] = ()
     state: Sequence[State] = ()
@@ -216,9 +216,9 @@ class SalesStore(Protocol):
 
     async def orders_of_phones(self, phones: Collection[str]) -> list[Order]: ...
 
-    async def phones(self, phones: Collection[str]) -> dict[str, Phone]: ...
+    async def phones(self, phones: Collection[str]) -> dict[str, PhoneRecord]: ...
 
-    def all_phones(self) -> AsyncIterator[list[Phone]]:
+    def all_phones(self) -> AsyncIterator[list[PhoneRecord]]:
         """Read every phone once, in pages."""
 
     async def has_phones(self) -> bool: ...
@@ -269,17 +269,17 @@ class SyncServices(Struct, frozen=True, kw_only=True):
 
     Attributes:
         crm: Makes a Crm for one run, with counters of its own.
-        telephony: Makes a Telephony for one run, with counters of its own.
+        call_tracking: Makes a CallTracking for one run, with counters of its own.
     """
 
     settings: Settings
     clock: Clock
     store: SalesStore
     crm: Callable[[], Crm]
-    telephony: Callable[[RunTime], Telephony]
+    call_tracking: Callable[[RunTime], CallTracking]
 
 
-Connect = Callable[[tuple[str, ...]], SyncServices]
+ServicesFactory = Callable[[tuple[str, ...]], SyncServices]
 """Gives the services; its argument names the settings that a request cannot do without."""
 
 

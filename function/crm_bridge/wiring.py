@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from crm_bridge import logs
 from crm_bridge.ports import (
+    CallTracking,
     CardStore,
     Clock,
     Crm,
@@ -23,7 +24,6 @@ from crm_bridge.ports import (
     RunTime,
     SalesStore,
     SyncServices,
-    Telephony,
 )
 from crm_bridge.settings import FirestoreStore, Settings, SqliteStore
 
@@ -50,7 +50,7 @@ class SystemClock:
 clock: Clock = SystemClock()
 
 
-def sync_services(required: Collection[str]) -> SyncServices:
+def build_sync_services(required: Collection[str]) -> SyncServices:
     """Return what `sync` works with.
 
     Raises:
@@ -66,7 +66,7 @@ def sync_services(required: Collection[str]) -> SyncServices:
 
 
 @lru_cache(maxsize=1)  # a card takes a quarter of a millisecond; to read the environment takes as long again
-def exchange_services() -> ExchangeServices:
+def build_exchange_services() -> ExchangeServices:
     """Return what `exchange` works with.
 
     Raises:
@@ -120,7 +120,7 @@ def joined(
             clock=clock,
         )
 
-    def telephony(time: RunTime) -> Telephony:
+    def call_tracking(time: RunTime) -> CallTracking:
         from crm_bridge.clients.comagic.client import ComagicClient  # noqa: PLC0415
 
         return ComagicClient(
@@ -136,7 +136,7 @@ def joined(
             deadline=time.deadline,
         )
 
-    return SyncServices(settings=settings, clock=clock, store=store, crm=crm, telephony=telephony)
+    return SyncServices(settings=settings, clock=clock, store=store, crm=crm, call_tracking=call_tracking)
 
 
 @cache

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import TypeVar
 
-from crm_bridge.stores.documents import Document, Kind, Write
+from crm_bridge.stores.documents import Document, DocumentCollection, Write
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 
 T = TypeVar("T")
@@ -35,25 +35,25 @@ class CountingStore(SqliteSalesStore):
         self.reads[collection] += len(set(keys))
         return await super()._get(collection, keys)
 
-    async def _find(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
+    async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
         wanted, found = list(dict.fromkeys(values)), []
         for start in range(0, len(wanted), IN_ONE_QUERY):
-            some = await super()._find(collection, field, wanted[start : start + IN_ONE_QUERY])
+            some = await super()._query_in(collection, field, wanted[start : start + IN_ONE_QUERY])
             self.reads[collection] += max(1, len(some))
             found += some
         return found
 
-    async def _newest(self, collection: str, field: str, limit: int) -> list[Document]:
-        found = await super()._newest(collection, field, limit)
+    async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:
+        found = await super()._latest(collection, field, limit)
         self.reads[collection] += max(1, len(found))
         return found
 
-    async def _all(self, kind: Kind[T], *, at_once: int) -> AsyncIterator[list[T]]:
+    async def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
         found = 0
-        async for page in super()._all(kind, at_once=at_once):
+        async for page in super()._scan(collection, at_once=at_once):
             found += len(page)
             yield page
-        self.reads[kind.collection] += max(1, found)
+        self.reads[collection.name] += max(1, found)
 
     async def _has_any(self, collection: str) -> bool:
         self.reads[collection] += 1
@@ -66,11 +66,11 @@ class CountingStore(SqliteSalesStore):
             (self.deletes if write.document is None else self.writes)[write.collection] += 1
         await super()._commit(writes, holder=holder)
 
-    async def _swap(
+    async def _compare_and_set(
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
     ) -> tuple[bool, Document | None]:
         self.reads[collection] += 1
-        done, standing = await super()._swap(collection, key, document, allowed)
+        done, standing = await super()._compare_and_set(collection, key, document, allowed)
         if done:
             (self.deletes if document is None else self.writes)[collection] += 1
         return done, standing

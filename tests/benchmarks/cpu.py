@@ -19,12 +19,12 @@ import msgspec
 from crm_bridge.clients.comagic.client import ComagicClient
 from crm_bridge.domain.decision import Decision, Result
 from crm_bridge.domain.journal import Journal, Row
-from crm_bridge.domain.sale import Communication, CommunicationType, Phone, RecordedSale
+from crm_bridge.domain.sale import Communication, CommunicationType, PhoneRecord, RecordedSale
 from crm_bridge.ports import SyncServices
 from crm_bridge.settings import Settings
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from crm_bridge.usecases.lease import Stopping
-from crm_bridge.usecases.progress import Teller
+from crm_bridge.usecases.progress import ProgressReporter
 from crm_bridge.usecases.record_sales import record_sales
 from tests.benchmarks.figures import Figure, exponent
 from tests.sandbox.clock import ManualClock
@@ -102,7 +102,7 @@ def _cpu(work: Callable[[], Any]) -> float:
     return time.process_time() - begun
 
 
-def _without_rules(phones: list[Phone], pages: list[bytes]) -> list[Row]:
+def _without_rules(phones: list[PhoneRecord], pages: list[bytes]) -> list[Row]:
     """Make a communication for each call, a decision and a row for each phone, and nothing else."""
     known = {phone.phone: phone for phone in phones}
     seen: dict[str | None, Communication] = {}
@@ -120,7 +120,7 @@ def _without_rules(phones: list[Phone], pages: list[bytes]) -> list[Row]:
     rows = []
     for phone in known.values():
         bearer = seen[phone.phone]
-        decision = Decision(result=Result.PROBLEM if bearer.tagged else Result.APPLIED, bearer=bearer)
+        decision = Decision(result=Result.PROBLEM if bearer.tagged else Result.APPLIED, target=bearer)
         rows.append(
             Row(
                 phone=phone.phone,
@@ -133,17 +133,17 @@ def _without_rules(phones: list[Phone], pages: list[bytes]) -> list[Row]:
     return rows
 
 
-def _with_rules(phones: list[Phone], pages: list[bytes]) -> None:
+def _with_rules(phones: list[PhoneRecord], pages: list[bytes]) -> None:
     asyncio.run(_read_and_decide(phones, pages))
 
 
-async def _read_and_decide(phones: list[Phone], pages: list[bytes]) -> None:
+async def _read_and_decide(phones: list[PhoneRecord], pages: list[bytes]) -> None:
     """Do a dry run on canned answers and a database that costs nothing: reading, deciding, the journal's rows."""
     settings = Settings.from_env(SETTINGS | {"COMAGIC_SALE_TAG_ID": str(_SALE_TAG)})
     clock = ManualClock(NOON)
     store = _Phones(phones)
     async with httpx.AsyncClient(transport=_Canned(pages)) as http:
-        telephony = ComagicClient(
+        call_tracking = ComagicClient(
             http=http,
             url=settings.comagic_url,
             token="token",
@@ -156,9 +156,9 @@ async def _read_and_decide(phones: list[Phone], pages: list[bytes]) -> None:
             deadline=NOON + timedelta(hours=1),
         )
         stopping = Stopping(clock, NOON + timedelta(hours=1))
-        services = SyncServices(settings=settings, clock=clock, store=store, crm=_never, telephony=_never)
+        services = SyncServices(settings=settings, clock=clock, store=store, crm=_never, call_tracking=_never)
         journal = Journal(run_id="bench", started_at=NOON, zone=settings.time_zone, dry_run=True)
-        await record_sales(services, telephony, stopping, journal, Teller(store, clock, None), guard=None)
+        await record_sales(services, call_tracking, stopping, journal, ProgressReporter(store, clock, None), guard=None)
     assert journal.communications_found == len(phones), journal.communications_found
 
 
@@ -169,11 +169,11 @@ def _never(*_: object) -> Any:
 class _Phones(SqliteSalesStore):
     """A store of phones that are in memory already."""
 
-    def __init__(self, phones: list[Phone]) -> None:
+    def __init__(self, phones: list[PhoneRecord]) -> None:
         super().__init__(str(Path("nowhere")))
         self._phones = phones
 
-    async def all_phones(self) -> AsyncIterator[list[Phone]]:
+    async def all_phones(self) -> AsyncIterator[list[PhoneRecord]]:
         yield self._phones
 
 
@@ -193,10 +193,10 @@ def _phone(number: int) -> str:
     return f"7926{number:07d}"
 
 
-def _phones(count: int) -> list[Phone]:
+def _phones(count: int) -> list[PhoneRecord]:
     """Customers of whom every third has a sale of ours already."""
     return [
-        Phone(
+        PhoneRecord(
             phone=_phone(number),
             amount_kopecks=280_050,
             paid_at=NOON - timedelta(days=2),

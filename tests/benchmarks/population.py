@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from crm_bridge.domain.aggregate import Client, Order, Payment
 from crm_bridge.domain.run import LEASE_TTL, Lease
-from crm_bridge.domain.sale import CommunicationType, Phone, RecordedSale
+from crm_bridge.domain.sale import CommunicationType, PhoneRecord, RecordedSale
 from crm_bridge.domain.state import SaleTag, Watermark
 from crm_bridge.ports import Changes, SalesStore
 from tests.sandbox.world import World
@@ -118,7 +118,7 @@ class Town:
 
 
 def _remembered(customer: Customer, *, with_orders: bool) -> Changes:
-    phone = Phone(
+    phone = PhoneRecord(
         phone=customer.phone,
         amount_kopecks=customer.kopecks,
         paid_at=customer.paid_at,

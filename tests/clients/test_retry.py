@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from crm_bridge.clients.retry import Patience, repeat, told
+from crm_bridge.clients.retry import RetryPolicy, retry_call, told
 from crm_bridge.errors import RemoteRejected, RemoteUnavailable
 from tests.clients.harness import Clock
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = Patience(pauses=(2, 8), jitter=1, total=timedelta(minutes=5))
+PATIENCE = RetryPolicy(pauses=(2, 8), jitter=1, total=timedelta(minutes=5))
 
 
 class Flaky:
@@ -37,9 +37,9 @@ def unavailable() -> RemoteUnavailable:
     return RemoteUnavailable("Agbis", "away")
 
 
-async def attempt(call: Flaky, clock: Clock, patience: Patience = PATIENCE) -> str:
-    return await repeat(
-        call, again=lambda exc: isinstance(exc, RemoteUnavailable), patience=patience, clock=clock, name="a call"
+async def attempt(call: Flaky, clock: Clock, policy: RetryPolicy = PATIENCE) -> str:
+    return await retry_call(
+        call, again=lambda exc: isinstance(exc, RemoteUnavailable), policy=policy, clock=clock, name="a call"
     )
 
 
@@ -75,7 +75,7 @@ async def test_no_try_begins_after_the_total_time() -> None:
     clock, call = Clock(), Flaky(unavailable(), unavailable())
 
     with pytest.raises(RemoteUnavailable):
-        await attempt(call, clock, Patience(pauses=(2, 8), jitter=0, total=timedelta(seconds=9)))
+        await attempt(call, clock, RetryPolicy(pauses=(2, 8), jitter=0, total=timedelta(seconds=9)))
 
     assert clock.slept == [2]
 

@@ -125,7 +125,7 @@ class TestFence:
         before = await dump(store)
 
         with pytest.raises(LeaseLost):
-            await store.write([Changes(phones=[phone("2")], gone=["1"])], run_id="r1")
+            await store.write([Changes(phones=[phone("2")], deleted_phones=["1"])], run_id="r1")
 
         assert await dump(store) == before
 
@@ -154,7 +154,7 @@ class TestFence:
         changes = Changes(
             orders=[order("o1")],
             phones=[phone("1"), phone("2")],
-            gone=["2", "3"],
+            deleted_phones=["2", "3"],
             clients=[client("c1")],
             events=[event("1", "r1")],
             state=[mark, SaleTag(tag_id=5)],
@@ -191,9 +191,9 @@ class TestFence:
         first, second = phone("1", amount_kopecks=1), phone("1", amount_kopecks=2)
 
         await store.write(
-            [Changes(phones=[first, phone("2")]), Changes(phones=[second]), Changes(gone=["2"])], run_id="r1"
+            [Changes(phones=[first, phone("2")]), Changes(phones=[second]), Changes(deleted_phones=["2"])], run_id="r1"
         )
-        await store.write([Changes(gone=["1"]), Changes(phones=[second])], run_id="r1")
+        await store.write([Changes(deleted_phones=["1"]), Changes(phones=[second])], run_id="r1")
 
         assert await store.phones(["1", "2"]) == {"1": second}
 

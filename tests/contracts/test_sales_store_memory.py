@@ -146,13 +146,13 @@ class TestMemory:
         async for page in held.all_phones():
             found += [one.phone for one in page]
             last = replace(page[-1], comment="changed")
-            await held.write([Changes(phones=[last], gone=[page[0].phone])], run_id="r1")
+            await held.write([Changes(phones=[last], deleted_phones=[page[0].phone])], run_id="r1")
 
         assert found == numbers
 
     async def test_a_phone_that_is_gone_is_gone(self, held: SalesStore) -> None:
         await held.write([Changes(phones=[phone("1")])], run_id="r1")
-        await held.write([Changes(gone=["1"])], run_id="r1")
+        await held.write([Changes(deleted_phones=["1"])], run_id="r1")
 
         assert await held.phones(["1"]) == {}
         assert not await held.has_phones()

@@ -8,7 +8,7 @@ from typing import Any
 from crm_bridge.domain.aggregate import Client, Order, Payment
 from crm_bridge.domain.card import Card
 from crm_bridge.domain.run import Lease, Run, RunStatus
-from crm_bridge.domain.sale import CommunicationType, Intent, Phone, RecordedSale, SaleEvent
+from crm_bridge.domain.sale import CommunicationType, Intent, PhoneRecord, RecordedSale, SaleEvent
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -18,17 +18,17 @@ def lease(run_id: str, *, until: datetime = NOON + timedelta(minutes=1)) -> Leas
     return Lease(run_id=run_id, started_at=NOON, until=until)
 
 
-def phone(number: str, **fields: Any) -> Phone:
+def phone(number: str, **fields: Any) -> PhoneRecord:
     plain: dict[str, Any] = {
         "amount_kopecks": 450_050,
         "paid_at": NOON,
         "comment": "Химчистка пальто",
         "order_count": 1,
     }
-    return Phone(phone=number, **plain | fields)
+    return PhoneRecord(phone=number, **plain | fields)
 
 
-def full_phone(number: str) -> Phone:
+def full_phone(number: str) -> PhoneRecord:
     sale = RecordedSale(
         type=CommunicationType.CHAT,
         id=9_007_199_254_740_993,  # more than a float holds

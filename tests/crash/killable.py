@@ -99,7 +99,7 @@ def _watched(write: Callable[..., Awaitable[Any]], name: str) -> Callable[..., A
 
 
 def _watch(store: type[base.DocumentSalesStore]) -> None:
-    for name in ("_commit", "_swap"):
+    for name in ("_commit", "_compare_and_set"):
         setattr(store, name, _watched(getattr(store, name), f"store{name}"))
 
 
@@ -117,4 +117,4 @@ else:
 @functions_framework.aio.http
 async def sync(request: Request) -> Response:
     PLAN.tell_who_we_are()
-    return await handle(request, wiring.sync_services)
+    return await handle(request, wiring.build_sync_services)

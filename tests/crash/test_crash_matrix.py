@@ -38,7 +38,7 @@ def test_the_moments_are_every_call_and_every_write(tmp_path: Path) -> None:
         earlier = [record.method for system in (since.agbis, since.comagic) for record in system.requests]
 
     assert sorted(name for name in before if not name.startswith("store")) == sorted(_less(made, earlier))
-    assert {"store_commit", "store_swap"} <= set(before)
+    assert {"store_commit", "store_compare_and_set"} <= set(before)
     assert len(rig.moments) == 2 * len(before)
 
 

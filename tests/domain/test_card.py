@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_bridge.domain.card import FIELDS, CardForm, check_card_id
-from crm_bridge.errors import BadRequest
+from crm_bridge.errors import InvalidInput
 
 JOHN = {"name": "John Doe", "phone": "9156685347", "arpu": "4570", "soc_tariff": "TESTSOC"}
 
 
 def refusal(**changes: object) -> str:
     """Return why John's form is refused once it is changed."""
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(InvalidInput) as caught:
         CardForm.read(JOHN | changes)
     return str(caught.value)
 
@@ -34,7 +34,7 @@ def test_null_and_empty_are_missing(gone: object) -> None:
 
 def test_names_all_missing_fields_in_their_order() -> None:
     assert refusal(phone=None, name="") == "missing fields: name, phone"
-    with pytest.raises(BadRequest, match=r"\Amissing fields: name, phone, arpu, soc_tariff\Z"):
+    with pytest.raises(InvalidInput, match=r"\Amissing fields: name, phone, arpu, soc_tariff\Z"):
         CardForm.read({})
 
 
@@ -145,7 +145,7 @@ def test_takes_ids(card_id: str) -> None:
     ["", "a" * 21, "a b", "a.b", "..", "a/b", "a%2Fb", "a\0", "a\n", "\n", "ид", "１", "é", "a-b", "a\u200b", "\ud800"],
 )
 def test_refuses_other_ids_without_quoting_them(card_id: str) -> None:
-    with pytest.raises(BadRequest, match=r"\Aid: must be 1 to 20 of A-Z a-z 0-9 _\Z"):
+    with pytest.raises(InvalidInput, match=r"\Aid: must be 1 to 20 of A-Z a-z 0-9 _\Z"):
         check_card_id(card_id)
 
 
@@ -160,7 +160,7 @@ json_values = st.recursive(
 def test_whatever_is_sent_is_taken_as_text_or_refused(fields: dict[str, object]) -> None:
     try:
         form = CardForm.read(fields)
-    except BadRequest:
+    except InvalidInput:
         return
     for text in (form.name, form.phone, form.arpu, form.soc_tariff):
         assert text

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off, without_trace
-from crm_bridge.domain.sale import Communication, CommunicationType, Intent, Phone, RecordedSale
+from crm_bridge.domain.sale import Communication, CommunicationType, Intent, PhoneRecord, RecordedSale
 
 NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
 CALL = CommunicationType.CALL
 PHONE = "79261234567"
 
 
-def phone(kopecks: int, *, paid_at: datetime | None = NOON, **kwargs: object) -> Phone:
-    base = Phone(
+def phone(kopecks: int, *, paid_at: datetime | None = NOON, **kwargs: object) -> PhoneRecord:
+    base = PhoneRecord(
         phone=PHONE, amount_kopecks=kopecks, paid_at=paid_at if kopecks else None, comment="Химчистка", order_count=1
     )
     return replace(base, **kwargs)
@@ -77,7 +77,7 @@ def intent(id_: int, kopecks: int, *, previous: int | None = None) -> Intent:
 
 
 def bearer_id(decision: Decision) -> int | None:
-    return decision.bearer.id if decision.bearer else None
+    return decision.target.id if decision.target else None
 
 
 class TestWithoutMemory:
@@ -94,8 +94,8 @@ class TestWithoutMemory:
 
         decision = decide(phone(500), [call(1), chat], now=NOON)
 
-        assert decision.bearer is not None
-        assert decision.bearer.key == chat.key
+        assert decision.target is not None
+        assert decision.target.key == chat.key
 
     def test_without_a_communication_it_is_not_found(self) -> None:
         assert decide(phone(500), [], now=NOON).result is Result.NOT_FOUND
@@ -300,7 +300,7 @@ sums = st.integers(min_value=1, max_value=10**9)
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Phone, list[Communication]]:
+def cases(draw: st.DrawFn) -> tuple[PhoneRecord, list[Communication]]:
     amount = draw(st.one_of(st.just(0), sums))
     ids = draw(st.lists(st.integers(1, 6), unique=True))
     seen = [
@@ -320,20 +320,20 @@ def cases(draw: st.DrawFn) -> tuple[Phone, list[Communication]]:
 
 
 @given(case=cases())
-def test_a_decision_carried_out_is_never_decided_again(case: tuple[Phone, list[Communication]]) -> None:
-    """Idempotency: what a change leaves behind is right as it is, and nothing but the bearer has been touched."""
+def test_a_decision_carried_out_is_never_decided_again(case: tuple[PhoneRecord, list[Communication]]) -> None:
+    """Idempotency: what a change leaves behind is right as it is, and nothing but the target has been touched."""
     before, seen = case
     decision = decide(before, seen, now=NOON)
     if decision.result in CHANGES:
-        bearer = decision.bearer
-        assert bearer is not None
+        target = decision.target
+        assert target is not None
         amount = before.amount_kopecks
         seen = [
-            replace(each, tagged=amount > 0, sale_kopecks=amount or None) if each.key == bearer.key else each
+            replace(each, tagged=amount > 0, sale_kopecks=amount or None) if each.key == target.key else each
             for each in seen
         ]
-        stands = replace(recorded(bearer.id, amount), started_at=bearer.started_at)
-        after = replace(before, sale=stands if amount else taken_off(bearer, NOON), intent=None)
+        stands = replace(recorded(target.id, amount), started_at=target.started_at)
+        after = replace(before, sale=stands if amount else taken_off(target, NOON), intent=None)
     else:
         after = replace(before, sale=decision.sale, intent=None)
 
@@ -351,7 +351,9 @@ def test_a_decision_carried_out_is_never_decided_again(case: tuple[Phone, list[C
 
 
 @given(case=cases(), order=st.randoms())
-def test_the_sequence_of_communications_does_not_matter(case: tuple[Phone, list[Communication]], order: Random) -> None:
+def test_the_sequence_of_communications_does_not_matter(
+    case: tuple[PhoneRecord, list[Communication]], order: Random
+) -> None:
     before, seen = case
     shuffled = list(seen)
     order.shuffle(shuffled)
@@ -362,12 +364,12 @@ def test_the_sequence_of_communications_does_not_matter(case: tuple[Phone, list[
 @pytest.mark.parametrize("hours", [0, 1, 1000])
 @given(case=cases())
 def test_a_sale_is_never_dated_before_its_communication_or_in_the_future(
-    hours: int, case: tuple[Phone, list[Communication]]
+    hours: int, case: tuple[PhoneRecord, list[Communication]]
 ) -> None:
     before, seen = case
     paid = replace(before, paid_at=NOON - timedelta(hours=hours))
 
     decision = decide(paid, seen, now=NOON)
 
-    if decision.sold_at is not None and decision.bearer is not None:
-        assert decision.bearer.started_at <= decision.sold_at <= NOON
+    if decision.sold_at is not None and decision.target is not None:
+        assert decision.target.started_at <= decision.sold_at <= NOON

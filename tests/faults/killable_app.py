@@ -53,8 +53,8 @@ class MortalStore(SqliteSalesStore):
         commit = super()._commit
         await self._life.around(lambda: commit(*args, **kwargs))
 
-    async def _swap(self, *args: Any, **kwargs: Any) -> Any:
-        swap = super()._swap
+    async def _compare_and_set(self, *args: Any, **kwargs: Any) -> Any:
+        swap = super()._compare_and_set
         return await self._life.around(lambda: swap(*args, **kwargs))
 
 

@@ -163,8 +163,8 @@ class ScriptedBridge(Bridge):
 
     script: list[list[Order]]
 
-    def connect(self, required: tuple[str, ...] = ()) -> SyncServices:
-        return structs.replace(super().connect(required), crm=lambda: ScriptedCrm(self.script))
+    def services_factory(self, required: tuple[str, ...] = ()) -> SyncServices:
+        return structs.replace(super().services_factory(required), crm=lambda: ScriptedCrm(self.script))
 
 
 @st.composite

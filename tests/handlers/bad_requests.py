@@ -16,7 +16,7 @@ WHOLE = json.dumps(JOHN).encode()
 
 
 @dataclass(frozen=True)
-class BadRequest:
+class InvalidInput:
     method: str
     target: bytes
     body: tuple[bytes, ...]
@@ -93,14 +93,14 @@ slashes = st.sampled_from([b"", b"/"])
 
 
 @st.composite
-def with_a_bad_id(draw: st.DrawFn) -> BadRequest:
+def with_a_bad_id(draw: st.DrawFn) -> InvalidInput:
     target = b"/api/" + draw(bad_segments) + draw(slashes)
     method = draw(st.sampled_from(["GET", "HEAD", "POST"]))
-    return BadRequest(method, target, draw(pieces(draw(good_bodies))) if method == "POST" else (b"",))
+    return InvalidInput(method, target, draw(pieces(draw(good_bodies))) if method == "POST" else (b"",))
 
 
 @st.composite
-def with_a_bad_path(draw: st.DrawFn) -> BadRequest:
+def with_a_bad_path(draw: st.DrawFn) -> InvalidInput:
     card_id = draw(ids).encode()
     target = draw(
         st.sampled_from(
@@ -111,7 +111,7 @@ def with_a_bad_path(draw: st.DrawFn) -> BadRequest:
         | st.just(b"/api/" + card_id + b"/" + card_id)
     )
     method = draw(st.sampled_from(["GET", "HEAD", "POST", "PUT"]))
-    return BadRequest(method, target, draw(pieces(draw(good_bodies))))
+    return InvalidInput(method, target, draw(pieces(draw(good_bodies))))
 
 
 # Bodies
@@ -167,7 +167,7 @@ bad_bodies = bad_forms().flatmap(encoded) | _not_objects.flatmap(encoded) | _bro
 
 
 @st.composite
-def with_a_bad_body(draw: st.DrawFn) -> BadRequest:
+def with_a_bad_body(draw: st.DrawFn) -> InvalidInput:
     body = draw(bad_bodies)
     length = draw(st.sampled_from([(), ((b"content-length", b"5"),), ((b"content-length", str(len(body)).encode()),)]))
     kind = draw(
@@ -176,7 +176,7 @@ def with_a_bad_body(draw: st.DrawFn) -> BadRequest:
         )
     )
     headers = (*WITH_KEY, (b"content-type", kind), *length)
-    return BadRequest("POST", b"/api/" + draw(ids).encode() + draw(slashes), draw(pieces(body)), headers)
+    return InvalidInput("POST", b"/api/" + draw(ids).encode() + draw(slashes), draw(pieces(body)), headers)
 
 
 # Verbs, parameters, keys
@@ -189,7 +189,7 @@ _queries = st.sampled_from(
 
 
 @st.composite
-def with_a_bad_verb_query_or_key(draw: st.DrawFn) -> BadRequest:
+def with_a_bad_verb_query_or_key(draw: st.DrawFn) -> InvalidInput:
     target = b"/api/" + draw(ids).encode() + draw(slashes)
     body = draw(pieces(draw(good_bodies | st.binary(max_size=50))))
     which = draw(st.sampled_from(["verb", "query", "key"]))
@@ -198,11 +198,11 @@ def with_a_bad_verb_query_or_key(draw: st.DrawFn) -> BadRequest:
         verbs |= st.text(string.ascii_letters, min_size=1, max_size=10).filter(
             lambda verb: verb not in {"GET", "HEAD", "POST", "OPTIONS"}
         )
-        return BadRequest(draw(verbs), target, body)
+        return InvalidInput(draw(verbs), target, body)
     if which == "query":
         method = draw(st.sampled_from(["GET", "HEAD"]))
-        return BadRequest(method, target + b"?" + draw(_queries).encode("ascii"), (b"",))
+        return InvalidInput(method, target + b"?" + draw(_queries).encode("ascii"), (b"",))
     header = draw(st.sampled_from([b"x-api-key", b"authorization", b"cookie"]))
     wrong = draw(st.binary(max_size=60).filter(lambda value: KEY.encode() not in value))
     method = draw(st.sampled_from(["GET", "HEAD", "POST"]))
-    return BadRequest(method, target, body, draw(st.sampled_from([(), ((header, wrong),)])))
+    return InvalidInput(method, target, body, draw(st.sampled_from([(), ((header, wrong),)])))

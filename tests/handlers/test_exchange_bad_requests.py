@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.handlers import bad_requests
-from tests.handlers.bad_requests import KEY, BadRequest
+from tests.handlers.bad_requests import KEY, InvalidInput
 from tests.handlers.exchange_harness import AsgiApp, MemoryCards, app, ask, services
 
 A_QUARTER = settings(
@@ -27,7 +27,7 @@ class Bridge:
         self.cards = MemoryCards()
         self.app: AsgiApp = app(services(self.cards, EXCHANGE_API_KEY=KEY))
 
-    def refuse(self, bad: BadRequest, *statuses: int) -> None:
+    def refuse(self, bad: InvalidInput, *statuses: int) -> None:
         answer = self._runner.run(ask(self.app, bad.method, bad.target, body=bad.body, headers=bad.headers))
 
         assert answer.status in statuses
@@ -52,19 +52,19 @@ def bridge(caplog: pytest.LogCaptureFixture) -> Iterator[Bridge]:
 
 @A_QUARTER
 @given(bad=bad_requests.with_a_bad_id() | bad_requests.with_a_bad_path())
-def test_bad_ids_and_paths(bridge: Bridge, bad: BadRequest) -> None:
+def test_bad_ids_and_paths(bridge: Bridge, bad: InvalidInput) -> None:
     bridge.refuse(bad, 400, 404, 405)
 
 
 @A_QUARTER
 @given(bad=bad_requests.with_a_bad_body())
-def test_bad_bodies(bridge: Bridge, bad: BadRequest) -> None:
+def test_bad_bodies(bridge: Bridge, bad: InvalidInput) -> None:
     bridge.refuse(bad, 413 if sum(map(len, bad.body)) > 4096 else 400)
 
 
 @A_QUARTER
 @given(bad=bad_requests.with_a_bad_verb_query_or_key())
-def test_bad_verbs_queries_and_keys(bridge: Bridge, bad: BadRequest) -> None:
+def test_bad_verbs_queries_and_keys(bridge: Bridge, bad: InvalidInput) -> None:
     bridge.refuse(bad, 400, 401, 405)
 
 
@@ -75,5 +75,5 @@ def test_bad_verbs_queries_and_keys(bridge: Bridge, bad: BadRequest) -> None:
     | bad_requests.with_a_bad_body()
     | bad_requests.with_a_bad_verb_query_or_key()
 )
-def test_bad_in_any_way(bridge: Bridge, bad: BadRequest) -> None:
+def test_bad_in_any_way(bridge: Bridge, bad: InvalidInput) -> None:
     bridge.refuse(bad, 400, 401, 404, 405, 413)

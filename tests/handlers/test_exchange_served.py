@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.handlers import bad_requests
-from tests.handlers.bad_requests import KEY, BadRequest
+from tests.handlers.bad_requests import KEY, InvalidInput
 from tests.handlers.exchange_harness import JOHN
 from tests.support.function_process import Function, running_function
 
@@ -190,7 +190,7 @@ def test_a_restart_keeps_the_cards_and_a_gone_panel_does_not_delay_it(tmp_path: 
     | bad_requests.with_a_bad_body()
     | bad_requests.with_a_bad_verb_query_or_key()
 )
-def test_bad_requests_are_refused_by_the_whole_server(function: Function, served: Served, bad: BadRequest) -> None:
+def test_bad_requests_are_refused_by_the_whole_server(function: Function, served: Served, bad: InvalidInput) -> None:
     body = b"".join(bad.body)
     headers = [(name, value) for name, value in bad.headers if name != b"content-length"]
     headers += [(b"host", b"localhost"), (b"connection", b"close"), (b"content-length", str(len(body)).encode())]

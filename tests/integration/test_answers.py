@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
 from crm_bridge.domain.run import LEASE_TTL, Lease
-from crm_bridge.errors import BadRequest
+from crm_bridge.errors import InvalidInput
 from crm_bridge.handlers.sync import parse
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.faults import Fault
@@ -135,7 +135,7 @@ def test_a_flag_is_off_as_people_write_it(text: str) -> None:
 def test_any_query_is_understood_or_refused_with_a_reason(query: dict[str, str]) -> None:
     try:
         parse(QueryParams(query))
-    except BadRequest as exc:
+    except InvalidInput as exc:
         assert str(exc)  # noqa: PT017 - both ways are right
 
 

@@ -19,10 +19,10 @@ from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Note, Reason, Verdict
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
 from crm_bridge.domain.sale import CommunicationType
-from crm_bridge.handlers.negotiation import words_of
+from crm_bridge.handlers.negotiation import translator_for
 from crm_bridge.presentation.journal_table import SORTS
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
-from crm_bridge.translations import LANGUAGES, PHRASES, Words
+from crm_bridge.translations import LANGUAGES, MESSAGES, Translator
 from crm_bridge.translations.answers import ANSWERS
 from crm_bridge.translations.labels import LABELS
 from crm_bridge.usecases.check_setup import COMAGIC_CHECKS
@@ -210,7 +210,7 @@ class TestLanguage:
     def test_the_language_is_the_readers(self, header: str, language: str) -> None:
         request = Request({"type": "http", "headers": [(b"accept-language", header.encode())]})
 
-        assert words_of(request).language == language
+        assert translator_for(request).language == language
 
     async def test_a_page_is_in_one_language(self, bridge: Bridge) -> None:
         for language, title in (("ru", "Запуски"), ("en", "Runs")):
@@ -219,24 +219,24 @@ class TestLanguage:
             assert f"<h1>{title}</h1>" in answer.text
 
     def test_money_is_written_as_one_reads_it(self) -> None:
-        assert [Words("ru").money(text).replace("\u00a0", " ") for text in ("12800.50", "0.00", "-5.10")] == [
+        assert [Translator("ru").money(text).replace("\u00a0", " ") for text in ("12800.50", "0.00", "-5.10")] == [
             "12 800,50 ₽",
             "0,00 ₽",
             "-5,10 ₽",
         ]
-        assert Words("en").money("12800.50") == "₽12,800.50"
+        assert Translator("en").money("12800.50") == "₽12,800.50"
 
     def test_both_languages_say_the_same_things(self) -> None:
         def fields(phrase: str) -> set[str | None]:
             return {name for _, name, _, _ in string.Formatter().parse(phrase)} - {None}
 
-        assert {code for code, (english, russian) in PHRASES.items() if fields(english) != fields(russian)} == set()
-        assert all(len(phrases) == len(LANGUAGES) and all(phrases) for phrases in PHRASES.values())
+        assert {code for code, (english, russian) in MESSAGES.items() if fields(english) != fields(russian)} == set()
+        assert all(len(phrases) == len(LANGUAGES) and all(phrases) for phrases in MESSAGES.values())
         assert not ANSWERS.keys() & LABELS.keys()
 
     def test_there_is_a_phrase_for_whatever_can_be_told(self) -> None:
         def missing(prefix: str, names: Iterable[str]) -> set[str]:
-            return {f"{prefix}.{name}" for name in names} - set(PHRASES)
+            return {f"{prefix}.{name}" for name in names} - set(MESSAGES)
 
         assert not missing("result", [*Result, *(f"would_be_{result}" for result in Result)])
         assert not missing("phase", Phase)

@@ -13,7 +13,7 @@ import pytest
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Run, RunStatus
 from crm_bridge.ports import SalesStore
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
-from crm_bridge.usecases.progress import Teller
+from crm_bridge.usecases.progress import ProgressReporter
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
 from tests.support.database_dump import dump
@@ -203,10 +203,10 @@ async def test_progress_is_stored_at_most_every_three_seconds(bridge: Bridge) ->
     store = Counting(bridge.store)
     now = bridge.clock.now()
     run = Run(run_id="r", status=RunStatus.RUNNING, started_at=now, expires_at=now + timedelta(days=1))
-    teller = Teller(store, bridge.clock, run)  # type: ignore[arg-type]  # it passes the rest on
+    progress = ProgressReporter(store, bridge.clock, run)  # type: ignore[arg-type]  # it passes the rest on
 
     for number in range(100):
-        await teller.tell(Phase.APPLYING, number, 100)
+        await progress.report(Phase.APPLYING, number, 100)
         bridge.clock.advance(timedelta(seconds=0.1))
 
     assert [saved.progress.done for saved in store.runs if saved.progress] == [30, 60, 90]

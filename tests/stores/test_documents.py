@@ -20,7 +20,7 @@ from crm_bridge.stores.documents import (
     document_id,
     from_document,
     key_of,
-    packed,
+    pack,
     put,
     put_document,
     to_document,
@@ -105,14 +105,14 @@ def writes(*keys: str, size: int = 100) -> list[Write]:
 def test_groups_share_a_commit_and_are_not_split() -> None:
     groups = [writes(*(f"{group}-{number}" for number in range(150))) for group in range(5)]
 
-    goes = list(packed(groups))
+    goes = list(pack(groups))
 
     assert [len(go) for go in goes] == [300, 300, 150]
     assert [write for go in goes for write in go] == [write for group in groups for write in group]
 
 
 def test_a_commit_is_limited_by_its_bytes() -> None:
-    goes = list(packed([writes(str(number), size=1_000_000) for number in range(7)]))
+    goes = list(pack([writes(str(number), size=1_000_000) for number in range(7)]))
 
     assert [len(go) for go in goes] == [3, 3, 1]
 
@@ -120,29 +120,29 @@ def test_a_commit_is_limited_by_its_bytes() -> None:
 def test_a_group_over_the_limit_goes_alone() -> None:
     large = writes(*(str(number) for number in range(1000)))
 
-    assert list(packed([writes("a"), large, writes("b")])) == [writes("a"), large, writes("b")]
+    assert list(pack([writes("a"), large, writes("b")])) == [writes("a"), large, writes("b")]
 
 
 def test_of_two_writes_of_a_document_in_one_commit_the_later_stays() -> None:
     first, other, second = Write("c", "1", {"n": 1}, 9), Write("d", "1", {"n": 2}, 9), Write("c", "1", None, 9)
 
-    assert [sorted(go) for go in packed([[first, other], [second]])] == [[second, other]]
+    assert [sorted(go) for go in pack([[first, other], [second]])] == [[second, other]]
 
 
 def test_empty_groups_make_no_commit() -> None:
-    assert list(packed([[], []])) == []
+    assert list(pack([[], []])) == []
 
 
 @given(some.lists(some.lists(some.integers(1, 2_000_000), max_size=300), max_size=20))
 def test_every_write_is_packed_once_in_order(sizes: list[list[int]]) -> None:
     groups = [[Write("c", f"{i}-{j}", {}, size) for j, size in enumerate(group)] for i, group in enumerate(sizes)]
 
-    goes = list(packed(groups))
+    goes = list(pack(groups))
 
     assert [write for go in goes for write in go] == [write for group in groups for write in group]
     for go in goes:
         alone = len({write.document_id.split("-")[0] for write in go}) == 1
-        fits = len(go) <= documents.GO_WRITES and sum(write.size for write in go) <= documents.GO_BYTES
+        fits = len(go) <= documents.BATCH_WRITES and sum(write.size for write in go) <= documents.BATCH_BYTES
         assert fits or alone
 
 

@@ -54,9 +54,9 @@ class Bridge:
         return cast("ManualClock", self.world.clock)
 
     async def _endpoint(self, request: Request) -> Response:
-        return await handle(request, self.connect)
+        return await handle(request, self.services_factory)
 
-    def connect(self, required: tuple[str, ...] = ()) -> SyncServices:
+    def services_factory(self, required: tuple[str, ...] = ()) -> SyncServices:
         settings = Settings.from_env(self._settings, required=required)
         return joined(settings, clock=self.clock, http=lambda: self._remote, store=self.store)
 

@@ -124,13 +124,13 @@ def test_old_runs_and_cards_go_by_the_field_that_the_code_writes(configuration: 
 
 
 def test_large_fields_are_not_indexed_and_not_queried(default_deployment: Deployment) -> None:
-    types: dict[str, Any] = {kind.collection: kind.type for kind in (PHONES, ORDERS, SALES)} | {RUNS: JournalPart}
+    types: dict[str, Any] = {each.name: each.type for each in (PHONES, ORDERS, SALES)} | {RUNS: JournalPart}
     unindexed = [
         values
         for address, values in default_deployment.state().items()
         if address.startswith("google_firestore_field.unindexed")
     ]
-    queried = set(re.findall(r'_(?:by_field|find|newest)\(\w+, "(\w+)"', CODE["crm_bridge/stores/base.py"]))
+    queried = set(re.findall(r'_(?:by_field|query_in|latest)\(\w+, "(\w+)"', CODE["crm_bridge/stores/base.py"]))
 
     assert {"phone", "started_at"} <= queried
     assert {"orders.payments", "runs.part"} <= {f"{values['collection']}.{values['field']}" for values in unindexed}

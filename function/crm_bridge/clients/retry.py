@@ -39,11 +39,11 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-class Unreadable(Exception):
+class MalformedResponse(Exception):
     """An answer that cannot be read at all, cut short perhaps. It stays inside the clients, who may ask again."""
 
 
-class Patience(Struct, frozen=True, kw_only=True):
+class RetryPolicy(Struct, frozen=True, kw_only=True):
     """How long to go on.
 
     Attributes:
@@ -68,20 +68,20 @@ class _OutOfTime(stop_base):
         return self._clock.now() + timedelta(seconds=retry_state.upcoming_sleep) > self._until
 
 
-async def repeat(
+async def retry_call(
     call: Callable[[], Awaitable[T]],
     *,
     again: Callable[[BaseException], bool],
-    patience: Patience,
+    policy: RetryPolicy,
     clock: Clock,
     name: str,
 ) -> T:
-    """Call until it succeeds, fails for good, or patience ends; then its last error is raised.
+    """Call until it succeeds, fails for good, or policy ends; then its last error is raised.
 
     Args:
         call: Makes one try.
         again: Tells of an error whether another try may help.
-        patience: The pauses and the end.
+        policy: The pauses and the end.
         clock: All waiting is done on it.
         name: What the log calls it; no secret, no phone.
     """
@@ -103,8 +103,8 @@ async def repeat(
 
     return await AsyncRetrying(
         sleep=clock.sleep,
-        stop=stop_any(stop_after_attempt(len(patience.pauses) + 1), _OutOfTime(clock, patience.total)),
-        wait=wait_chain(*(wait_fixed(pause) for pause in patience.pauses)) + wait_random(0, patience.jitter),
+        stop=stop_any(stop_after_attempt(len(policy.pauses) + 1), _OutOfTime(clock, policy.total)),
+        wait=wait_chain(*(wait_fixed(pause) for pause in policy.pauses)) + wait_random(0, policy.jitter),
         retry=retry_if_exception(again),
         before_sleep=tell,
         reraise=True,

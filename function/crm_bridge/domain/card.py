@@ -9,7 +9,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from crm_bridge.errors import BadRequest
+from crm_bridge.errors import InvalidInput
 
 FIELDS = ("name", "phone", "arpu", "soc_tariff")
 """What a form consists of, in the order in which problems are told."""
@@ -64,11 +64,11 @@ class CardForm(Struct, frozen=True, kw_only=True):
         """Check a form's fields; unknown ones are ignored.
 
         Raises:
-            BadRequest: Fields are missing, all of them named, or one is wrong; the message never quotes a value.
+            InvalidInput: Fields are missing, all of them named, or one is wrong; the message never quotes a value.
         """
         missing = [field for field in FIELDS if fields.get(field) in (None, "")]
         if missing:
-            raise BadRequest(f"missing fields: {', '.join(missing)}")
+            raise InvalidInput(f"missing fields: {', '.join(missing)}")
         return cls(
             name=_text("name", fields["name"], longest=50),
             phone=_phone(fields["phone"]),
@@ -92,26 +92,26 @@ def check_card_id(card_id: str) -> None:
     """Refuse what is not an id of a card.
 
     Raises:
-        BadRequest: The message does not quote the id, which may be anything.
+        InvalidInput: The message does not quote the id, which may be anything.
     """
     if not _CARD_ID.fullmatch(card_id):
-        raise BadRequest("id: must be 1 to 20 of A-Z a-z 0-9 _")
+        raise InvalidInput("id: must be 1 to 20 of A-Z a-z 0-9 _")
 
 
 def _text(field: str, value: object, *, longest: int) -> str:
     if not isinstance(value, str):
-        raise BadRequest(f"{field}: must be a string")
+        raise InvalidInput(f"{field}: must be a string")
     if len(value) > longest:
-        raise BadRequest(f"{field}: must be at most {longest} characters")
+        raise InvalidInput(f"{field}: must be at most {longest} characters")
     if _UNFIT.search(value):
-        raise BadRequest(f"{field}: must not contain control characters or lone surrogates")
+        raise InvalidInput(f"{field}: must not contain control characters or lone surrogates")
     return value
 
 
 def _phone(value: object) -> str:
     # A JSON number is refused too: it has lost its leading zeros, and whoever sends one will lose them one day.
     if not isinstance(value, str) or not _PHONE.fullmatch(value):
-        raise BadRequest("phone: must be a string of 10 digits")
+        raise InvalidInput("phone: must be a string of 10 digits")
     return value
 
 
@@ -120,4 +120,4 @@ def _arpu(value: object) -> str:
         return str(value)
     if isinstance(value, str) and _ARPU.fullmatch(value):
         return str(int(value))  # "004570" and 4570 are the same money and read the same
-    raise BadRequest("arpu: must be whole kopecks, a number or a string of 1 to 18 digits")
+    raise InvalidInput("arpu: must be whole kopecks, a number or a string of 1 to 18 digits")

@@ -19,7 +19,7 @@ from crm_bridge.domain.sale import (
     Communication,
     CommunicationKey,
     Intent,
-    Phone,
+    PhoneRecord,
     RecordedSale,
     find,
     same_communication,
@@ -48,9 +48,9 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         result: What the journal will say when all goes well.
-        bearer: Where the sale stands or shall stand; None when the phone has no communication.
+        target: Where the sale stands or shall stand; None when the phone has no communication.
         previous_kopecks: The sum that stood before; None when none did, or its sum is not shown.
-        unset: A sale stands on the bearer and must be taken off first.
+        unset: A sale stands on the target and must be taken off first.
         sold_at: The moment to report, aware: the last payment, or the communication's own time when that is later.
         sale: What to remember of the phone's sale from now on, when nothing has to be done about it.
         other_sales: Further communications of the phone that bear sales of somebody else; they are left alone.
@@ -59,7 +59,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """
 
     result: Result
-    bearer: Communication | None = None
+    target: Communication | None = None
     previous_kopecks: int | None = None
     unset: bool = False
     sold_at: datetime | None = None
@@ -69,7 +69,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     repaired: bool = False
 
 
-def decide(phone: Phone, communications: Sequence[Communication], *, now: datetime) -> Decision:
+def decide(phone: PhoneRecord, communications: Sequence[Communication], *, now: datetime) -> Decision:
     """Decide what to do about the sale of a phone.
 
     Args:
@@ -81,71 +81,75 @@ def decide(phone: Phone, communications: Sequence[Communication], *, now: dateti
     case = _Case(phone, communications)
     if phone.amount_kopecks == 0:
         return case.without_money(now)
-    return case.with_money(now)
+    return case.decide_paid(now)
 
 
 class _Case:
     """One phone's facts, put in order.
 
     Attributes:
-        seen: The communications, the earliest first, each as the reports and our memory together have it.
+        seen: The communications, the earliest first, each as the reports and our recorded_sale together have it.
         with_sales: Those of them that bear a sale.
-        memory, at_memory: The sale that we remember to stand, and the communication that is to bear it.
+        recorded_sale, recorded_on: The sale that we remember to stand, and the communication that is to bear it.
         intent: The change under way, unless it has become void.
-        bearer: Where the phone's sale stands or shall stand.
+        target: Where the phone's sale stands or shall stand.
     """
 
-    def __init__(self, phone: Phone, communications: Sequence[Communication]) -> None:
+    def __init__(self, phone: PhoneRecord, communications: Sequence[Communication]) -> None:
         sale, intent = phone.sale, phone.intent
         seen = communications if len(communications) < 2 else sorted(communications, key=_time_and_id)
         if sale is not None:
             seen = [_as_known(each, sale) for each in seen]
         self.phone, self.seen = phone, seen
         self.with_sales = [each for each in seen if each.bears_sale]
-        self.memory = sale if sale is not None and sale.amount_kopecks > 0 else None
-        self.at_memory = None if self.memory is None else find(self.memory, seen) or _out_of_sight(self.memory, phone)
+        self.recorded_sale = sale if sale is not None and sale.amount_kopecks > 0 else None
+        self.recorded_on = (
+            None
+            if self.recorded_sale is None
+            else find(self.recorded_sale, seen) or _out_of_sight(self.recorded_sale, phone)
+        )
         at_intent = None if intent is None else find(intent, seen)
         is_open = intent is not None and at_intent is not None and self._is_open(intent, at_intent)
         self.intent = intent if is_open else None
-        self.bearer = at_intent if is_open else self._bearer()
+        self.target = at_intent if is_open else self._bearer()
 
     def _is_open(self, intent: Intent, at_intent: Communication) -> bool:
-        if self.at_memory is None or self.at_memory is at_intent or not self.at_memory.bears_sale:
+        if self.recorded_on is None or self.recorded_on is at_intent or not self.recorded_on.bears_sale:
             return True
         # A sale of ours was being moved because it had vanished; it stands again. Has the move come about?
         return at_intent.sale_kopecks == intent.amount_kopecks
 
     def _bearer(self) -> Communication | None:
-        if self.at_memory is not None and self.at_memory.bears_sale:
-            return self.at_memory
+        if self.recorded_on is not None and self.recorded_on.bears_sale:
+            return self.recorded_on
         if self.with_sales:
             return self.with_sales[0]
-        return self.at_memory or (self.seen[0] if self.seen else None)
+        return self.recorded_on or (self.seen[0] if self.seen else None)
 
     @property
     def drifted(self) -> bool:
         """What we remember of a sale of ours is no longer so."""
-        memory, there = self.memory, self.at_memory
-        if memory is None or there is None or self.intent is not None:
+        recorded_sale, there = self.recorded_sale, self.recorded_on
+        if recorded_sale is None or there is None or self.intent is not None:
             return False
-        return memory.ours and there.sale_kopecks != memory.amount_kopecks
+        return recorded_sale.ours and there.sale_kopecks != recorded_sale.amount_kopecks
 
-    def _is_ours(self, bearer: Communication) -> bool:
+    def _is_ours(self, target: Communication) -> bool:
         """What stands there was set by us."""
         if self.intent is not None:
             # An intent that has not touched somebody else's sale yet does not make it ours.
-            began = bearer.sale_kopecks != self.intent.previous_kopecks or not self.intent.replaces
-            if began or bearer.sale_kopecks == self.intent.amount_kopecks:
+            began = target.sale_kopecks != self.intent.previous_kopecks or not self.intent.replaces
+            if began or target.sale_kopecks == self.intent.amount_kopecks:
                 return True
-        return self.memory is not None and self.memory.ours and bearer is self.at_memory
+        return self.recorded_sale is not None and self.recorded_sale.ours and target is self.recorded_on
 
     def without_money(self, now: datetime) -> Decision:
-        bearer = self.bearer
-        is_ours = bearer is not None and bearer.bears_sale and self._is_ours(bearer)
+        target = self.target
+        is_ours = target is not None and target.bears_sale and self._is_ours(target)
         return Decision(
             result=Result.REMOVED if is_ours else Result.NOTHING_PAID,
-            bearer=bearer,
-            previous_kopecks=None if bearer is None else bearer.sale_kopecks,
+            target=target,
+            previous_kopecks=None if target is None else target.sale_kopecks,
             unset=is_ours,
             sale=None if is_ours else self._left_alone(now),
             other_sales=self._others(),
@@ -153,14 +157,14 @@ class _Case:
             repaired=self.intent is not None,
         )
 
-    def with_money(self, now: datetime) -> Decision:
-        bearer, amount = self.bearer, self.phone.amount_kopecks
-        if bearer is None:
+    def decide_paid(self, now: datetime) -> Decision:
+        target, amount = self.target, self.phone.amount_kopecks
+        if target is None:
             return Decision(result=Result.NOT_FOUND, sale=self.phone.sale)
-        previous = bearer.sale_kopecks
+        previous = target.sale_kopecks
         if previous == amount:
             result = Result.PROBLEM
-        elif bearer.bears_sale:
+        elif target.bears_sale:
             result = Result.UPDATED
         elif self.intent is not None and self.intent.replaces:
             result, previous = Result.UPDATED, self.intent.previous_kopecks
@@ -168,27 +172,27 @@ class _Case:
             result = Result.APPLIED
         return Decision(
             result=result,
-            bearer=bearer,
+            target=target,
             previous_kopecks=previous,
-            unset=result is Result.UPDATED and bearer.bears_sale,
-            sold_at=max(bearer.started_at, min(self.phone.paid_at or bearer.started_at, now)),
-            sale=self._found_right(bearer, now) if result is Result.PROBLEM else None,
+            unset=result is Result.UPDATED and target.bears_sale,
+            sold_at=max(target.started_at, min(self.phone.paid_at or target.started_at, now)),
+            sale=self._found_right(target, now) if result is Result.PROBLEM else None,
             other_sales=self._others(),
             drifted=self.drifted,
             repaired=self.intent is not None,
         )
 
-    def _found_right(self, bearer: Communication, now: datetime) -> RecordedSale:
+    def _found_right(self, target: Communication, now: datetime) -> RecordedSale:
         """Remember the sale that stands with the right sum, so that it counts when it has left the window."""
         sale, amount = self.phone.sale, self.phone.amount_kopecks
-        remembered = sale if sale is not None and same_communication(sale, bearer) else None
+        remembered = sale if sale is not None and same_communication(sale, target) else None
         if remembered is not None and remembered.amount_kopecks == amount:
             return remembered
         by_intent = self.intent is not None and self.intent.amount_kopecks == amount
         return RecordedSale(
-            type=bearer.type,
-            id=bearer.id,
-            started_at=bearer.started_at,
+            type=target.type,
+            id=target.id,
+            started_at=target.started_at,
             amount_kopecks=amount,
             sold_at=self.intent.sold_at if self.intent and by_intent else None,
             comment=self.intent.comment if self.intent and by_intent else "",
@@ -199,15 +203,15 @@ class _Case:
 
     def _left_alone(self, now: datetime) -> RecordedSale | None:
         """Remember what matters of a phone without money: that we took its sale off, or that another's stands."""
-        bearer = self.bearer
-        if self.intent is not None and self.intent.replaces and bearer is not None and not bearer.bears_sale:
-            return taken_off(bearer, now)
-        return self.phone.sale if self.at_memory is None or self.at_memory.bears_sale else None
+        target = self.target
+        if self.intent is not None and self.intent.replaces and target is not None and not target.bears_sale:
+            return taken_off(target, now)
+        return self.phone.sale if self.recorded_on is None or self.recorded_on.bears_sale else None
 
     def _others(self) -> tuple[CommunicationKey, ...]:
         if not self.with_sales:
             return ()
-        return tuple([each.key for each in self.with_sales if each is not self.bearer])
+        return tuple([each.key for each in self.with_sales if each is not self.target])
 
 
 def taken_off(from_: Communication, now: datetime) -> RecordedSale:
@@ -225,7 +229,7 @@ def taken_off(from_: Communication, now: datetime) -> RecordedSale:
     )
 
 
-def without_trace(phone: Phone, communications: Sequence[Communication]) -> Phone:
+def without_trace(phone: PhoneRecord, communications: Sequence[Communication]) -> PhoneRecord:
     """Forget that we took a sale off once its sum is not visible either.
 
     Kept, it would make the sum of a new sale there look left over, where an account does not show tags.
@@ -237,8 +241,8 @@ def without_trace(phone: Phone, communications: Sequence[Communication]) -> Phon
     return replace(phone, sale=None) if shown is not None and not shown.bears_sale else phone
 
 
-def _out_of_sight(sale: RecordedSale, phone: Phone) -> Communication:
-    """Stand in for a communication that the reports do not show any more: our memory of its sale is all there is."""
+def _out_of_sight(sale: RecordedSale, phone: PhoneRecord) -> Communication:
+    """Stand in for a communication that the reports do not show any more: our record of it is all there is."""
     return Communication(
         type=sale.type,
         id=sale.id,

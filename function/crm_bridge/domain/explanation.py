@@ -1,4 +1,4 @@
-"""The story of one phone: what is known of it, and why each of its communications bears its sale or does not."""
+"""The explanation of one phone: what is known of it, and why each of its communications bears its sale or does not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.decision import Decision, Result
-from crm_bridge.domain.sale import CommunicationType, Phone, SaleEvent, Sighting, Site
+from crm_bridge.domain.sale import CommunicationDetails, CommunicationType, PhoneRecord, SaleEvent, Site
 
 
 class Reason(StrEnum):
@@ -41,7 +41,7 @@ class Reason(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The story in one word: how things stand, and what the next run does about it."""
+    """The explanation in one word: how things stand, and what the next run does about it."""
 
     UNKNOWN_PHONE = "unknown_phone"
     NOT_ASKED = "not_asked"
@@ -81,13 +81,13 @@ class Candidate(Struct, frozen=True, kw_only=True):
         site: Where it came from; None when that is not known.
     """
 
-    sighting: Sighting
+    details: CommunicationDetails
     chosen: bool
     reason: Reason
     site: Site | None
 
 
-class Story(Struct, frozen=True, kw_only=True):
+class Explanation(Struct, frozen=True, kw_only=True):
     """All that is known of one phone.
 
     Attributes:
@@ -109,7 +109,7 @@ class Story(Struct, frozen=True, kw_only=True):
 
     phone: str
     told_at: datetime
-    record: Phone | None
+    record: PhoneRecord | None
     orders: Sequence[Order]
     events: Sequence[SaleEvent]
     candidates: Sequence[Candidate]
@@ -126,9 +126,9 @@ class Story(Struct, frozen=True, kw_only=True):
     busy_run: str | None = None
 
 
-def judge(
-    sightings: Sequence[Sighting],
-    record: Phone | None,
+def explain_candidates(
+    details: Sequence[CommunicationDetails],
+    record: PhoneRecord | None,
     decision: Decision | None,
     *,
     sources: Collection[CommunicationType],
@@ -136,19 +136,19 @@ def judge(
     sites: Mapping[int, Site],
 ) -> list[Candidate]:
     """Tell of every communication why it was chosen, or not; the choice itself is the decision's."""
-    bearer = decision.bearer.key if decision is not None and decision.bearer is not None else None
+    target = decision.target.key if decision is not None and decision.target is not None else None
     others = set(decision.other_sales) if decision is not None else set()
     has_sum = record is not None and record.amount_kopecks > 0
 
-    def chosen(sighting: Sighting) -> bool:
-        is_bearer = bearer is not None and sighting.communication.key == bearer
-        return is_bearer and (has_sum or sighting.communication.bears_sale)
+    def chosen(details: CommunicationDetails) -> bool:
+        is_bearer = target is not None and details.communication.key == target
+        return is_bearer and (has_sum or details.communication.bears_sale)
 
-    def reason(sighting: Sighting) -> Reason:
-        communication = sighting.communication
-        if chosen(sighting) and record is not None:
-            return _why_chosen(sighting, record)
-        if sighting.lost:
+    def reason(details: CommunicationDetails) -> Reason:
+        communication = details.communication
+        if chosen(details) and record is not None:
+            return _why_chosen(details, record)
+        if details.lost:
             return Reason.LOST
         if communication.type not in sources:
             return Reason.NOT_A_SOURCE
@@ -160,28 +160,28 @@ def judge(
 
     return [
         Candidate(
-            sighting=sighting,
-            chosen=chosen(sighting),
-            reason=reason(sighting),
-            site=sites.get(sighting.site_id) if sighting.site_id is not None else None,
+            details=details,
+            chosen=chosen(details),
+            reason=reason(details),
+            site=sites.get(details.site_id) if details.site_id is not None else None,
         )
-        for sighting in sightings
+        for details in details
     ]
 
 
-def _why_chosen(sighting: Sighting, record: Phone) -> Reason:
-    key, sale = sighting.communication.key, record.sale
+def _why_chosen(details: CommunicationDetails, record: PhoneRecord) -> Reason:
+    key, sale = details.communication.key, record.sale
     if record.intent is not None and record.intent.key == key:
         return Reason.UNDER_WAY
     if sale is not None and sale.key == key and sale.amount_kopecks > 0 and sale.ours:
-        return Reason.OUR_SALE if sighting.communication.bears_sale else Reason.OUR_PLACE
-    return Reason.SALE_BY_HAND if sighting.communication.bears_sale else Reason.EARLIEST
+        return Reason.OUR_SALE if details.communication.bears_sale else Reason.OUR_PLACE
+    return Reason.SALE_BY_HAND if details.communication.bears_sale else Reason.EARLIEST
 
 
 def verdict_of(
-    record: Phone | None, orders: Sequence[Order], candidates: Sequence[Candidate], decision: Decision | None
+    record: PhoneRecord | None, orders: Sequence[Order], candidates: Sequence[Candidate], decision: Decision | None
 ) -> Verdict:
-    """Sum a story up in one word."""
+    """Sum a explanation up in one word."""
     if record is None:
         return Verdict.UNKNOWN_PHONE
     if decision is None:

@@ -57,7 +57,7 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
         return self.tagged or self.sale_kopecks is not None
 
 
-class Sighting(Struct, frozen=True, kw_only=True):
+class CommunicationDetails(Struct, frozen=True, kw_only=True):
     """A communication as a look-up shows it, usable or not.
 
     Attributes:
@@ -70,7 +70,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
     site_id: int | None
 
 
-class Sightings(Struct, frozen=True, kw_only=True):
+class FoundCommunications(Struct, frozen=True, kw_only=True):
     """What a look-up of a phone has found.
 
     Attributes:
@@ -78,7 +78,7 @@ class Sightings(Struct, frozen=True, kw_only=True):
         complete: CoMagic has no more rows than one answer holds.
     """
 
-    found: tuple[Sighting, ...]
+    found: tuple[CommunicationDetails, ...]
     complete: bool = True
 
 
@@ -167,24 +167,24 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
         return CommunicationKey(self.type, self.id)
 
 
-Bearer = Communication | Intent | RecordedSale
+Target = Communication | Intent | RecordedSale
 """The communication that bears the sale of a phone: as a report shows it, or as we remember it."""
 
 
-def same_communication(one: Bearer, other: Bearer) -> bool:
+def same_communication(one: Target, other: Target) -> bool:
     """Tell whether both are of the same communication; to make and compare their keys takes five times as long."""
     return one.id == other.id and one.type == other.type
 
 
-def find(bearer: Bearer, communications: Iterable[Communication]) -> Communication | None:
+def find(target: Target, communications: Iterable[Communication]) -> Communication | None:
     """Find a communication among those that the reports show; None when it is not there."""
     for each in communications:
-        if same_communication(each, bearer):
+        if same_communication(each, target):
             return each
     return None
 
 
-class Phone(Struct, frozen=True, kw_only=True, gc=False):
+class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
     """A phone of the database: what its orders add up to, and what we did about it in CoMagic.
 
     Attributes:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from crm_bridge.domain.card import Card, CardForm, check_card_id
-from crm_bridge.errors import BadRequest
+from crm_bridge.errors import InvalidInput
 from crm_bridge.ports import ExchangeServices
 from crm_bridge.usecases.exchange_card import get_card, post_card
 
@@ -33,15 +33,15 @@ _PATH = re.compile(rb"/api/([^/]+)/?")
 _SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
 
 
-async def handle(request: Request, connect: Callable[[], ExchangeServices]) -> Response:
-    """Answer one request; a failure of ours, settings and database included, is told in the log alone.
+async def handle(request: Request, services_factory: Callable[[], ExchangeServices]) -> Response:
+    """RunResult one request; a failure of ours, settings and database included, is told in the log alone.
 
     What is answered first tells nothing about cards: whether the path and the verb exist, then whether the key is
     right. Only then are the id, the parameters and the body looked at.
     """
     method = request.method
     try:
-        response = await _route(request, connect())
+        response = await _route(request, services_factory())
     except Exception:
         log.exception("request failed")
         response = _json(500, {"Error": "Internal error"})
@@ -80,7 +80,7 @@ async def _post(request: Request, card_id: str, services: ExchangeServices) -> R
         if len(body) > _BODY_LIMIT:
             return _json(413, {"result": f"Invalid form submission, must be at most {_BODY_LIMIT} bytes"})
         form = CardForm.read(_fields(body))
-    except BadRequest as exc:
+    except InvalidInput as exc:
         return _json(400, {"result": f"Invalid form submission, {exc}"})
     await post_card(card_id, form, services)
     return _OK
@@ -90,7 +90,7 @@ async def _get(request: Request, card_id: str, services: ExchangeServices) -> Re
     try:
         check_card_id(card_id)
         wait = _wait(request)
-    except BadRequest as exc:
+    except InvalidInput as exc:
         return _json(400, {"Error": str(exc)})
     if wait:
         card = await _get_unless_gone(request, card_id, services, wait=wait)
@@ -152,7 +152,7 @@ def _wait(request: Request) -> timedelta:
         return _NO_WAIT
     wait = timedelta(seconds=float(values[0])) if _SECONDS.fullmatch(values[0]) else None
     if wait is None or len(values) > 1 or wait > _LONGEST_WAIT:
-        raise BadRequest("wait: must be a number of seconds from 0 to 25")
+        raise InvalidInput("wait: must be a number of seconds from 0 to 25")
     return wait
 
 
@@ -184,7 +184,7 @@ def _fields(body: bytes) -> Mapping[str, object]:
     except (ValueError, RecursionError):  # RecursionError: 4 KiB of brackets
         fields = None
     if not isinstance(fields, dict):
-        raise BadRequest("must be a JSON object in UTF-8")
+        raise InvalidInput("must be a JSON object in UTF-8")
     return fields
 
 

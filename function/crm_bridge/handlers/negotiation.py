@@ -10,23 +10,23 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crm_bridge.errors import BadRequest
+from crm_bridge.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from crm_bridge.translations import Words
+    from crm_bridge.translations import Translator
 
 T = TypeVar("T")
 
 
-class Form(StrEnum):
-    """The form of an answer."""
+class AnswerFormat(StrEnum):
+    """The answer_format of an answer."""
 
     JSON = "json"
     HTML = "html"
     CSV = "csv"
 
 
-_TYPES = {"application/json": Form.JSON, "text/html": Form.HTML, "text/csv": Form.CSV}
+_TYPES = {"application/json": AnswerFormat.JSON, "text/html": AnswerFormat.HTML, "text/csv": AnswerFormat.CSV}
 
 PRIVATE = {
     "Cache-Control": "no-store",
@@ -51,59 +51,63 @@ class Failed(JSONResponse):
         self.extra = dict(headers or {})
 
 
-def form_of(request: Request, *, forms: Collection[Form] = (Form.JSON, Form.HTML)) -> Form:
+def requested_format(
+    request: Request, *, forms: Collection[AnswerFormat] = (AnswerFormat.JSON, AnswerFormat.HTML)
+) -> AnswerFormat:
     """Return the form that is wanted, by `format` or else by the Accept header.
 
     Raises:
-        BadRequest: `format` names a form that there is not here.
+        InvalidInput: `format` names a form that there is not here.
     """
     asked = request.query_params.get("format")
     if asked is None:
-        return accepted(request, forms=forms)
+        return accepted_format(request, forms=forms)
     if asked not in forms:
-        raise BadRequest(f"format must be one of {', '.join(forms)}")
-    return Form(asked)
+        raise InvalidInput(f"format must be one of {', '.join(forms)}")
+    return AnswerFormat(asked)
 
 
-def accepted(request: Request, *, forms: Collection[Form] = (Form.JSON, Form.HTML)) -> Form:
+def accepted_format(
+    request: Request, *, forms: Collection[AnswerFormat] = (AnswerFormat.JSON, AnswerFormat.HTML)
+) -> AnswerFormat:
     """Return the form that the Accept header names with the greatest weight; JSON for whoever names none."""
 
-    def known(name: str) -> Form | None:
-        form = _TYPES.get(name)
-        return form if form in forms else None
+    def known(name: str) -> AnswerFormat | None:
+        answer_format = _TYPES.get(name)
+        return answer_format if answer_format in forms else None
 
-    return _preferred(request.headers.get("accept", ""), known) or Form.JSON
+    return _preferred(request.headers.get("accept", ""), known) or AnswerFormat.JSON
 
 
-def words_of(request: Request) -> Words:
+def translator_for(request: Request) -> Translator:
     """Return the phrases of the language that the Accept-Language header prefers; English for none of ours."""
-    from crm_bridge.translations import LANGUAGES, Words  # noqa: PLC0415 - plain JSON needs no words
+    from crm_bridge.translations import LANGUAGES, Translator  # noqa: PLC0415 - plain JSON needs no words
 
     def known(name: str) -> str | None:
         language = name.partition("-")[0]
         return language if language in LANGUAGES else None
 
-    return Words(_preferred(request.headers.get("accept-language", ""), known) or "en")
+    return Translator(_preferred(request.headers.get("accept-language", ""), known) or "en")
 
 
-def known_only(query: QueryParams, known: Collection[str]) -> None:
+def reject_unknown(query: QueryParams, known: Collection[str]) -> None:
     """Refuse parameters that nobody reads.
 
     Raises:
-        BadRequest: Names the parameter that is unknown or repeated.
+        InvalidInput: Names the parameter that is unknown or repeated.
     """
     for name in query:
         if name not in known:
-            raise BadRequest(f"Unknown parameter: {name[:50]}. Known parameters: {', '.join(known)}")
+            raise InvalidInput(f"Unknown parameter: {name[:50]}. Known parameters: {', '.join(known)}")
         if len(query.getlist(name)) > 1:
-            raise BadRequest(f"{name} is given more than once")
+            raise InvalidInput(f"{name} is given more than once")
 
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
-    """Answer with a page."""
+    """RunResult with a page."""
     from crm_bridge.presentation import html  # noqa: PLC0415 - only a browser pays for the templates
 
-    words = words_of(request)
+    words = translator_for(request)
     root = "../" * (request.url.path.count("/") - 1) or "./"  # a function may be served below a path of its own
     body = html.page(template, words, root=root, **values)
     policy = _POLICY.format(script=html.SCRIPT_HASH, style=html.STYLE_HASH)
@@ -112,7 +116,7 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
 
 
 def failure_page(request: Request, failed: Failed) -> Response:
-    """Answer with a page that tells of a failure."""
+    """RunResult with a page that tells of a failure."""
     answer = page(request, "failure.html", failed.status_code, code=failed.status_code, message=failed.told)
     answer.headers.update(failed.extra)
     return answer

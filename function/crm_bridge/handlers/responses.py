@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from crm_bridge.domain.decision import Result
-from crm_bridge.errors import BadRequest
-from crm_bridge.handlers.negotiation import PRIVATE, Form, page, words_of
+from crm_bridge.errors import InvalidInput
+from crm_bridge.handlers.negotiation import PRIVATE, AnswerFormat, page, translator_for
 
 JOURNAL_PARAMETERS = ("result", "q", "sort")
 """What a browser without JavaScript filters and sorts a stored journal by."""
@@ -18,18 +18,18 @@ JOURNAL_PARAMETERS = ("result", "q", "sort")
 LOGS = ("all", "changes", "none")
 
 
-def cut(journal: Mapping[str, Any], log_level: str) -> dict[str, Any]:
+def filter_log(journal: Mapping[str, Any], log_filter: str) -> dict[str, Any]:
     """Leave out of a journal's log what the caller does not want to see.
 
     Raises:
-        BadRequest: There is no such level.
+        InvalidInput: There is no such level.
     """
-    if log_level not in LOGS:
-        raise BadRequest(f"log must be one of {', '.join(LOGS)}")
+    if log_filter not in LOGS:
+        raise InvalidInput(f"log must be one of {', '.join(LOGS)}")
     left = dict(journal)
-    if log_level == "none":
+    if log_filter == "none":
         left["log"] = []
-    elif log_level == "changes":
+    elif log_filter == "changes":
         dull = {f"{prefix}{result}" for prefix in ("", "would_be_") for result in (Result.NOT_FOUND, Result.PROBLEM)}
         left["log"] = [row for row in left["log"] if row["result"] not in dull]
     return left
@@ -37,31 +37,31 @@ def cut(journal: Mapping[str, Any], log_level: str) -> dict[str, Any]:
 
 def journal_answer(
     request: Request,
-    form: Form,
+    answer_format: AnswerFormat,
     journal: Mapping[str, Any],
-    log_level: str,
+    log_filter: str,
     *,
     stored: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Answer with a journal as a page or as CSV.
+    """RunResult with a journal as a page or as CSV.
 
     Args:
         request: Its query may filter and sort the rows of a stored journal.
-        form: HTML or CSV.
+        answer_format: HTML or CSV.
         journal: As a run tells it.
-        log_level: How much of its log is wanted.
+        log_filter: How much of its log is wanted.
         stored: The run, when it is one that is kept; None for the answer of `/`.
     """
     from crm_bridge.presentation import csv_export, journal_table  # noqa: PLC0415 - who wants JSON does without
 
-    words = words_of(request)
+    words = translator_for(request)
     query = request.query_params
     choice = journal_table.Choice(result=query.get("result", ""), q=query.get("q", ""), sort=query.get("sort", ""))
     if choice.sort not in {"", *journal_table.SORTS}:
-        raise BadRequest(f"sort must be one of {', '.join(journal_table.SORTS)}")
-    all_rows = journal_table.read(cut(journal, log_level))
+        raise InvalidInput(f"sort must be one of {', '.join(journal_table.SORTS)}")
+    all_rows = journal_table.read(filter_log(journal, log_filter))
     shown = choice.of(all_rows)
-    if form is Form.CSV:
+    if answer_format is AnswerFormat.CSV:
         name = f"journal-{journal['run_id'][:8]}.csv"
         headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
         return Response(csv_export.csv_of(shown, words), headers=headers, media_type="text/csv; charset=utf-8")

@@ -14,17 +14,24 @@ from starlette.responses import JSONResponse, Response
 from crm_bridge.domain.journal import local_text
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import (
-    BadRequest,
     BridgeError,
-    Busy,
     EmptyDatabase,
+    InvalidInput,
     LeaseLost,
     RemoteError,
     RemoteUnavailable,
+    RunInProgress,
 )
-from crm_bridge.handlers.negotiation import Failed, Form, accepted, failure_page, form_of, known_only
-from crm_bridge.handlers.responses import LOGS, cut, journal_answer
-from crm_bridge.ports import Connect, SyncServices
+from crm_bridge.handlers.negotiation import (
+    AnswerFormat,
+    Failed,
+    accepted_format,
+    failure_page,
+    reject_unknown,
+    requested_format,
+)
+from crm_bridge.handlers.responses import LOGS, filter_log, journal_answer
+from crm_bridge.ports import ServicesFactory, SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
 from crm_bridge.usecases.run_sync import SyncRequest, run_sync
 
@@ -37,16 +44,20 @@ _KNOWN = (*FLAGS, "date_from", "date_till", "log", "format")
 _PATHS = ("/", "/check_health", "/explain", "/check_setup", "/runs", "/runs/<run_id>")
 
 
-async def handle(request: Request, connect: Connect) -> Response:
-    """Answer a request of `sync`; every failure that we know has exactly the keys `success` and `message`."""
+async def handle(request: Request, services_factory: ServicesFactory) -> Response:
+    """RunResult a request of `sync`; every failure that we know has exactly the keys `success` and `message`."""
     try:
-        answer = await _route(request, connect)
+        answer = await _route(request, services_factory)
     except BridgeError as exc:
         answer = _failure(request, exc)
     except Exception:
         _log_failure(request, {"status": 500}, with_traceback=True)
         answer = Failed(500, "Internal error")
-    return failure_page(request, answer) if isinstance(answer, Failed) and accepted(request) is Form.HTML else answer
+    return (
+        failure_page(request, answer)
+        if isinstance(answer, Failed) and accepted_format(request) is AnswerFormat.HTML
+        else answer
+    )
 
 
 def _log_failure(request: Request, extra: dict[str, object], *, with_traceback: bool = False) -> None:
@@ -57,30 +68,30 @@ def _log_failure(request: Request, extra: dict[str, object], *, with_traceback: 
         log.error("request failed", extra=extra, exc_info=with_traceback)
 
 
-async def _route(request: Request, connect: Connect) -> Response:
+async def _route(request: Request, services_factory: ServicesFactory) -> Response:
     path = request.url.path.rstrip("/") or "/"
     allowed = ("GET", "POST") if path == "/" else ("GET",)
     if request.method not in allowed and (path in _PATHS or path.startswith("/runs/")):
         return Failed(405, f"{path} takes only {' and '.join(allowed)}", {"Allow": ", ".join(allowed)})
     if path == "/check_health":
-        return await _check_health(connect(()))
+        return await _check_health(services_factory(()))
     if path != "/":
         from crm_bridge.handlers import admin  # noqa: PLC0415 - a run does without
 
-        answer = await admin.look(path, request, connect)
+        answer = await admin.look(path, request, services_factory)
         return answer or Failed(404, f"No such path. Known paths: {', '.join(_PATHS)}")
-    return await _sync(request, connect)
+    return await _sync(request, services_factory)
 
 
-async def _sync(request: Request, connect: Connect) -> Response:
-    wanted, log_level = parse(request.query_params)
-    form = form_of(request, forms=tuple(Form))
+async def _sync(request: Request, services_factory: ServicesFactory) -> Response:
+    wanted, log_filter = parse(request.query_params)
+    answer_format = requested_format(request, forms=tuple(AnswerFormat))
     required = COMAGIC_VARIABLES + (AGBIS_VARIABLES if wanted.update_db else ())
-    services = connect(required)
+    services = services_factory(required)
     answer = await run_sync(_with_tick(wanted, request.headers), services)
-    if form is not Form.JSON:
-        return journal_answer(request, form, answer.journal, log_level)
-    journal = cut(answer.journal, log_level)
+    if answer_format is not AnswerFormat.JSON:
+        return journal_answer(request, answer_format, answer.journal, log_filter)
+    journal = filter_log(answer.journal, log_filter)
     return JSONResponse({"success": True, "message": answer.message, "journal": journal})
 
 
@@ -98,27 +109,27 @@ def parse(query: QueryParams) -> tuple[SyncRequest, str]:
         What is asked for, and how much of the journal's log to answer.
 
     Raises:
-        BadRequest: Names the parameter that is unknown, repeated or has a wrong value.
+        InvalidInput: Names the parameter that is unknown, repeated or has a wrong value.
     """
-    known_only(query, _KNOWN)
+    reject_unknown(query, _KNOWN)
     flags = {name: _flag(name, query[name]) for name in FLAGS if name in query}
     date_from, date_till = _date("date_from", query), _date("date_till", query)
-    log_level = query.get("log", "all")
-    if log_level not in LOGS:
-        raise BadRequest(f"log must be one of {', '.join(LOGS)}")
+    log_filter = query.get("log", "all")
+    if log_filter not in LOGS:
+        raise InvalidInput(f"log must be one of {', '.join(LOGS)}")
     if date_till is not None and date_from is None:
-        raise BadRequest("date_till needs date_from")
+        raise InvalidInput("date_till needs date_from")
     if date_from is not None and not flags.get("update_db"):
-        raise BadRequest("date_from needs update_db")
+        raise InvalidInput("date_from needs update_db")
     if date_from is not None and date_till is not None and date_till < date_from:
-        raise BadRequest("date_till lies before date_from")
+        raise InvalidInput("date_till lies before date_from")
     wanted = SyncRequest(
         update_db=flags.get("update_db", False),
         dry_run=flags.get("dry_run", False),
         date_from=date_from,
         date_till=date_till,
     )
-    return wanted, log_level
+    return wanted, log_filter
 
 
 def _flag(name: str, text: str) -> bool:
@@ -126,7 +137,7 @@ def _flag(name: str, text: str) -> bool:
         return True
     if text.lower() in _OFF:
         return False
-    raise BadRequest(f"{name} must be without a value, or 1, true, yes, on, 0, false, no, off")
+    raise InvalidInput(f"{name} must be without a value, or 1, true, yes, on, 0, false, no, off")
 
 
 def _date(name: str, query: QueryParams) -> date | None:
@@ -138,7 +149,7 @@ def _date(name: str, query: QueryParams) -> date | None:
             return date.fromisoformat(text)
         except ValueError:
             pass  # 2026-02-30: told below with all other wrong dates
-    raise BadRequest(f"{name} must be a date as YYYY-MM-DD")
+    raise InvalidInput(f"{name} must be a date as YYYY-MM-DD")
 
 
 def _with_tick(wanted: SyncRequest, headers: Mapping[str, str]) -> SyncRequest:
@@ -158,9 +169,9 @@ def _with_tick(wanted: SyncRequest, headers: Mapping[str, str]) -> SyncRequest:
 def _failure(request: Request, exc: BridgeError) -> Failed:
     headers: dict[str, str] = {}
     match exc:
-        case BadRequest():
+        case InvalidInput():
             status = 400
-        case Busy():
+        case RunInProgress():
             status, headers = 409, {"Retry-After": str(exc.retry_after)}
         case EmptyDatabase():
             status = 409

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable
 
 from crm_bridge.presentation.journal_table import JournalRow
-from crm_bridge.translations import Words
+from crm_bridge.translations import Translator
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LONGEST_NUMBER = 11  # Excel shows a number of 12 digits as 3,75E+11
@@ -21,7 +21,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def csv_of(rows: Iterable[JournalRow], words: Words) -> bytes:
+def csv_of(rows: Iterable[JournalRow], words: Translator) -> bytes:
     """Write the rows, under a line of headings."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
@@ -45,7 +45,7 @@ def csv_of(rows: Iterable[JournalRow], words: Words) -> bytes:
     return text.getvalue().encode("utf-8-sig")
 
 
-def remarks(row: JournalRow, words: Words) -> list[str]:
+def remarks(row: JournalRow, words: Translator) -> list[str]:
     """Say what else there is about a row."""
     said = []
     if others := row.data.get("other_sales"):

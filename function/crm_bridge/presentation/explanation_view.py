@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.decision import CHANGES, Result
-from crm_bridge.domain.explanation import Candidate, Note, Reason, Story
+from crm_bridge.domain.explanation import Candidate, Explanation, Note, Reason
 from crm_bridge.domain.journal import local_text
 from crm_bridge.domain.money import format_roubles
 from crm_bridge.domain.run import Lease, Run, RunStatus
 from crm_bridge.domain.sale import CommunicationType, Intent, RecordedSale, SaleEvent
 from crm_bridge.settings import SOURCES, Settings
-from crm_bridge.translations import Words
+from crm_bridge.translations import Translator
 from crm_bridge.usecases.check_setup import Check
 
 
@@ -51,7 +51,7 @@ def journal_of(run: Run) -> dict[str, Any] | None:
     return journal
 
 
-def setup_view(checks: Sequence[Check], words: Words) -> dict[str, Any]:
+def setup_view(checks: Sequence[Check], words: Translator) -> dict[str, Any]:
     """Return the rows of `/check_setup`."""
     return {
         "ok": all(check.ok for check in checks),
@@ -59,7 +59,7 @@ def setup_view(checks: Sequence[Check], words: Words) -> dict[str, Any]:
     }
 
 
-def _hint(check: Check, words: Words) -> str:
+def _hint(check: Check, words: Translator) -> str:
     if not check.hint:
         return ""
     values = dict(check.values)
@@ -68,46 +68,46 @@ def _hint(check: Check, words: Words) -> str:
     return words(check.hint, **values)
 
 
-def story_view(story: Story, settings: Settings, words: Words) -> dict[str, Any]:
-    """Return a story, its sentences in the language of `words`."""
-    return _StoryView(story, settings, words).whole()
+def explanation_view(explanation: Explanation, settings: Settings, words: Translator) -> dict[str, Any]:
+    """Return a explanation, its sentences in the language of `words`."""
+    return _ExplanationView(explanation, settings, words).whole()
 
 
-class _StoryView:
-    """One story being told."""
+class _ExplanationView:
+    """One explanation being told."""
 
-    def __init__(self, story: Story, settings: Settings, words: Words) -> None:
-        self.story = story
+    def __init__(self, explanation: Explanation, settings: Settings, words: Translator) -> None:
+        self.explanation = explanation
         self.settings = settings
         self.words = words
         self.zone = settings.time_zone
 
     def whole(self) -> dict[str, Any]:
-        story, record = self.story, self.story.record
+        explanation, record = self.explanation, self.explanation.record
         return {
-            "phone": story.phone,
-            "verdict": str(story.verdict),
+            "phone": explanation.phone,
+            "verdict": str(explanation.verdict),
             "summary": self._summary(),
-            "notes": [self._note(note) for note in story.notes],
+            "notes": [self._note(note) for note in explanation.notes],
             "amount": format_roubles(record.amount_kopecks) if record else None,
             "paid_at": self._at(record.paid_at) if record else None,
             "comment": record.comment if record else "",
-            "orders": [self._order(order) for order in story.orders],
-            "communications": [self._candidate(candidate) for candidate in story.candidates],
+            "orders": [self._order(order) for order in explanation.orders],
+            "communications": [self._candidate(candidate) for candidate in explanation.candidates],
             "stands": self._standing(record.sale) if record and record.sale else None,
             "under_way": self._under_way(record.intent) if record and record.intent else None,
-            "history": [self._event(event) for event in story.events],
+            "history": [self._event(event) for event in explanation.events],
             "next_run": self._next_run(),
             "asked": {
-                "since": self._at(story.read_since),
-                "window_since": self._at(story.window_since),
-                "requests": dict(sorted(story.requests.items())),
-                "quota": dict(story.quota),
-                "failure": story.failure,
-                "warnings": list(story.warnings),
+                "since": self._at(explanation.read_since),
+                "window_since": self._at(explanation.window_since),
+                "requests": dict(sorted(explanation.requests.items())),
+                "quota": dict(explanation.quota),
+                "failure": explanation.failure,
+                "warnings": list(explanation.warnings),
             },
-            "refreshed_at": self._at(story.refreshed_at),
-            "told_at": self._at(story.told_at),
+            "refreshed_at": self._at(explanation.refreshed_at),
+            "told_at": self._at(explanation.told_at),
         }
 
     def _at(self, moment: datetime | None) -> str | None:
@@ -120,35 +120,35 @@ class _StoryView:
         return self.words("communication", kind=self.words(f"kind.{kind}"), id=number, at=self._at(started_at))
 
     def _summary(self) -> str:
-        story, record, decision = self.story, self.story.record, self.story.decision
-        bearer = decision.bearer if decision else None
+        explanation, record, decision = self.explanation, self.explanation.record, self.explanation.decision
+        target = decision.target if decision else None
         kinds = {
-            candidate.sighting.communication.type
-            for candidate in story.candidates
+            candidate.details.communication.type
+            for candidate in explanation.candidates
             if candidate.reason is Reason.NOT_A_SOURCE
         }
         return self.words(
-            f"verdict.{story.verdict}",
+            f"verdict.{explanation.verdict}",
             amount=self._money(record.amount_kopecks if record else None),
             previous=self._money(decision.previous_kopecks if decision else None),
-            communication=self._communication(bearer.type, bearer.id, bearer.started_at) if bearer else "",
+            communication=self._communication(target.type, target.id, target.started_at) if target else "",
             refreshed=self._refreshed(),
-            since=self._at(story.read_since),
-            window=self._at(story.window_since),
+            since=self._at(explanation.read_since),
+            window=self._at(explanation.window_since),
             lookback=self.settings.comagic_lookback.days,
             kinds=", ".join(self.words(f"kind.{kind}") for kind in CommunicationType if kind in kinds),
             sources=", ".join(name for name, kind in SOURCES.items() if kind in kinds),
-            failure=story.failure,
+            failure=explanation.failure,
         )
 
     def _refreshed(self) -> str:
-        if self.story.refreshed_at is None:
+        if self.explanation.refreshed_at is None:
             return self.words("setup.never_refreshed")
-        return self.words("setup.refreshed", at=self._at(self.story.refreshed_at))
+        return self.words("setup.refreshed", at=self._at(self.explanation.refreshed_at))
 
     def _note(self, note: Note) -> str:
-        failed = self.story.events[-1] if self.story.events else None
-        chosen = next((candidate for candidate in self.story.candidates if candidate.chosen), None)
+        failed = self.explanation.events[-1] if self.explanation.events else None
+        chosen = next((candidate for candidate in self.explanation.candidates if candidate.chosen), None)
         error = (failed.error if failed else None) or ""
         return self.words(
             f"note.{note}",
@@ -156,7 +156,7 @@ class _StoryView:
             at=self._at(failed.at) if failed else "",
             error=error,
             hint=self.words.error_hint(error),
-            run=self.story.busy_run,
+            run=self.explanation.busy_run,
         )
 
     def _order(self, order: Order) -> dict[str, Any]:
@@ -178,12 +178,12 @@ class _StoryView:
         }
 
     def _candidate(self, candidate: Candidate) -> dict[str, Any]:
-        communication = candidate.sighting.communication
+        communication = candidate.details.communication
         view: dict[str, Any] = {
             "communication_id": str(communication.id),
             "communication_type": str(communication.type),
             "started_at": self._at(communication.started_at),
-            "lost": candidate.sighting.lost,
+            "lost": candidate.details.lost,
             "chosen": candidate.chosen,
             "reason": str(candidate.reason),
             "why": self._why(candidate),
@@ -197,7 +197,7 @@ class _StoryView:
     def _why(self, candidate: Candidate) -> str:
         return self.words(
             f"reason.{candidate.reason}",
-            window=self._at(self.story.window_since),
+            window=self._at(self.explanation.window_since),
             lookback=self.settings.comagic_lookback.days,
         )
 
@@ -240,14 +240,14 @@ class _StoryView:
         }
 
     def _next_run(self) -> dict[str, Any] | None:
-        decision, record = self.story.decision, self.story.record
+        decision, record = self.explanation.decision, self.explanation.record
         if decision is None or record is None:
             return None
         is_change = decision.result in CHANGES
         view: dict[str, Any] = {
             "result": f"would_be_{decision.result}",
-            "communication_id": str(decision.bearer.id) if decision.bearer else None,
-            "communication_type": str(decision.bearer.type) if decision.bearer else None,
+            "communication_id": str(decision.target.id) if decision.target else None,
+            "communication_type": str(decision.target.type) if decision.target else None,
             "amount": format_roubles(record.amount_kopecks),
             "previous_amount": None if decision.previous_kopecks is None else format_roubles(decision.previous_kopecks),
             "points": int(decision.unset) + int(record.amount_kopecks > 0) if is_change else 0,

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from crm_bridge.presentation.csv_export import remarks
-from crm_bridge.translations import Words
+from crm_bridge.translations import Translator
 
 _HERE = Path(__file__).parent
 _STYLE = (_HERE / "static" / "style.css").read_text(encoding="utf-8")
@@ -27,9 +27,9 @@ STYLE_HASH = _source(_STYLE)
 SCRIPT_HASH = _source(_SCRIPT)
 
 
-def page(template: str, words: Words, **values: object) -> str:
+def page(template: str, words: Translator, **values: object) -> str:
     """Render a template in the language of `words`."""
-    return _environment().get_template(template).render(say=words, money=words.money, **values)
+    return _environment().get_template(template).render(t=words, money=words.money, **values)
 
 
 @lru_cache(maxsize=1)

@@ -12,16 +12,16 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Client, Order
 from crm_bridge.domain.run import Lease, Run, RunStatus
-from crm_bridge.domain.sale import Phone, SaleEvent
+from crm_bridge.domain.sale import PhoneRecord, SaleEvent
 from crm_bridge.domain.state import CrmSession, SaleTag, State, Watermark
 from crm_bridge.stores import journal_parts
 from crm_bridge.stores.documents import (
     Document,
-    Kind,
+    DocumentCollection,
     Write,
     delete,
     from_document,
-    packed,
+    pack,
     put,
     put_document,
     to_document,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:  # a store fits its port by shape and does not depend on it
 S = TypeVar("S", bound=State)
 T = TypeVar("T")
 
-PHONES = Kind(collection="phones", type=Phone, key=lambda phone: phone.phone)
-CLIENTS = Kind(collection="clients", type=Client, key=lambda client: client.client_id)
-ORDERS = Kind(collection="orders", type=Order, key=lambda order: order.order_id)
-SALES = Kind(collection="sales", type=SaleEvent, key=lambda event: f"{event.phone}-{event.run_id}")
+PHONES = DocumentCollection(name="phones", type=PhoneRecord, key=lambda phone: phone.phone)
+CLIENTS = DocumentCollection(name="clients", type=Client, key=lambda client: client.client_id)
+ORDERS = DocumentCollection(name="orders", type=Order, key=lambda order: order.order_id)
+SALES = DocumentCollection(name="sales", type=SaleEvent, key=lambda event: f"{event.phone}-{event.run_id}")
 RUNS = "runs"
 STATE = "state"
 
@@ -89,29 +89,29 @@ class DocumentSalesStore(ABC):
     async def orders_of_phones(self, phones: Collection[str]) -> list[Order]:
         return await self._by_field(ORDERS, "phone", phones)
 
-    async def phones(self, phones: Collection[str]) -> dict[str, Phone]:
+    async def phones(self, phones: Collection[str]) -> dict[str, PhoneRecord]:
         return await self._by_key(PHONES, phones)
 
-    def all_phones(self) -> AsyncIterator[list[Phone]]:
-        return self._all(PHONES, at_once=PAGE)
+    def all_phones(self) -> AsyncIterator[list[PhoneRecord]]:
+        return self._scan(PHONES, at_once=PAGE)
 
     async def has_phones(self) -> bool:
-        return await self._has_any(PHONES.collection)
+        return await self._has_any(PHONES.name)
 
     async def events(self, phone: str) -> list[SaleEvent]:
         events = await self._by_field(SALES, "phone", [phone])
         return sorted(events, key=lambda event: (event.at, event.run_id))
 
-    async def state(self, kind: type[S]) -> S | None:
-        note = NOTES[kind]
+    async def state(self, collection: type[S]) -> S | None:
+        note = NOTES[collection]
         found = await self._get(STATE, [note])
-        return from_document(found[note], kind) if found else None
+        return from_document(found[note], collection) if found else None
 
     async def save_state(self, state: State) -> None:
         await self._commit([_note(state)], holder=None)
 
     async def write(self, changes: Iterable[Changes], *, run_id: str) -> None:
-        for go in packed(_writes(change) for change in changes):
+        for go in pack(_writes(change) for change in changes):
             await self._commit(go, holder=run_id)
 
     async def save_run(self, run: Run) -> None:
@@ -122,7 +122,7 @@ class DocumentSalesStore(ABC):
         document = {**to_document(replace(run, journal=None)), "parts": len(parts)}
         del document["journal"]
         await self._commit([put_document(RUNS, run.run_id, document)], holder=None)
-        await self._forget(RUNS, until=run.finished_at or run.started_at)
+        await self._delete_expired(RUNS, until=run.finished_at or run.started_at)
 
     async def run(self, run_id: str) -> Run | None:
         found = (await self._get(RUNS, [run_id])).get(run_id)
@@ -132,14 +132,14 @@ class DocumentSalesStore(ABC):
 
     async def run_of_tick(self, tick: str) -> Run | None:
         # Chosen here, because Firestore would want a composite index, and a tick has a run or two.
-        found = [run for run in await self._find(RUNS, "tick", [tick]) if run["status"] == RunStatus.SUCCEEDED]
+        found = [run for run in await self._query_in(RUNS, "tick", [tick]) if run["status"] == RunStatus.SUCCEEDED]
         newest = max(found, key=lambda run: from_document(run, Run).started_at, default=None)
         return None if newest is None else await self._with_journal(newest)
 
     async def runs(self, limit: int) -> list[Run]:
         if limit <= 0:
             return []
-        return [from_document(run, Run) for run in await self._newest(RUNS, "started_at", limit)]
+        return [from_document(run, Run) for run in await self._latest(RUNS, "started_at", limit)]
 
     async def _with_journal(self, document: Document) -> Run:
         run = from_document(document, Run)
@@ -150,17 +150,17 @@ class DocumentSalesStore(ABC):
         parts = [from_document(found[key], JournalPart).part for key in keys]
         return replace(run, journal=await journal_parts.join(parts))
 
-    async def _by_key(self, kind: Kind[T], keys: Collection[str]) -> dict[str, T]:
-        found = await self._get(kind.collection, keys)
-        return {key: from_document(document, kind.type) for key, document in found.items()}
+    async def _by_key(self, collection: DocumentCollection[T], keys: Collection[str]) -> dict[str, T]:
+        found = await self._get(collection.name, keys)
+        return {key: from_document(document, collection.type) for key, document in found.items()}
 
-    async def _by_field(self, kind: Kind[T], field: str, values: Collection[str]) -> list[T]:
-        return [from_document(found, kind.type) for found in await self._find(kind.collection, field, values)]
+    async def _by_field(self, collection: DocumentCollection[T], field: str, values: Collection[str]) -> list[T]:
+        return [from_document(found, collection.type) for found in await self._query_in(collection.name, field, values)]
 
     async def _swap_lease(
         self, lease: Lease | None, allowed: Callable[[Lease | None], bool]
     ) -> tuple[bool, Lease | None]:
-        done, standing = await self._swap(
+        done, standing = await self._compare_and_set(
             STATE,
             LEASE,
             None if lease is None else to_document(lease),
@@ -175,16 +175,16 @@ class DocumentSalesStore(ABC):
         """Return the documents of these keys, by key, without those there are not."""
 
     @abstractmethod
-    async def _find(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
+    async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
         """Return the documents whose field has one of the values."""
 
     @abstractmethod
-    async def _newest(self, collection: str, field: str, limit: int) -> list[Document]:
+    async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:
         """Return the documents with the latest times in a field, latest first; one without the field is left out."""
 
     @abstractmethod
-    def _all(self, kind: Kind[T], *, at_once: int) -> AsyncIterator[list[T]]:
-        """Yield all values of a kind in the order of their ids, so many at once."""
+    def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
+        """Yield all values of a collection in the order of their ids, so many at once."""
 
     @abstractmethod
     async def _has_any(self, collection: str) -> bool:
@@ -202,7 +202,7 @@ class DocumentSalesStore(ABC):
         """
 
     @abstractmethod
-    async def _swap(
+    async def _compare_and_set(
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
     ) -> tuple[bool, Document | None]:
         """Replace a document, or delete it, if what stands there allows it; nothing comes between look and write.
@@ -212,7 +212,7 @@ class DocumentSalesStore(ABC):
         """
 
     @abstractmethod
-    async def _forget(self, collection: str, *, until: datetime) -> None:
+    async def _delete_expired(self, collection: str, *, until: datetime) -> None:
         """Delete the documents that expire up to a moment, where the database does not by itself."""
 
     @abstractmethod
@@ -236,7 +236,7 @@ def _writes(changes: Changes) -> list[Write]:
     return [
         *(put(ORDERS, order) for order in changes.orders),
         *(put(PHONES, phone) for phone in changes.phones),
-        *(delete(PHONES, phone) for phone in changes.gone),
+        *(delete(PHONES, phone) for phone in changes.deleted_phones),
         *(put(CLIENTS, client) for client in changes.clients),
         *(put(SALES, event) for event in changes.events),
         *(_note(state) for state in changes.state),

@@ -21,8 +21,8 @@ Document = dict[str, Any]
 DOCUMENT_LIMIT = 1_048_576
 """Bytes of one document (https://firebase.google.com/docs/firestore/quotas)."""
 
-GO_WRITES = 400
-GO_BYTES = 3 * 1_048_576
+BATCH_WRITES = 400
+BATCH_BYTES = 3 * 1_048_576
 """What one commit takes: the service ends at 10 MiB and its emulator at 4, the protocol's overhead included."""
 
 
@@ -30,14 +30,14 @@ class DocumentTooLarge(ValueError):
     """A value does not fit into one document; the message never shows the value."""
 
 
-class Kind(Struct, Generic[T], frozen=True, kw_only=True):
+class DocumentCollection(Struct, Generic[T], frozen=True, kw_only=True):
     """A collection of values of one type.
 
     Attributes:
         key: The name of a value within its collection, in the domain's words.
     """
 
-    collection: str
+    name: str
     type: type[T]
     key: Callable[[T], str]
 
@@ -51,13 +51,13 @@ class Write(NamedTuple):
     size: int
 
 
-def put(kind: Kind[T], value: T) -> Write:
+def put(collection: DocumentCollection[T], value: T) -> Write:
     """Set the document of a value.
 
     Raises:
         DocumentTooLarge: It is over Firestore's limit.
     """
-    return put_document(kind.collection, kind.key(value), to_document(value))
+    return put_document(collection.name, collection.key(value), to_document(value))
 
 
 def put_document(collection: str, key: str, document: Document) -> Write:
@@ -72,9 +72,9 @@ def put_document(collection: str, key: str, document: Document) -> Write:
     return write
 
 
-def delete(kind: Kind[Any], key: str) -> Write:
+def delete(collection: DocumentCollection[Any], key: str) -> Write:
     """Delete the document of a value, if there is one."""
-    return Write(kind.collection, document_id(key), None, len(key) + len(kind.collection) + 50)
+    return Write(collection.name, document_id(key), None, len(key) + len(collection.name) + 50)
 
 
 def to_document(value: object) -> Document:
@@ -110,7 +110,7 @@ def key_of(document_id: str) -> str:
     return "" if document_id == "%" else unquote(document_id, errors="strict")
 
 
-def packed(groups: Iterable[list[Write]]) -> Iterator[list[Write]]:
+def pack(groups: Iterable[list[Write]]) -> Iterator[list[Write]]:
     """Join groups of writes, in their order, into goes that a database commits at once; no group is split.
 
     Of two writes of the same document in one go the later wins. A group that is over the limits by itself goes alone.
@@ -119,7 +119,7 @@ def packed(groups: Iterable[list[Write]]) -> Iterator[list[Write]]:
     size = 0
     for group in groups:
         group_size = sum(write.size for write in group)
-        if go and (len(go) + len(group) > GO_WRITES or size + group_size > GO_BYTES):
+        if go and (len(go) + len(group) > BATCH_WRITES or size + group_size > BATCH_BYTES):
             yield list(go.values())
             go, size = {}, 0
         go.update({(write.collection, write.document_id): write for write in group})

@@ -12,8 +12,8 @@ PART_BYTES = 900 * 1024
 
 async def split(journal: bytes) -> list[bytes]:
     """Compress a journal and cut it; at least one part."""
-    packed = await asyncio.to_thread(zlib.compress, journal)  # a big one takes a second
-    return [packed[start : start + PART_BYTES] for start in range(0, len(packed), PART_BYTES)]
+    pack = await asyncio.to_thread(zlib.compress, journal)  # a big one takes a second
+    return [pack[start : start + PART_BYTES] for start in range(0, len(pack), PART_BYTES)]
 
 
 async def join(parts: Sequence[bytes]) -> bytes:

@@ -10,12 +10,12 @@ from crm_bridge.translations.labels import LABELS
 
 LANGUAGES = ("en", "ru")
 
-PHRASES = {**ANSWERS, **LABELS}
+MESSAGES = {**ANSWERS, **LABELS}
 
 _NO_BREAK = "\u00a0"
 
 
-class Words:
+class Translator:
     """The phrases of one language."""
 
     def __init__(self, language: str) -> None:
@@ -24,12 +24,12 @@ class Words:
 
     def __call__(self, code: str, **values: object) -> str:
         """Say a phrase; its braces are filled with the values."""
-        return PHRASES[code][self._column].format(**values)
+        return MESSAGES[code][self._column].format(**values)
 
     def error_hint(self, error: str) -> str:
         """Say what can be done about a refusal that CoMagic names by this code."""
         code = f"error.{error}"
-        return self(code if code in PHRASES else "error.other")
+        return self(code if code in MESSAGES else "error.other")
 
     def money(self, roubles: str) -> str:
         """Write a sum, given with two decimals, as the language does: `12800.50` -> `12 800,50 ₽`."""

@@ -15,9 +15,9 @@ from enum import Enum, auto
 from msgspec import Struct
 
 from crm_bridge.domain.decision import Decision
-from crm_bridge.domain.sale import Communication, Phone, Sale
+from crm_bridge.domain.sale import Communication, PhoneRecord, Sale
 from crm_bridge.errors import QuotaSpent, RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from crm_bridge.ports import Telephony
+from crm_bridge.ports import CallTracking
 from crm_bridge.usecases.lease import Guard
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ STOPS_THE_RUN = frozenset(
 """Refusals that meet every other change as well."""
 
 
-class Fate(Enum):
+class ChangeStatus(Enum):
     """How a change ended."""
 
     DONE = auto()
@@ -65,7 +65,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
         stops_the_run: Every other change would meet the same refusal.
     """
 
-    fate: Fate
+    status: ChangeStatus
     sale_id: int | None = None
     error: str | None = None
     half_done: bool = False
@@ -79,11 +79,11 @@ class _Gone(Exception):
     pass
 
 
-class ChangeMaker:
+class SaleWriter:
     """Carries out changes of one run."""
 
-    def __init__(self, telephony: Telephony, guard: Guard, *, sale_tag_id: int, at_once: int) -> None:
-        self._telephony = telephony
+    def __init__(self, call_tracking: CallTracking, guard: Guard, *, sale_tag_id: int, at_once: int) -> None:
+        self._call_tracking = call_tracking
         self._turns = asyncio.Semaphore(at_once)  # so that a run that must stop has few changes under way
         self._guard = guard
         self._tag = sale_tag_id
@@ -97,50 +97,50 @@ class ChangeMaker:
         """Nothing new should be begun."""
         return self._stopped or self._guard.must_stop()
 
-    async def carry_out(self, phone: Phone, decision: Decision) -> Outcome:
+    async def carry_out(self, phone: PhoneRecord, decision: Decision) -> Outcome:
         """Make the change that was decided; its intent has been written.
 
         Raises:
             LeaseLost: Another run has taken over; nothing was begun.
         """
         async with self._turns:
-            bearer = decision.bearer
-            if bearer is None or self.must_stop():
-                return Outcome(fate=Fate.DEFERRED)
-            return await self._make(phone, decision, bearer)
+            target = decision.target
+            if target is None or self.must_stop():
+                return Outcome(status=ChangeStatus.DEFERRED)
+            return await self._make(phone, decision, target)
 
-    async def _make(self, phone: Phone, decision: Decision, bearer: Communication) -> Outcome:
+    async def _make(self, phone: PhoneRecord, decision: Decision, target: Communication) -> Outcome:
         unset_done = False
         try:
-            async with self._telephony.points(int(decision.unset) + int(phone.amount_kopecks > 0)):
+            async with self._call_tracking.reserve_quota(int(decision.unset) + int(phone.amount_kopecks > 0)):
                 if self.must_stop():  # the wait for points may have been long
-                    return Outcome(fate=Fate.DEFERRED)
+                    return Outcome(status=ChangeStatus.DEFERRED)
                 await self._guard.check()
                 if decision.unset:
-                    await self._unset(bearer)
+                    await self._unset(target)
                     unset_done = True
-                sale_id = await self._set(phone, decision, bearer) if phone.amount_kopecks > 0 else None
+                sale_id = await self._set(phone, decision, target) if phone.amount_kopecks > 0 else None
         except _Gone:
-            return Outcome(fate=Fate.GONE)
+            return Outcome(status=ChangeStatus.GONE)
         except QuotaSpent:
-            return Outcome(fate=Fate.DEFERRED, half_done=unset_done)
+            return Outcome(status=ChangeStatus.DEFERRED, half_done=unset_done)
         except RemoteRejected as exc:
-            return self._failed(Outcome(fate=Fate.REFUSED, error=exc.code, half_done=unset_done), exc)
+            return self._failed(Outcome(status=ChangeStatus.REFUSED, error=exc.code, half_done=unset_done), exc)
         except RemoteUnavailable as exc:
-            return self._failed(Outcome(fate=Fate.UNKNOWN, error="unavailable", half_done=True), exc)
+            return self._failed(Outcome(status=ChangeStatus.UNKNOWN, error="unavailable", half_done=True), exc)
         except RemoteProtocolError as exc:
-            return self._failed(Outcome(fate=Fate.UNKNOWN, error="bad_answer", half_done=True), exc)
-        return Outcome(fate=Fate.DONE, sale_id=sale_id)
+            return self._failed(Outcome(status=ChangeStatus.UNKNOWN, error="bad_answer", half_done=True), exc)
+        return Outcome(status=ChangeStatus.DONE, sale_id=sale_id)
 
     def _failed(self, outcome: Outcome, exc: RemoteError) -> Outcome:
         log.warning("change failed", extra={"error": outcome.error, "reason": str(exc)})
         return outcome
 
-    async def _unset(self, bearer: Communication) -> None:
+    async def _unset(self, target: Communication) -> None:
         """Take the sale off. Repeating this is harmless, so one look between two tries is enough."""
 
         async def act() -> None:
-            await self._telephony.unset_sale(bearer.key, sale_tag_id=self._tag)
+            await self._call_tracking.unset_sale(target.key, sale_tag_id=self._tag)
 
         def off(shown: Communication, error: RemoteError) -> bool:
             # "Not found" of a communication that exists means its tag; in some accounts the sum outlives that.
@@ -148,20 +148,20 @@ class ChangeMaker:
 
         # While a late report may still show the tag, "not found" is not called wrong.
         again = {"entity_not_found"}
-        await self._once(act, bearer, off, look_again_in=again, waits_in=again, pauses=(0,))
+        await self._once(act, target, off, look_again_in=again, waits_in=again, pauses=(0,))
 
-    async def _set(self, phone: Phone, decision: Decision, bearer: Communication) -> int | None:
+    async def _set(self, phone: PhoneRecord, decision: Decision, target: Communication) -> int | None:
         sale = Sale(
-            type=bearer.type,
-            id=bearer.id,
-            started_at=bearer.started_at,
+            type=target.type,
+            id=target.id,
+            started_at=target.started_at,
             amount_kopecks=phone.amount_kopecks,
-            sold_at=decision.sold_at or bearer.started_at,
+            sold_at=decision.sold_at or target.started_at,
             comment=phone.comment,
         )
 
         async def act() -> int | None:
-            return await self._telephony.set_sale(sale)
+            return await self._call_tracking.set_sale(sale)
 
         # Of a sale that we took off earlier the sum may still be visible, without its tag.
         may_be_left_over = phone.sale is not None and phone.sale.key == sale.key and phone.sale.amount_kopecks == 0
@@ -171,12 +171,12 @@ class ChangeMaker:
             return sure and shown.sale_kopecks == sale.amount_kopecks
 
         again = {"duplicate_entity", "entity_not_found"}
-        return await self._once(act, bearer, stands, look_again_in=again, waits_in={"duplicate_entity"}, pauses=PAUSES)
+        return await self._once(act, target, stands, look_again_in=again, waits_in={"duplicate_entity"}, pauses=PAUSES)
 
     async def _once(
         self,
         act: Callable[[], Awaitable[int | None]],
-        bearer: Communication,
+        target: Communication,
         is_done: Callable[[Communication, RemoteError], bool],
         *,
         look_again_in: set[str],
@@ -187,7 +187,7 @@ class ChangeMaker:
 
         Args:
             act: Makes the change, once.
-            bearer: What to look at.
+            target: What to look at.
             is_done: Tells whether what is shown is the change, after this error.
             look_again_in: Refusals that may mean that it was done.
             waits_in: Those of them that are believed only when a late report cannot be the reason.
@@ -209,7 +209,7 @@ class ChangeMaker:
             looks = pauses
             if isinstance(error, RemoteRejected):
                 looks = PAUSES if error.code in waits_in else (0,)
-            if await self._turns_out(bearer, is_done, error, looks):
+            if await self._turns_out(target, is_done, error, looks):
                 return None
             if last_try or isinstance(error, RemoteRejected):
                 raise error
@@ -217,7 +217,7 @@ class ChangeMaker:
 
     async def _turns_out(
         self,
-        bearer: Communication,
+        target: Communication,
         is_done: Callable[[Communication, RemoteError], bool],
         error: RemoteError,
         pauses: tuple[int, ...],
@@ -226,11 +226,13 @@ class ChangeMaker:
             try:
                 if pause:
                     await self._guard.sleep(pause)
-                shown = await self._telephony.look([(bearer.key, bearer.started_at)], sale_tag_id=self._tag)
+                shown = await self._call_tracking.get_communications(
+                    [(target.key, target.started_at)], sale_tag_id=self._tag
+                )
             except QuotaSpent:  # no more looks in this run, so it remains unknown
                 raise error from None
-            if bearer.key not in shown:
+            if target.key not in shown:
                 raise _Gone
-            if is_done(shown[bearer.key], error):
+            if is_done(shown[target.key], error):
                 return True
         return False

@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from crm_bridge.domain.journal import local_text
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import RemoteError, RemoteRejected, RemoteUnavailable
-from crm_bridge.ports import SyncServices, Telephony
+from crm_bridge.ports import CallTracking, SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
 from crm_bridge.usecases.lease import Stopping
 
@@ -92,23 +92,23 @@ async def _comagic(services: SyncServices) -> list[Check]:
     if not services.settings.comagic_token:
         return _first([_missing("comagic_token", COMAGIC_VARIABLES)])
     now = services.clock.now()
-    telephony = services.telephony(Stopping(services.clock, now + PATIENCE))
+    call_tracking = services.call_tracking(Stopping(services.clock, now + PATIENCE))
     try:
-        zone = await telephony.account_zone()
+        zone = await call_tracking.account_zone()
     except RemoteError as exc:
-        return _first(_why_not_admitted(exc, telephony))
+        return _first(_why_not_admitted(exc, call_tracking))
     return [
         Check(name="comagic_token", ok=True),
         Check(name="ip_whitelist", ok=True),
-        await _rights(telephony),
-        await _sale_tag(telephony, services.settings.comagic_sale_tag_id),
-        await _sites(telephony),
+        await _rights(call_tracking),
+        await _sale_tag(call_tracking, services.settings.comagic_sale_tag_id),
+        await _sites(call_tracking),
         _zone(zone, services.settings.time_zone, now),
-        _quota(telephony.quota),
+        _quota(call_tracking.quota),
     ]
 
 
-def _why_not_admitted(exc: RemoteError, telephony: Telephony) -> list[Check]:
+def _why_not_admitted(exc: RemoteError, call_tracking: CallTracking) -> list[Check]:
     """Draw what can be drawn from the refusal of the first call: CoMagic looks at the key before the address."""
     known = Check(name="comagic_token", ok=True)
     match exc:
@@ -118,9 +118,9 @@ def _why_not_admitted(exc: RemoteError, telephony: Telephony) -> list[Check]:
             return [_told("comagic_token", "setup.token", exc)]
         case RemoteRejected(code="account_inactive"):
             return [_told("comagic_token", "setup.account", exc)]
-        case RemoteUnavailable() if telephony.quota.get("day_remaining") == 0:
+        case RemoteUnavailable() if call_tracking.quota.get("day_remaining") == 0:
             admitted = [known, Check(name="ip_whitelist", ok=True)]
-            return [*admitted, _quota(telephony.quota)]
+            return [*admitted, _quota(call_tracking.quota)]
         case RemoteUnavailable():
             return [_told("comagic_token", "setup.comagic_away", exc)]
         case _:
@@ -135,9 +135,9 @@ def _address(exc: RemoteRejected) -> str:
     return "?"
 
 
-async def _rights(telephony: Telephony) -> Check:
+async def _rights(call_tracking: CallTracking) -> Check:
     try:
-        await telephony.may_change_tags()
+        await call_tracking.check_tag_permission()
     except RemoteRejected:
         return Check(name="comagic_rights", ok=False, hint="setup.rights")
     except RemoteError as exc:
@@ -145,11 +145,11 @@ async def _rights(telephony: Telephony) -> Check:
     return Check(name="comagic_rights", ok=True)
 
 
-async def _sale_tag(telephony: Telephony, configured: int | None) -> Check:
+async def _sale_tag(call_tracking: CallTracking, configured: int | None) -> Check:
     if configured is not None:
         return Check(name="sale_tag", ok=True)
     try:
-        await telephony.sale_tag_id()
+        await call_tracking.sale_tag_id()
     except RemoteRejected:
         return Check(name="sale_tag", ok=False, hint="setup.rights")
     except RemoteUnavailable as exc:
@@ -159,9 +159,9 @@ async def _sale_tag(telephony: Telephony, configured: int | None) -> Check:
     return Check(name="sale_tag", ok=True)
 
 
-async def _sites(telephony: Telephony) -> Check:
+async def _sites(call_tracking: CallTracking) -> Check:
     try:
-        sites = await telephony.sites()
+        sites = await call_tracking.sites()
     except RemoteError as exc:
         return _told("sites", "setup.untold", exc)
     if not sites:

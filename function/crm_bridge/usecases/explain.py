@@ -1,4 +1,4 @@
-"""Tell the whole story of one phone. Reads only, and at most three points' worth of CoMagic."""
+"""Tell the whole explanation of one phone. Reads only, and at most three points' worth of CoMagic."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide
-from crm_bridge.domain.explanation import Candidate, Note, Reason, Story, judge, verdict_of
-from crm_bridge.domain.sale import CommunicationType, Phone, SaleEvent, Sighting, Sightings, Site
+from crm_bridge.domain.explanation import Candidate, Explanation, Note, Reason, explain_candidates, verdict_of
+from crm_bridge.domain.sale import (
+    CommunicationDetails,
+    CommunicationType,
+    FoundCommunications,
+    PhoneRecord,
+    SaleEvent,
+    Site,
+)
 from crm_bridge.domain.state import SaleTag, Watermark
 from crm_bridge.errors import RemoteError, RemoteRejected
-from crm_bridge.ports import SyncServices, Telephony
+from crm_bridge.ports import CallTracking, SyncServices
 from crm_bridge.usecases.apply_change import VISIBLE_WITHIN
 from crm_bridge.usecases.lease import Stopping
 from crm_bridge.usecases.read_communications import EDGE
@@ -30,8 +37,8 @@ PATIENCE = timedelta(seconds=25)
 """How long somebody waits before a page."""
 
 
-async def explain(phone: str, services: SyncServices) -> Story:
-    """Tell the story of a phone, as the next run would see it. Changes nothing and needs no lease.
+async def explain(phone: str, services: SyncServices) -> Explanation:
+    """Tell the explanation of a phone, as the next run would see it. Changes nothing and needs no lease.
 
     When CoMagic cannot be asked, what the database knows is told all the same.
 
@@ -49,9 +56,9 @@ async def explain(phone: str, services: SyncServices) -> Story:
     tag = await store.state(SaleTag)
 
     window_since = (now - settings.comagic_lookback).replace(microsecond=0)
-    telephony = services.telephony(Stopping(services.clock, now + PATIENCE))
+    call_tracking = services.call_tracking(Stopping(services.clock, now + PATIENCE))
     look = _Look(
-        telephony=telephony,
+        call_tracking=call_tracking,
         sale_tag_id=settings.comagic_sale_tag_id or (tag.tag_id if tag else 0),
         phone=phone,
         record=record,
@@ -65,8 +72,8 @@ async def explain(phone: str, services: SyncServices) -> Story:
     except RemoteError as exc:
         failure = str(exc)
         look.decision = None
-    candidates = judge(
-        look.sightings,
+    candidates = explain_candidates(
+        look.details,
         record,
         look.decision,
         sources=settings.comagic_sources,
@@ -74,7 +81,7 @@ async def explain(phone: str, services: SyncServices) -> Story:
         sites=look.sites,
     )
     busy = lease.run_id if lease is not None and lease.until > now else None
-    return Story(
+    return Explanation(
         phone=phone,
         told_at=now,
         record=record,
@@ -89,8 +96,8 @@ async def explain(phone: str, services: SyncServices) -> Story:
         refreshed_at=watermark.refreshed_at if watermark else None,
         failure=failure or look.refusal,
         warnings=look.warnings,
-        requests=Counter(telephony.requests),
-        quota=telephony.quota,
+        requests=Counter(call_tracking.requests),
+        quota=call_tracking.quota,
         busy_run=busy,
     )
 
@@ -100,22 +107,22 @@ class _Look:
     """One look at CoMagic, and the points it still may spend.
 
     Attributes:
-        sightings: The phone's communications, oldest first.
+        details: The phone's communications, oldest first.
         all_read: Everything that a run would see of the phone has been seen.
         warnings: Sources that a run would not get either.
         refusal: CoMagic's reason not to show the communication of a change that was cut.
         read_since: How far back CoMagic has been asked.
     """
 
-    telephony: Telephony
+    call_tracking: CallTracking
     sale_tag_id: int
     phone: str
-    record: Phone | None
+    record: PhoneRecord | None
     sources: Sequence[CommunicationType]
     window_since: datetime
     now: datetime
     points: int = POINTS
-    sightings: list[Sighting] = field(default_factory=list)
+    details: list[CommunicationDetails] = field(default_factory=list)
     sites: dict[int, Site] = field(default_factory=dict)
     decision: Decision | None = None
     all_read: bool = True
@@ -138,15 +145,15 @@ class _Look:
                 break
             self._take(await self._of_phone(kind, since, until))
             self.read_since = min(self.read_since, since)
-        self.warnings = list(self.telephony.warnings)  # of the sources that a run reads; those below are a bonus
+        self.warnings = list(self.call_tracking.warnings)  # of the sources that a run reads; those below are a bonus
         if self.record is not None:
             self.decision = await self._decide_like_a_run(self.record)
         with suppress(RemoteError):  # what follows only explains, and is worth less than what is known by now
             if self.decision is None or self.decision.result is Result.NOT_FOUND:
                 await self._look_elsewhere()
-            if self.points and any(sighting.site_id is not None for sighting in self.sightings):
+            if self.points and any(details.site_id is not None for details in self.details):
                 self.points -= 1
-                self.sites = {site.site_id: site for site in await self.telephony.sites()}
+                self.sites = {site.site_id: site for site in await self.call_tracking.sites()}
 
     def _spans(self) -> Iterator[tuple[CommunicationType, datetime, datetime]]:
         """The reports to read, the newest spans of all sources first; most windows are within the first."""
@@ -158,23 +165,25 @@ class _Look:
                 return
             since, until = max(since - REACH, self.window_since), since
 
-    async def _of_phone(self, kind: CommunicationType, since: datetime, until: datetime) -> Sightings:
+    async def _of_phone(self, kind: CommunicationType, since: datetime, until: datetime) -> FoundCommunications:
         self.points -= 1
-        return await self.telephony.of_phone(self.phone, kind, since, until, sale_tag_id=self.sale_tag_id)
+        return await self.call_tracking.communications_of_phone(
+            self.phone, kind, since, until, sale_tag_id=self.sale_tag_id
+        )
 
-    def _take(self, read: Sightings, *, decides: bool = True) -> None:
-        seen = {sighting.communication.key: sighting for sighting in (*self.sightings, *read.found)}
-        self.sightings = sorted(seen.values(), key=lambda each: (each.communication.started_at, each.communication.id))
+    def _take(self, read: FoundCommunications, *, decides: bool = True) -> None:
+        seen = {details.communication.key: details for details in (*self.details, *read.found)}
+        self.details = sorted(seen.values(), key=lambda each: (each.communication.started_at, each.communication.id))
         self.all_read = self.all_read and (read.complete or not decides)
 
-    async def _decide_like_a_run(self, record: Phone) -> Decision:
+    async def _decide_like_a_run(self, record: PhoneRecord) -> Decision:
         """Decide on what a run would see; like a run, look for what our notes expect and the reports do not show."""
         seen = [
-            sighting.communication
-            for sighting in self.sightings
-            if not sighting.lost
-            and sighting.communication.type in self.sources
-            and sighting.communication.started_at >= self.window_since
+            details.communication
+            for details in self.details
+            if not details.lost
+            and details.communication.type in self.sources
+            and details.communication.started_at >= self.window_since
         ]
         change = record.intent or record.sale
         if change is None or any(communication.key == change.key for communication in seen):
@@ -187,7 +196,9 @@ class _Look:
             return decide(record, seen, now=self.now)
         self.points -= 1
         try:
-            found = await self.telephony.look([(change.key, change.started_at)], sale_tag_id=self.sale_tag_id)
+            found = await self.call_tracking.get_communications(
+                [(change.key, change.started_at)], sale_tag_id=self.sale_tag_id
+            )
         except RemoteRejected as exc:
             if record.intent is None:
                 return decide(record, seen, now=self.now)
@@ -222,11 +233,11 @@ def _notes(
         yield Note.DRIFTED
     if any(candidate.reason is Reason.OTHER_SALE for candidate in candidates):
         yield Note.OTHER_SALES
-    seen = {candidate.sighting.communication.key for candidate in candidates}
-    if decision is not None and decision.bearer is not None and decision.bearer.key not in seen:
+    seen = {candidate.details.communication.key for candidate in candidates}
+    if decision is not None and decision.target is not None and decision.target.key not in seen:
         yield Note.OUT_OF_SIGHT
-    if decision is not None and record is not None and decision.bearer is not None and decision.sold_at is not None:
-        paid_at, started_at = record.paid_at, decision.bearer.started_at
+    if decision is not None and record is not None and decision.target is not None and decision.sold_at is not None:
+        paid_at, started_at = record.paid_at, decision.target.started_at
         if paid_at is not None and paid_at < started_at:
             yield Note.CALLED_AFTER_PAYING
     if events and look.now - events[-1].at < VISIBLE_WITHIN:

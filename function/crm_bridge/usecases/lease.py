@@ -15,7 +15,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from crm_bridge.domain.run import LEASE_TTL, Lease
-from crm_bridge.errors import Busy, LeaseLost, QuotaSpent
+from crm_bridge.errors import LeaseLost, QuotaSpent, RunInProgress
 from crm_bridge.ports import Clock, SalesStore
 
 T = TypeVar("T")
@@ -147,14 +147,14 @@ async def hold_lease(store: SalesStore, clock: Clock, run_id: str, budget: timed
     """Hold the lease for the time of the block; it is given back on every ordinary ending.
 
     Raises:
-        Busy: Another run holds it.
+        RunInProgress: Another run holds it.
     """
     now = clock.now()
     lease = Lease(run_id=run_id, started_at=now, until=now + LEASE_TTL)
     standing = await store.take_lease(lease, now=now)
     if standing is not None:
         seconds = max(1, round((standing.until - now).total_seconds()))
-        raise Busy(standing.run_id, standing.started_at, seconds)
+        raise RunInProgress(standing.run_id, standing.started_at, seconds)
     guard = Guard(store, clock, lease, deadline=now + budget)
     heart = asyncio.create_task(guard.beat())
     _going_on.add(guard)

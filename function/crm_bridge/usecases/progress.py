@@ -13,7 +13,7 @@ _EVERY = timedelta(seconds=3)
 """A run tells no more often than this, so that progress costs next to nothing, and a short run nothing at all."""
 
 
-class Teller:
+class ProgressReporter:
     """Keeps the progress of one run in its record."""
 
     def __init__(self, store: SalesStore, clock: Clock, run: Run | None) -> None:
@@ -29,7 +29,7 @@ class Teller:
         self._clock = clock
         self._told_at: datetime = clock.now()
 
-    async def tell(self, phase: Phase, done: int, total: int | None = None) -> None:
+    async def report(self, phase: Phase, done: int, total: int | None = None) -> None:
         """Say how far the run has come; most of what is said is not stored."""
         now = self._clock.now()
         if self.run is None or now - self._told_at < _EVERY:

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, Phone, RecordedSale, find
+from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, PhoneRecord, RecordedSale, find
 from crm_bridge.domain.state import SaleTag
 from crm_bridge.errors import QuotaSpent, RemoteRejected
-from crm_bridge.ports import Changes, SyncServices, Telephony
+from crm_bridge.ports import CallTracking, Changes, SyncServices
 from crm_bridge.usecases.apply_change import VISIBLE_WITHIN
 from crm_bridge.usecases.lease import Guard, Stopping
-from crm_bridge.usecases.progress import Teller
+from crm_bridge.usecases.progress import ProgressReporter
 
 _SETTLE_PAUSE = 5
 
@@ -34,9 +34,9 @@ class Reading(Struct):
     """
 
     services: SyncServices
-    telephony: Telephony
+    call_tracking: CallTracking
     stopping: Stopping
-    teller: Teller
+    progress: ProgressReporter
     guard: Guard | None
     seen: dict[str, list[Communication]] = field(default_factory=dict)
     found: int = 0
@@ -45,19 +45,19 @@ class Reading(Struct):
     has_read: bool = False
     sale_tag_id: int = 0
 
-    async def read(self, phones: Mapping[str, Phone]) -> None:
+    async def read(self, phones: Mapping[str, PhoneRecord]) -> None:
         """Read the communications of these phones, and make sure what became of changes under way."""
         self._go_on()
         self.sale_tag_id = await self._find_sale_tag()
         now, settings = self.services.clock.now(), self.services.settings
-        pages = self.telephony.communications(now - settings.comagic_lookback, now, sale_tag_id=self.sale_tag_id)
+        pages = self.call_tracking.communications(now - settings.comagic_lookback, now, sale_tag_id=self.sale_tag_id)
         self.seen = {phone: [] for phone in phones}
         read = 0
         async for page in pages:
             self.has_read = True
             self._go_on()
             read += len(page)
-            await self.teller.tell(Phase.READING, read)
+            await self.progress.report(Phase.READING, read)
             for communication in page:
                 if (seen := self.seen.get(communication.phone)) is not None:
                     seen.append(communication)
@@ -73,13 +73,13 @@ class Reading(Struct):
             return configured
         if (remembered := await self.services.store.state(SaleTag)) is not None:
             return remembered.tag_id
-        tag_id = await self.telephony.sale_tag_id()
+        tag_id = await self.call_tracking.sale_tag_id()
         if self.guard is not None:
             await self.guard.check()
             await self.services.store.write([Changes(state=[SaleTag(tag_id=tag_id)])], run_id=self.guard.run_id)
         return tag_id
 
-    async def _settle(self, phones: Mapping[str, Phone], *, since: datetime) -> None:
+    async def _settle(self, phones: Mapping[str, PhoneRecord], *, since: datetime) -> None:
         """Wait until the reports show our own latest changes, or until they can be called lost.
 
         CoMagic may show a change some seconds late. Deciding on a report that is behind would repeat the change.
@@ -123,7 +123,9 @@ class Reading(Struct):
     ) -> Mapping[CommunicationKey, Communication | str]:
         """Look at communications again; where CoMagic refuses to show one (too old, say), give the refusal's code."""
         try:
-            return await self.telephony.look(list(communications.items()), sale_tag_id=self.sale_tag_id)
+            return await self.call_tracking.get_communications(
+                list(communications.items()), sale_tag_id=self.sale_tag_id
+            )
         except RemoteRejected as exc:
             if len(communications) == 1:
                 return dict.fromkeys(communications, exc.code)

@@ -18,12 +18,12 @@ from crm_bridge.domain.aggregate import Aggregate, Client, Order, aggregate, new
 from crm_bridge.domain.journal import RefreshReport
 from crm_bridge.domain.refresh_window import Window, advance, since_last
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.sale import Phone
+from crm_bridge.domain.sale import PhoneRecord
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import QuotaSpent
 from crm_bridge.ports import Changes, Crm, SyncServices
 from crm_bridge.usecases.lease import Guard
-from crm_bridge.usecases.progress import Teller
+from crm_bridge.usecases.progress import ProgressReporter
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _SAVE_LOOKED_UP = 50
 
 
 async def refresh_aggregates(
-    services: SyncServices, crm: Crm, guard: Guard, teller: Teller, *, backfill: Window | None = None
+    services: SyncServices, crm: Crm, guard: Guard, progress: ProgressReporter, *, backfill: Window | None = None
 ) -> RefreshReport:
     """Read the orders changed since the last refresh, or those of a backfill's window, and add them up.
 
@@ -47,13 +47,13 @@ async def refresh_aggregates(
     watermark = await store.state(Watermark)
     now = clock.now()
     whole = backfill or since_last(watermark, now=now, lookback=lookback)
-    refresh = _Refresh(services, crm, guard, teller)
+    refresh = _Refresh(services, crm, guard, progress)
     reached = whole.since
     windows = list(whole.by_days())
     for number, window in enumerate(windows):
         if guard.must_stop():
             break
-        await teller.tell(Phase.REFRESHING, number, len(windows))
+        await progress.report(Phase.REFRESHING, number, len(windows))
         try:
             orders = await guard.unless_stopped(crm.orders_changed(window.since, window.until))
             clients = await guard.unless_stopped(crm.clients_changed(window.since, window.until))
@@ -86,7 +86,7 @@ class _Refresh(Struct):
     services: SyncServices
     crm: Crm
     guard: Guard
-    teller: Teller
+    progress: ProgressReporter
     orders: set[str] = field(default_factory=set)
     phones: set[str] = field(default_factory=set)
     without_phone: set[str] = field(default_factory=set)
@@ -138,7 +138,7 @@ class _Refresh(Struct):
         found: dict[str, Client] = {}
         unsaved: list[Changes] = []
         for number, client_id in enumerate(sorted(wanted)):
-            await self.teller.tell(Phase.LOOKING_UP, number, len(wanted))
+            await self.progress.report(Phase.LOOKING_UP, number, len(wanted))
             client = known.get(client_id)
             if client is not None and (client.phone is not None or now - client.seen_at < ASK_AGAIN):
                 continue
@@ -177,15 +177,15 @@ class _Refresh(Struct):
                 Changes(
                     orders=members,
                     phones=[record for record in records if not record.is_idle],
-                    gone=[record.phone for record in records if record.is_idle and record.phone in stored],
+                    deleted_phones=[record.phone for record in records if record.is_idle and record.phone in stored],
                 )
             )
         return changes
 
 
-def _recounted(stored: Phone | None, total: Aggregate) -> Phone:
+def _recounted(stored: PhoneRecord | None, total: Aggregate) -> PhoneRecord:
     """Give a phone its new sum; what we know of its sale in CoMagic stays."""
-    return Phone(
+    return PhoneRecord(
         phone=total.phone,
         amount_kopecks=total.amount_kopecks,
         paid_at=total.paid_at,

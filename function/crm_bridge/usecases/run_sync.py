@@ -16,11 +16,11 @@ from crm_bridge.domain.decision import Result
 from crm_bridge.domain.journal import Journal
 from crm_bridge.domain.refresh_window import Window, of_dates
 from crm_bridge.domain.run import Run, RunStatus
-from crm_bridge.errors import BadRequest, BridgeError, EmptyDatabase
+from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput
 from crm_bridge.logs import run_id as current_run_id
 from crm_bridge.ports import SyncServices
 from crm_bridge.usecases.lease import Guard, Stopping, hold_lease
-from crm_bridge.usecases.progress import Teller
+from crm_bridge.usecases.progress import ProgressReporter
 from crm_bridge.usecases.record_sales import record_sales
 from crm_bridge.usecases.refresh_aggregates import refresh_aggregates
 
@@ -49,7 +49,7 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
         return "&".join(names)
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class RunResult(Struct, frozen=True, kw_only=True):
     """What a run answers.
 
     Attributes:
@@ -63,14 +63,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     figures: Mapping[str, int | bool] = field(default_factory=dict)
 
 
-async def run_sync(request: SyncRequest, services: SyncServices) -> Answer:
+async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
     """Do a run, or answer a repeated delivery of the same Scheduler tick with the journal it had.
 
     Raises:
-        Busy: Another run is in progress.
+        RunInProgress: Another run is in progress.
         EmptyDatabase: There is nothing to apply, and no refresh was asked for.
         RemoteError: One of the remote systems failed before sales could be decided.
-        BadRequest: A date lies in the future.
+        InvalidInput: A date lies in the future.
     """
     run_id = uuid.uuid4().hex
     current_run_id.set(run_id)
@@ -79,18 +79,18 @@ async def run_sync(request: SyncRequest, services: SyncServices) -> Answer:
     now = services.clock.now()
     if request.dry_run and not request.update_db:  # reads only, so it needs no lease and leaves no trace
         stopping = Stopping(services.clock, now + services.settings.sync_time_budget)
-        teller = Teller(services.store, services.clock, None)
-        return await _work(request, services, run_id, stopping, teller, guard=None)
+        progress = ProgressReporter(services.store, services.clock, None)
+        return await refresh_and_apply(request, services, run_id, stopping, progress, guard=None)
     async with hold_lease(services.store, services.clock, run_id, services.settings.sync_time_budget) as guard:
         if replay := await _replay(request, services):  # the first delivery may have ended in between
             return replay
         if request.dry_run:
-            teller = Teller(services.store, services.clock, None)
-            return await _work(request, services, run_id, guard, teller, guard=guard)
+            progress = ProgressReporter(services.store, services.clock, None)
+            return await refresh_and_apply(request, services, run_id, guard, progress, guard=guard)
         return await _recorded(request, services, guard)
 
 
-async def _replay(request: SyncRequest, services: SyncServices) -> Answer | None:
+async def _replay(request: SyncRequest, services: SyncServices) -> RunResult | None:
     """Return what the same tick of the Scheduler was answered when it succeeded; it delivers at least once."""
     if request.tick is None:
         return None
@@ -98,10 +98,10 @@ async def _replay(request: SyncRequest, services: SyncServices) -> Answer | None
     if run is None or run.journal is None:
         return None
     log.info("tick delivered again", extra={"of_run": run.run_id})
-    return Answer(message=run.message, journal={**json.loads(run.journal), "replayed": True})
+    return RunResult(message=run.message, journal={**json.loads(run.journal), "replayed": True})
 
 
-async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) -> Answer:
+async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) -> RunResult:
     """Do the work and keep it as a run, whatever becomes of it."""
     now = services.clock.now()
     run = Run(
@@ -113,9 +113,9 @@ async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) 
         parameters=str(request),
     )
     await services.store.save_run(run)
-    teller = Teller(services.store, services.clock, run)
+    progress = ProgressReporter(services.store, services.clock, run)
     try:
-        answer = await _work(request, services, guard.run_id, guard, teller, guard=guard)
+        answer = await refresh_and_apply(request, services, guard.run_id, guard, progress, guard=guard)
     except Exception as exc:
         message = str(exc) if isinstance(exc, BridgeError) else "Internal error"
         failed = replace(run, status=RunStatus.FAILED, finished_at=services.clock.now(), message=message)
@@ -135,35 +135,35 @@ async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) 
     return answer
 
 
-async def _work(
+async def refresh_and_apply(
     request: SyncRequest,
     services: SyncServices,
     run_id: str,
     stopping: Stopping,
-    teller: Teller,
+    progress: ProgressReporter,
     *,
     guard: Guard | None,
-) -> Answer:
+) -> RunResult:
     clock, settings = services.clock, services.settings
     journal = Journal(run_id=run_id, started_at=clock.now(), zone=settings.time_zone, dry_run=request.dry_run)
     if request.update_db and guard is not None:
         crm = services.crm()
         try:
             backfill = _backfill(request, services)
-            journal.refresh = await refresh_aggregates(services, crm, guard, teller, backfill=backfill)
+            journal.refresh = await refresh_aggregates(services, crm, guard, progress, backfill=backfill)
         finally:
             journal.requests.update(crm.requests)
         journal.complete = journal.refresh.complete
     elif not await services.store.has_phones():
         raise EmptyDatabase("No data in DB found. Please update DB using update_db query param")
-    telephony = services.telephony(stopping)
-    await record_sales(services, telephony, stopping, journal, teller, guard=None if request.dry_run else guard)
-    journal.requests.update(telephony.requests)
-    journal.warnings = list(telephony.warnings)
-    journal.quota = telephony.quota
+    call_tracking = services.call_tracking(stopping)
+    await record_sales(services, call_tracking, stopping, journal, progress, guard=None if request.dry_run else guard)
+    journal.requests.update(call_tracking.requests)
+    journal.warnings = list(call_tracking.warnings)
+    journal.quota = call_tracking.quota
     journal.finished_at = clock.now()
     _log_end(request, journal)
-    return Answer(message=journal.summary(), journal=journal.as_json(), figures=journal.figures())
+    return RunResult(message=journal.summary(), journal=journal.as_json(), figures=journal.figures())
 
 
 def _backfill(request: SyncRequest, services: SyncServices) -> Window | None:
@@ -172,7 +172,7 @@ def _backfill(request: SyncRequest, services: SyncServices) -> Window | None:
     now, zone = services.clock.now(), services.settings.time_zone
     today = now.astimezone(zone).date()
     if request.date_from > today:
-        raise BadRequest(f"date_from lies in the future: {request.date_from}")
+        raise InvalidInput(f"date_from lies in the future: {request.date_from}")
     return of_dates(request.date_from, request.date_till or today, now=now, zone=zone)
 
 

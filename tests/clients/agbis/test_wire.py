@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.clients.retry import Unreadable
+from crm_bridge.clients.retry import MalformedResponse
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
 from tests.clients.harness import MOSCOW
 
@@ -109,7 +109,7 @@ class TestReply:
         "content", [b"", b"<html></html>", b'{"error":0,"ord', b"[]", b'"x"', b"\xff\xfe{}", b"NaN"]
     )
     def test_what_is_no_json_object_is_unreadable(self, content: bytes) -> None:
-        with pytest.raises(Unreadable):
+        with pytest.raises(MalformedResponse):
             wire.reply("X", content)
 
     @pytest.mark.parametrize("error", [None, "", "no", True, 0.5, []])

@@ -66,7 +66,7 @@ async def test_a_sale_goes_there_and_back_in_every_position_of_every_switch(name
     assert (found.id, found.phone, found.started_at) == (call_id, ANNA, NOON - timedelta(hours=5))
     assert found.bears_sale
     assert found.sale_kopecks == 320_050
-    assert (await client.look([(key, found.started_at)], sale_tag_id=tag))[key] == found
+    assert (await client.get_communications([(key, found.started_at)], sale_tag_id=tag))[key] == found
 
     await client.unset_sale(key, sale_tag_id=tag)
     rig.clock.advance(timedelta(minutes=1))
@@ -150,7 +150,7 @@ class TestLook:
         made[CommunicationKey(MESSAGE, rig.comagic.add_message(ANNA, rig.ago(days=3)))] = rig.ago(days=3)
         rig.comagic.add_call(BORIS, rig.ago(days=1))
 
-        found = await rig.client().look(made.items(), sale_tag_id=rig.tag)
+        found = await rig.client().get_communications(made.items(), sale_tag_id=rig.tag)
 
         assert {key: item.started_at for key, item in found.items()} == made
 
@@ -159,14 +159,14 @@ class TestLook:
         client = rig.client()
         asked = [(CommunicationKey(CALL, key), rig.ago(minutes=number + 1)) for number, key in enumerate(ids)]
 
-        assert len(await client.look(asked, sale_tag_id=rig.tag)) == 401
+        assert len(await client.get_communications(asked, sale_tag_id=rig.tag)) == 401
         assert client.requests == {CALLS: 3}
 
     async def test_what_comagic_no_longer_has_is_left_out(self, rig: ComagicRig) -> None:
         client = rig.client()
 
-        assert await client.look([(CommunicationKey(CALL, 1), NOON)], sale_tag_id=rig.tag) == {}
-        assert await client.look([], sale_tag_id=rig.tag) == {}
+        assert await client.get_communications([(CommunicationKey(CALL, 1), NOON)], sale_tag_id=rig.tag) == {}
+        assert await client.get_communications([], sale_tag_id=rig.tag) == {}
         assert client.requests == {CALLS: 1}
 
     async def test_what_became_lost_or_hidden_is_still_there(self, rig: ComagicRig) -> None:
@@ -174,7 +174,7 @@ class TestLook:
         lost, hidden = rig.comagic.add_call(ANNA, at, lost=True), rig.comagic.add_call(None, at)
         keys = [CommunicationKey(CALL, lost), CommunicationKey(CALL, hidden)]
 
-        found = await rig.client().look([(key, at) for key in keys], sale_tag_id=rig.tag)
+        found = await rig.client().get_communications([(key, at) for key in keys], sale_tag_id=rig.tag)
 
         assert [found[key].phone for key in keys] == [ANNA, ""]
 
@@ -453,12 +453,12 @@ class TestQuota:
         for _ in range(10):
             await client.sale_tag_id()
 
-        async with client.points(2):
+        async with client.reserve_quota(2):
             await client.set_sale(sale(call_id))
             await client.unset_sale(CommunicationKey(CALL, call_id), sale_tag_id=rig.tag)
         assert rig.clock.slept == []
 
-        async with client.points(2):
+        async with client.reserve_quota(2):
             assert rig.clock.slept == [61]
 
     async def test_a_refusal_within_held_points_is_waited_out(self, rig: ComagicRig) -> None:
@@ -466,7 +466,7 @@ class TestQuota:
         call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
         client = rig.client()
 
-        async with client.points(1):
+        async with client.reserve_quota(1):
             assert await client.set_sale(sale(call_id)) is not None
 
         assert rig.clock.slept == [61]

@@ -35,12 +35,12 @@ def quota(clock: Clock) -> Quota:
 
 
 async def use(quota: Quota, count: int = 1) -> None:
-    async with quota.points(count):
+    async with quota.reserve_quota(count):
         pass
 
 
 async def test_before_the_first_answer_everybody_may_ask(quota: Quota, clock: Clock) -> None:
-    async with quota.points(50), quota.points(50):
+    async with quota.reserve_quota(50), quota.reserve_quota(50):
         pass
 
     assert clock.slept == []
@@ -84,7 +84,7 @@ async def test_after_a_wait_the_minute_counts_as_full_until_an_answer_tells(quot
 
 async def test_booked_points_are_not_given_twice(quota: Quota, clock: Clock) -> None:
     quota.note(limits(minute=10))
-    async with quota.points(5):
+    async with quota.reserve_quota(5):
         async with Other(quota, 3):
             assert clock.slept == []
         async with Other(quota, 4):
@@ -99,7 +99,7 @@ class Other:
         self._held, self._release = asyncio.Event(), asyncio.Event()
 
     async def _hold(self) -> None:
-        async with self._quota.points(self._count):
+        async with self._quota.reserve_quota(self._count):
             self._held.set()
             await self._release.wait()
 
@@ -117,7 +117,7 @@ class Other:
 
 async def test_calls_inside_a_hold_do_not_book_again(quota: Quota, clock: Clock) -> None:
     quota.note(limits(minute=4))
-    async with quota.points(2):
+    async with quota.reserve_quota(2):
         quota.note(limits(minute=0))
         await use(quota)
         await use(quota)
@@ -189,7 +189,7 @@ async def test_those_who_wait_together_are_not_let_in_together(quota: Quota, clo
     asked: list[int] = []
 
     async def ask() -> None:
-        async with quota.points(1):
+        async with quota.reserve_quota(1):
             minute = int((clock.now() - NOON).total_seconds()) // 61
             asked.append(minute)
             await asyncio.sleep(0)
@@ -204,13 +204,13 @@ async def test_those_who_wait_together_are_not_let_in_together(quota: Quota, clo
 class TestRefused:
     async def test_everybody_waits_for_the_reset_that_was_told(self, quota: Quota, clock: Clock) -> None:
         quota.refused("no", limits(minute=0, day=100), kind="minute", times=1)
-        async with quota.points(1):
+        async with quota.reserve_quota(1):
             pass
 
         assert clock.slept == [21]
 
     async def test_a_holder_of_points_waits_too(self, quota: Quota, clock: Clock) -> None:
-        async with quota.points(2):
+        async with quota.reserve_quota(2):
             quota.refused("no", limits(minute=0), kind="minute", times=1)
             await use(quota)
 

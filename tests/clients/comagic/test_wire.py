@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crm_bridge.clients.comagic import mapping, wire
-from crm_bridge.clients.retry import Unreadable
+from crm_bridge.clients.retry import MalformedResponse
 from crm_bridge.domain.sale import Communication, CommunicationKey, CommunicationType, Sale
 from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteUnavailable
 from tests.clients.harness import ANNA, MOSCOW, NOON
@@ -117,7 +117,7 @@ class TestAnswer:
 
     @pytest.mark.parametrize("content", [b"", b"<html>", b'{"jsonrpc":"2.0","id":"1","resu', b"[]", b'"x"', b"\xff"])
     def test_what_is_no_object_is_unreadable(self, content: bytes) -> None:
-        with pytest.raises(Unreadable):
+        with pytest.raises(MalformedResponse):
             wire.answer(wire.request("m", {}, token=TOKEN, user_id=None), content, secrets=())
 
     def test_every_part_of_a_result_but_the_needed_is_optional(self) -> None:

@@ -76,7 +76,7 @@ async def test_a_transaction_that_never_gets_through_is_aborted_by_name(
         raise aborted("Transaction lock timeout")
 
     monkeypatch.setattr(AsyncTransaction, "_commit", busy)
-    monkeypatch.setattr("crm_bridge.stores.firestore._PATIENCE", 0.3)
+    monkeypatch.setattr("crm_bridge.stores.firestore.sales._PATIENCE", 0.3)
 
     with pytest.raises(Aborted):
         await sales.write([Changes(phones=[phone("1")])], run_id="r1")
@@ -192,7 +192,7 @@ async def test_documents_are_read_and_written_as_by_the_library(sales: Firestore
     await sales._commit([put_document("orders", "ours", document)], holder="r1")
 
     assert await sales._get("orders", ["ours", "theirs"]) == {"ours": document, "theirs": document}
-    assert await sales._find("orders", "text", ["Химчистка"]) == [document, document]
+    assert await sales._query_in("orders", "text", ["Химчистка"]) == [document, document]
     assert plain((await ours.get()).to_dict()) == plain((await theirs.get()).to_dict()) == document
 
 

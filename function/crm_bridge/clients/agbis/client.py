@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from crm_bridge.clients.agbis import mapping, wire
-from crm_bridge.clients.agbis.http import Gateway
+from crm_bridge.clients.agbis.http import AgbisHttp
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.clients.retry import Clock
 from crm_bridge.domain.aggregate import Client, Order
@@ -39,7 +39,7 @@ class AgbisClient:
     ) -> None:
         self.requests: Counter[str] = Counter()
         self._session = session
-        self._gateway = Gateway(http=http, url=url, clock=clock, turn=session.turn)
+        self._api = AgbisHttp(http=http, url=url, clock=clock, throttle=session.throttle)
         self._zone = time_zone
         self._region = region
         self._clock = clock
@@ -72,7 +72,7 @@ class AgbisClient:
     async def client(self, client_id: str) -> Client | None:
         """Look one client up (`ContrInfoForAll`); None when Agbis says it does not know it, in either of its ways."""
         try:
-            answer = await self._call(lambda session_id: wire.client(self._gateway.base, client_id, session_id))
+            answer = await self._call(lambda session_id: wire.client(self._api.base, client_id, session_id))
         except RemoteRejected as exc:
             if exc.code == wire.NOT_FOUND:
                 return None
@@ -87,7 +87,7 @@ class AgbisClient:
         """Ask for a window; when the server does not manage it in time, for its halves, down to a minute."""
 
         def request(session_id: str) -> wire.Request:
-            return wire.window(self._gateway.base, command, session_id, since=since, until=until, zone=self._zone)
+            return wire.window(self._api.base, command, session_id, since=since, until=until, zone=self._zone)
 
         try:
             return [await self._call(request, window=True)]
@@ -101,12 +101,12 @@ class AgbisClient:
         """Ask with the session; when that is refused, once more with another."""
         session_id = await self._session.session_id(self.requests)
         try:
-            return await self._gateway.ask(request(session_id), self.requests, window=window)
+            return await self._api.ask(request(session_id), self.requests, window=window)
         except RemoteRejected as exc:
             if exc.code not in wire.REFUSED_SESSION:
                 raise
         session_id = await self._session.renew(session_id, self.requests)
-        return await self._gateway.ask(request(session_id), self.requests, window=window)
+        return await self._api.ask(request(session_id), self.requests, window=window)
 
 
 def _floor(moment: datetime) -> datetime:

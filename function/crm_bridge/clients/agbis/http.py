@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.clients.retry import Clock, Patience, Unreadable, repeat, told
+from crm_bridge.clients.retry import Clock, MalformedResponse, RetryPolicy, retry_call, told
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 
-_TRANSIENT = Patience(pauses=(2, 8), jitter=1, total=timedelta(minutes=5))
-_THROTTLED = Patience(pauses=(wire.THROTTLED_SECONDS,) * 2, jitter=5, total=timedelta(minutes=10))
+_TRANSIENT = RetryPolicy(pauses=(2, 8), jitter=1, total=timedelta(minutes=5))
+_THROTTLED = RetryPolicy(pauses=(wire.THROTTLED_SECONDS,) * 2, jitter=5, total=timedelta(minutes=10))
 _GAP = timedelta(seconds=1.1)  # a request a second is what is advised; once throttled, we keep to it
 _TIMEOUT = httpx.Timeout(60)  # seconds; 10 was seen to be too short for a slow link to the shop's database
 
@@ -38,7 +38,7 @@ class LoopLock:
         return self._lock
 
 
-class Turn(LoopLock):
+class Throttle(LoopLock):
     """The right to ask, and how quickly one request may follow another.
 
     Attributes:
@@ -52,22 +52,22 @@ class Turn(LoopLock):
         self.gap = timedelta()
 
 
-class Unreached(RemoteUnavailable):
+class ConnectionFailed(RemoteUnavailable):
     """The connection was not even made, so nothing has been asked."""
 
 
-class Gateway:
+class AgbisHttp:
     """The one entry point of the API, asked one thing at a time.
 
     Attributes:
         base: Its address, as `wire` wants it.
     """
 
-    def __init__(self, *, http: httpx.AsyncClient, url: str, clock: Clock, turn: Turn) -> None:
+    def __init__(self, *, http: httpx.AsyncClient, url: str, clock: Clock, throttle: Throttle) -> None:
         self.base = wire.base_url(url)
         self._http = http
         self._clock = clock
-        self._turn = turn
+        self._throttle = throttle
 
     async def ask(self, request: wire.Request, requests: Counter[str], *, window: bool = False) -> dict[str, Any]:
         """Ask until there is an answer, as long as that may help; for reads and `RefreshSession`.
@@ -85,33 +85,35 @@ class Gateway:
         def passing(error: BaseException) -> bool:
             if window and isinstance(error, RemoteTimeout):
                 return False
-            return isinstance(error, Unreadable) or (isinstance(error, RemoteUnavailable) and not _throttled(error))
+            return isinstance(error, MalformedResponse) or (
+                isinstance(error, RemoteUnavailable) and not _throttled(error)
+            )
 
         async def patiently() -> dict[str, Any]:
             return await self._repeat(request, requests, passing)
 
-        async with self._turn.here():
+        async with self._throttle.here():
             return await _readable(
                 request,
-                lambda: repeat(
-                    patiently, again=_throttled, patience=_THROTTLED, clock=self._clock, name=f"Agbis {request.command}"
+                lambda: retry_call(
+                    patiently, again=_throttled, policy=_THROTTLED, clock=self._clock, name=f"Agbis {request.command}"
                 ),
             )
 
     async def ask_once(self, request: wire.Request, requests: Counter[str]) -> dict[str, Any]:
         """Ask, and again only while there is no connection; for `Login`. Raises like `ask`."""
-        async with self._turn.here():
+        async with self._throttle.here():
             return await _readable(
-                request, lambda: self._repeat(request, requests, lambda error: isinstance(error, Unreached))
+                request, lambda: self._repeat(request, requests, lambda error: isinstance(error, ConnectionFailed))
             )
 
     async def _repeat(
         self, request: wire.Request, requests: Counter[str], again: Callable[[BaseException], bool]
     ) -> dict[str, Any]:
-        return await repeat(
+        return await retry_call(
             lambda: self._exchange(request, requests),
             again=again,
-            patience=_TRANSIENT,
+            policy=_TRANSIENT,
             clock=self._clock,
             name=f"Agbis {request.command}",
         )
@@ -132,9 +134,9 @@ class Gateway:
         except httpx.ReadTimeout as exc:
             raise RemoteTimeout(wire.SYSTEM, f"Agbis: {command}: no answer in time") from exc
         except httpx.DecodingError as exc:
-            raise Unreadable("the answer cannot be decompressed") from exc
+            raise MalformedResponse("the answer cannot be decompressed") from exc
         except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
-            raise Unreached(wire.SYSTEM, f"Agbis: {command}: no connection: {_cause(exc)}") from exc
+            raise ConnectionFailed(wire.SYSTEM, f"Agbis: {command}: no connection: {_cause(exc)}") from exc
         except httpx.RequestError as exc:
             raise RemoteUnavailable(wire.SYSTEM, f"Agbis: {command}: {_cause(exc)}") from exc
         except httpx.InvalidURL as exc:
@@ -143,11 +145,11 @@ class Gateway:
             return _read(command, response)
         except RemoteUnavailable as exc:
             if _throttled(exc) and command != wire.LOGIN:  # a login is refused for reasons of its own
-                self._turn.gap = _GAP
+                self._throttle.gap = _GAP
             raise
 
     async def _keep_gap(self) -> None:
-        turn = self._turn
+        turn = self._throttle
         if turn.asked_at is not None and (pause := turn.asked_at + turn.gap - self._clock.now()) > timedelta():
             await self._clock.sleep(pause.total_seconds())
         turn.asked_at = self._clock.now()
@@ -168,7 +170,7 @@ def _read(command: str, response: httpx.Response) -> dict[str, Any]:
         )
     if response.is_success:
         return wire.reply(command, response.content)
-    with suppress(Unreadable, RemoteProtocolError):
+    with suppress(MalformedResponse, RemoteProtocolError):
         wire.reply(command, response.content)  # a refusal may come with its error number and text
     raise RemoteRejected(wire.SYSTEM, f"HTTP {status}", failure)
 
@@ -176,7 +178,7 @@ def _read(command: str, response: httpx.Response) -> dict[str, Any]:
 async def _readable(request: wire.Request, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     try:
         return await ask()
-    except Unreadable as exc:
+    except MalformedResponse as exc:
         raise RemoteProtocolError(wire.SYSTEM, f"Agbis: {request.command}: {exc}") from exc
 
 

@@ -16,7 +16,7 @@ import httpx
 from msgspec.structs import replace
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.clients.agbis.http import Gateway, LoopLock, Turn, Unreached
+from crm_bridge.clients.agbis.http import AgbisHttp, ConnectionFailed, LoopLock, Throttle
 from crm_bridge.clients.retry import Clock, told
 from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
@@ -55,8 +55,8 @@ class AgbisSession:
         store: SessionStore,
         clock: Clock,
     ) -> None:
-        self.turn = Turn()
-        self._gateway = Gateway(http=http, url=url, clock=clock, turn=self.turn)
+        self.throttle = Throttle()
+        self._api = AgbisHttp(http=http, url=url, clock=clock, throttle=self.throttle)
         self._user = user
         self._password = password
         self._store = store
@@ -93,8 +93,8 @@ class AgbisSession:
             await self.renew(None, requests, at_once=True)
             return
         try:
-            request = wire.valid_session(self._gateway.base, known.session_id)
-            await self._gateway.ask_once(request, requests)
+            request = wire.valid_session(self._api.base, known.session_id)
+            await self._api.ask_once(request, requests)
         except RemoteRejected as exc:
             if exc.code not in wire.REFUSED_SESSION:
                 raise
@@ -139,9 +139,9 @@ class AgbisSession:
     async def _refreshed(self, known: CrmSession, requests: Counter[str], *, at_once: bool) -> CrmSession | None:
         if not known.refresh_id or self._clock.now() - known.renewed_at >= _REFRESHED_FOR:
             return None
-        ask = self._gateway.ask_once if at_once else self._gateway.ask
+        ask = self._api.ask_once if at_once else self._api.ask
         try:
-            answer = await ask(wire.refresh(self._gateway.base, known.refresh_id), requests)
+            answer = await ask(wire.refresh(self._api.base, known.refresh_id), requests)
         except RemoteRejected:
             return None  # how long a refresh id lives is not documented: every refusal means that it is over
         return await self._begun(wire.REFRESH_SESSION, answer, login_at=known.login_at)
@@ -166,10 +166,10 @@ class AgbisSession:
             known = CrmSession(session_id="", refresh_id="", renewed_at=known.renewed_at, login_at=self._clock.now())
             self._known = known
             await self._store.save_state(known)
-            request = wire.login(self._gateway.base, self._user, self._password)
+            request = wire.login(self._api.base, self._user, self._password)
             try:
                 return await self._begun(
-                    wire.LOGIN, await self._gateway.ask_once(request, requests), login_at=known.login_at
+                    wire.LOGIN, await self._api.ask_once(request, requests), login_at=known.login_at
                 )
             except RemoteRejected as exc:
                 # Wrong credentials are told with 1 or with 2: going on would only get the user blocked.
@@ -177,7 +177,7 @@ class AgbisSession:
                 message = f"{said} (AGBIS_USER and AGBIS_PASSWORD are to be checked)"
                 raise RemoteRejected(wire.SYSTEM, exc.code, message) from None
             except (RemoteUnavailable, RemoteProtocolError) as exc:
-                if last or at_once or isinstance(exc, Unreached):
+                if last or at_once or isinstance(exc, ConnectionFailed):
                     raise
         raise AssertionError  # pragma: no cover - the second round returns or raises
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from crm_bridge.clients.retry import Unreadable, told
+from crm_bridge.clients.retry import MalformedResponse, told
 from crm_bridge.domain.money import to_kopecks
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
 
@@ -139,7 +139,7 @@ def reply(command: str, content: bytes) -> dict[str, Any]:
         content: The body. Its content type is not to be trusted, so it is not asked.
 
     Raises:
-        Unreadable: Not a JSON object.
+        MalformedResponse: Not a JSON object.
         RemoteUnavailable: An error that passes; `retry_after` is set when we ask too often.
         RemoteRejected: Any other error, by its number.
         RemoteProtocolError: There is no error number, which even a success has (0).
@@ -148,9 +148,9 @@ def reply(command: str, content: bytes) -> dict[str, Any]:
         # No float may come near money; what Agbis writes as a JSON number becomes Decimal.
         answer = json.loads(content.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_no_constant)
     except (ValueError, RecursionError) as exc:
-        raise Unreadable("the answer is not JSON") from exc
+        raise MalformedResponse("the answer is not JSON") from exc
     if not isinstance(answer, dict):
-        raise Unreadable("the answer is not a JSON object")
+        raise MalformedResponse("the answer is not a JSON object")
     decoded: dict[str, Any] = _decoded(answer)
     code = _error_number(command, decoded)
     if code == 0:

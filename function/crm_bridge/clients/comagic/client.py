@@ -16,14 +16,14 @@ import httpx
 
 from crm_bridge.clients.comagic import mapping, paging, wire
 from crm_bridge.clients.comagic.quota import Quota
-from crm_bridge.clients.retry import Clock, Patience, Unreadable, repeat, told
+from crm_bridge.clients.retry import Clock, MalformedResponse, RetryPolicy, retry_call, told
 from crm_bridge.domain.sale import (
     Communication,
+    CommunicationDetails,
     CommunicationKey,
     CommunicationType,
+    FoundCommunications,
     Sale,
-    Sighting,
-    Sightings,
     Site,
 )
 from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
@@ -47,7 +47,7 @@ _AROUND = timedelta(days=1)  # a report wants an interval even for known ids
 
 
 class ComagicClient:
-    """A `Telephony` for one run.
+    """A `CallTracking` for one run.
 
     Attributes:
         requests: HTTP requests made so far, per method, retries included.
@@ -102,9 +102,9 @@ class ComagicClient:
         """The last limits CoMagic reported (`metadata.limits`), as it names them; empty before the first answer."""
         return self._quota.limits
 
-    def points(self, count: int) -> AbstractAsyncContextManager[None]:
+    def reserve_quota(self, count: int) -> AbstractAsyncContextManager[None]:
         """Hold `count` points of the quota for the calls made inside; see `Quota.points`."""
-        return self._quota.points(count)
+        return self._quota.reserve_quota(count)
 
     async def sale_tag_id(self) -> int:
         """Find the id of the system tag «Продажа» or "Sale" (`get.tags`); it differs between accounts.
@@ -138,7 +138,7 @@ class ComagicClient:
             except RemoteRejected as exc:
                 self._warn(kind, exc)
 
-    async def look(
+    async def get_communications(
         self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
     ) -> dict[CommunicationKey, Communication]:
         """Read some communications again, each named by its key and start; one CoMagic no longer has is left out.
@@ -159,9 +159,9 @@ class ComagicClient:
                         found[row.communication.key] = row.communication
         return found
 
-    async def of_phone(
+    async def communications_of_phone(
         self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
-    ) -> Sightings:
+    ) -> FoundCommunications:
         """Read the communications of one phone and one kind, lost ones too, in a single request."""
         reading = mapping.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
         params = wire.phone_report(kind, since, until, zone=self._zone, phone=phone)
@@ -169,15 +169,17 @@ class ComagicClient:
             page = mapping.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
         except RemoteRejected as exc:
             self._warn(kind, exc)
-            return Sightings(found=())
+            return FoundCommunications(found=())
         found = {
-            row.communication.key: Sighting(communication=row.communication, lost=row.lost, site_id=row.site_id)
+            row.communication.key: CommunicationDetails(
+                communication=row.communication, lost=row.lost, site_id=row.site_id
+            )
             for row in page.rows
             if row.communication is not None and row.communication.phone == phone
         }
         in_order = sorted(found.values(), key=lambda each: (each.communication.started_at, each.communication.id))
         total = len(page.rows) if page.total is None else page.total
-        return Sightings(found=tuple(in_order), complete=total <= wire.PAGE)
+        return FoundCommunications(found=tuple(in_order), complete=total <= wire.PAGE)
 
     async def sites(self) -> list[Site]:
         """Return the account's sites, and whether each takes sales (`get.sites`)."""
@@ -187,7 +189,7 @@ class ComagicClient:
         """Return the IANA name of the account's time zone (`get.account`)."""
         return mapping.account_zone(await self._read(wire.GET_ACCOUNT, {}))
 
-    async def may_change_tags(self) -> None:
+    async def check_tag_permission(self) -> None:
         """Make sure that the key may change tags, without changing anything and without costing a point.
 
         It asks for a tag that no account has to be taken off a communication that no account has. What is not allowed
@@ -238,13 +240,13 @@ class ComagicClient:
     async def _read(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
         """Make a call that changes nothing, so it is repeated when the network or CoMagic fails for the moment."""
         left = self._deadline - self._clock.now()
-        patience = Patience(pauses=_PAUSES, jitter=_JITTER, total=min(_TOTAL, max(left, timedelta())))
+        policy = RetryPolicy(pauses=_PAUSES, jitter=_JITTER, total=min(_TOTAL, max(left, timedelta())))
         return await _readable(
             method,
-            lambda: repeat(
+            lambda: retry_call(
                 lambda: self._admitted(method, params),
                 again=_may_pass,
-                patience=patience,
+                policy=policy,
                 clock=self._clock,
                 name=f"CoMagic {method}",
             ),
@@ -259,7 +261,7 @@ class ComagicClient:
         times = 0
         while True:
             try:
-                async with self._quota.points(1), self._turns:
+                async with self._quota.reserve_quota(1), self._turns:
                     return await self._exchange(method, params)
             except wire.Refused as refusal:
                 times += 1
@@ -275,7 +277,7 @@ class ComagicClient:
         except httpx.ReadTimeout as exc:
             raise RemoteTimeout(wire.SYSTEM, f"CoMagic: {method}: no answer in time") from exc
         except httpx.DecodingError as exc:
-            raise Unreadable("the answer cannot be decompressed") from exc
+            raise MalformedResponse("the answer cannot be decompressed") from exc
         except httpx.RequestError as exc:
             raise RemoteUnavailable(
                 wire.SYSTEM, f"CoMagic: {method}: {told(f'{type(exc).__name__} {exc}', (self._token,))}"
@@ -291,7 +293,7 @@ class ComagicClient:
         if response.is_success:
             return wire.answer(request, response.content, secrets=secrets)
         # No page of the reference mentions a status, so what the body says comes first.
-        with suppress(Unreadable, RemoteProtocolError):
+        with suppress(MalformedResponse, RemoteProtocolError):
             wire.answer(request, response.content, secrets=secrets)
         status = response.status_code
         failure = f"CoMagic: {request.method}: HTTP {status}"
@@ -305,13 +307,15 @@ class ComagicClient:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Unreadable) or (isinstance(error, RemoteUnavailable) and not isinstance(error, QuotaSpent))
+    return isinstance(error, MalformedResponse) or (
+        isinstance(error, RemoteUnavailable) and not isinstance(error, QuotaSpent)
+    )
 
 
 async def _readable(method: str, call: Callable[[], Awaitable[wire.Answer]]) -> wire.Answer:
     try:
         return await call()
-    except Unreadable as exc:
+    except MalformedResponse as exc:
         raise RemoteProtocolError(wire.SYSTEM, f"CoMagic: {method}: {exc}") from exc
 
 

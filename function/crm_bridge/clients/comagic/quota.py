@@ -87,7 +87,7 @@ class Quota:
             self._windows[name] = _Window(limits.get(f"{name}_limit"), remaining, resets_at)
 
     @asynccontextmanager
-    async def points(self, count: int) -> AsyncIterator[None]:
+    async def reserve_quota(self, count: int) -> AsyncIterator[None]:
         """Hold points for the requests made inside, waiting for the next window when this one is spent.
 
         Inside, nothing is booked a second time: a caller who holds points for a change of two calls has them.

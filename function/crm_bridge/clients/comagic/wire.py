@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct
 
-from crm_bridge.clients.retry import Unreadable, told
+from crm_bridge.clients.retry import MalformedResponse, told
 from crm_bridge.domain.money import to_roubles
 from crm_bridge.domain.sale import CommunicationKey, CommunicationType, Sale
 from crm_bridge.errors import RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
@@ -281,7 +281,7 @@ def answer(asked: Request, content: bytes, *, secrets: Sequence[str]) -> Answer:
         secrets: Never to be quoted in an error.
 
     Raises:
-        Unreadable: Not a JSON object.
+        MalformedResponse: Not a JSON object.
         Refused: The quota is spent.
         RemoteRejected, RemoteUnavailable: Another JSON-RPC error.
         RemoteProtocolError: Neither result nor error, or the answer to something else.
@@ -305,7 +305,7 @@ def _envelope(content: bytes) -> _Envelope:
         except msgspec.ValidationError:
             odd = _ODD_ENVELOPE.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise Unreadable("the answer is not a JSON-RPC object") from exc
+        raise MalformedResponse("the answer is not a JSON-RPC object") from exc
     # Who needs data will miss it.
     return _Envelope(id=odd.id, result=None if odd.result is None else _Result(), error=odd.error)
 

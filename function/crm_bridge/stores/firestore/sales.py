@@ -29,7 +29,7 @@ from google.cloud.firestore import (
 
 from crm_bridge.errors import LeaseLost
 from crm_bridge.stores.base import LEASE, STATE, DocumentSalesStore
-from crm_bridge.stores.documents import Document, Kind, Write, document_id, from_document, key_of
+from crm_bridge.stores.documents import Document, DocumentCollection, Write, document_id, from_document, key_of
 from crm_bridge.stores.firestore.encoding import write
 from crm_bridge.stores.firestore.queries import close_client, in_chunks, look_up, plain, retrying, run_query
 
@@ -66,20 +66,20 @@ class FirestoreSalesStore(DocumentSalesStore):
         references = [self._reference(collection, key) for key in dict.fromkeys(keys)]
         return {key_of(id_): document for id_, document in await in_chunks(_looked_up, references, size=_KEYS)}
 
-    async def _find(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
+    async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
         async def query(some: Sequence[str]) -> list[Document]:
             return await _documents(self._client.collection(collection).where(filter=FieldFilter(field, "in", some)))
 
         return await in_chunks(query, list(dict.fromkeys(values)), size=_VALUES)
 
-    async def _newest(self, collection: str, field: str, limit: int) -> list[Document]:
+    async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:
         query = self._client.collection(collection).order_by(field, direction=Query.DESCENDING)
         return await _documents(query.limit(limit))
 
-    async def _all(self, kind: Kind[T], *, at_once: int) -> AsyncIterator[list[T]]:
-        rest = _Rest(self._client.collection(kind.collection))
+    async def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
+        rest = _Rest(self._client.collection(collection.name))
         while page := await rest.take(at_once):
-            yield [from_document(document, kind.type) for document in page]
+            yield [from_document(document, collection.type) for document in page]
 
     async def _has_any(self, collection: str) -> bool:
         return bool(await _documents(self._client.collection(collection).limit(1)))
@@ -102,7 +102,7 @@ class FirestoreSalesStore(DocumentSalesStore):
             if not await self._transact(fenced):
                 raise LeaseLost("Another run has taken over")
 
-    async def _swap(
+    async def _compare_and_set(
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
     ) -> tuple[bool, Document | None]:
         reference = self._reference(collection, key)
@@ -133,7 +133,7 @@ class FirestoreSalesStore(DocumentSalesStore):
         else:
             await reference.update(document, option=unchanged)
 
-    async def _forget(self, collection: str, *, until: datetime) -> None:
+    async def _delete_expired(self, collection: str, *, until: datetime) -> None:
         """Nothing: TTL policies on `expires_at` do it."""
 
     async def _transact(self, work: Callable[[AsyncTransaction], Awaitable[bool]]) -> bool:

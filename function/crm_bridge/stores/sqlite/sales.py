@@ -13,7 +13,7 @@ import msgspec
 
 from crm_bridge.errors import LeaseLost
 from crm_bridge.stores.base import LEASE, STATE, DocumentSalesStore
-from crm_bridge.stores.documents import Document, Kind, Write, document_id, key_of
+from crm_bridge.stores.documents import Document, DocumentCollection, Write, document_id, key_of
 from crm_bridge.stores.sqlite.connection import SqliteFile, time_to_json, to_json, transaction
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class SqliteSalesStore(DocumentSalesStore):
             lambda connection: {key_of(row[0]): _document(row[1]) for row in connection.execute(sql, (ids,))}
         )
 
-    async def _find(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
+    async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
         if not values:
             return []
         sql = (
@@ -63,19 +63,19 @@ class SqliteSalesStore(DocumentSalesStore):
         )
         return await self._documents(sql, json.dumps(list(values)))
 
-    async def _newest(self, collection: str, field: str, limit: int) -> list[Document]:
+    async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:
         sql = (
             f"SELECT body FROM {collection} WHERE json_extract(body, '$.{field}') IS NOT NULL "  # noqa: S608
             f"ORDER BY json_extract(body, '$.{field}') DESC LIMIT ?"
         )
         return await self._documents(sql, limit)
 
-    async def _all(self, kind: Kind[T], *, at_once: int) -> AsyncIterator[list[T]]:
+    async def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
         def read(connection: Connection, after: str) -> list[tuple[str, str]]:
-            sql = f"SELECT id, body FROM {kind.collection} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
+            sql = f"SELECT id, body FROM {collection.name} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
             return connection.execute(sql, (after, at_once)).fetchall()
 
-        decoder = msgspec.json.Decoder(kind.type)  # with a document in between it would take three times as long
+        decoder = msgspec.json.Decoder(collection.type)  # with a document in between it would take three times as long
         last = ""
         while page := await self._file.run(partial(read, after=last)):
             yield [decoder.decode(body) for _, body in page]
@@ -99,7 +99,7 @@ class SqliteSalesStore(DocumentSalesStore):
 
         await self._file.run(work)
 
-    async def _swap(
+    async def _compare_and_set(
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
     ) -> tuple[bool, Document | None]:
         id_, body = document_id(key), None if document is None else to_json(document)
@@ -114,7 +114,7 @@ class SqliteSalesStore(DocumentSalesStore):
 
         return await self._file.run(work)
 
-    async def _forget(self, collection: str, *, until: datetime) -> None:
+    async def _delete_expired(self, collection: str, *, until: datetime) -> None:
         sql = f"DELETE FROM {collection} WHERE json_extract(body, '$.expires_at') <= ?"  # noqa: S608
         await self._file.run(lambda connection: connection.execute(sql, (time_to_json(until),)).rowcount)
 
