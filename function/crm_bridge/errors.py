@@ -1,17 +1,21 @@
-"""Every error we raise, cut by what a caller can do.
+"""Every error we raise, cut by what a caller can do. `handlers/sync.py` maps each to an HTTP status.
 
     BridgeError
-      InvalidInput                the caller is wrong -> 400
-      SettingsError             the settings are missing or wrong, all of them named -> 500
-      RunInProgress                      another run is in progress -> 409
-      EmptyDatabase             no phone has ever been read from the CRM -> 409
-      LeaseLost                 another run has taken over: stop writing -> 503
+      InvalidInput              the request or a value in it cannot be used
+      SettingsError             settings are missing or wrong; the message names all of them
+      EmptyDatabase             no phone has ever been read from the CRM
+      RunInProgress             another run holds the lease
+      LeaseLost                 another run has taken over: stop writing
+      RunStopped                the run's time is over, or the process is being ended
       RemoteError(system)       CoMagic or Agbis did not do what we asked
-        RemoteUnavailable       network, timeout, 429, 5xx: repeat a read; a write may have happened, look first -> 503
-          RemoteTimeout         no answer in time, or HTTP 504: a window was too wide for the other side
-          QuotaSpent            refused for a quota, so nothing happened: later -> 503
-        RemoteRejected(code)    understood and refused: the same call would fail again -> 502
-        RemoteProtocolError     the answer is not what the documentation promises; a write may have happened -> 502
+        RemoteUnavailable       network, timeout, 429, 5xx: repeat a read; a write may have happened, look first
+          RemoteTimeout         no answer in time, or HTTP 504: the window was too wide for the other side
+          QuotaSpent            refused for a quota: nothing happened, try later
+        RemoteRejected(code)    understood and refused: the same call would fail again
+          AccessDenied(barrier) the key, our address, the account, a right or a component stands in the way
+          NotFound              what the call names does not exist
+          AlreadyExists         what the call would make exists already
+        RemoteProtocolError     the answer is not what the documentation promises; a write may have happened
 
 A message may reach a log and an answer: it never holds a phone, a token, a session id or a URL.
 """
@@ -19,6 +23,7 @@ A message may reach a log and an answer: it never holds a phone, a token, a sess
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 
 class BridgeError(Exception):
@@ -54,6 +59,18 @@ class RunInProgress(BridgeError):
         super().__init__(f"Another run is in progress: {run_id}, started {started_at:%Y-%m-%d %H:%M:%S %Z}")
         self.run_id = run_id
         self.started_at = started_at
+        self.retry_after = retry_after
+
+
+class RunStopped(BridgeError):
+    """The run's time is over, or the process is being ended; the next run goes on.
+
+    Attributes:
+        retry_after: Seconds after which a new run is worth starting.
+    """
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
         self.retry_after = retry_after
 
 
@@ -94,11 +111,59 @@ class RemoteRejected(RemoteError):
 
     Attributes:
         code: CoMagic's mnemonic or Agbis's error number, as text.
+        fatal: Every other call of the run would be refused as well.
     """
 
-    def __init__(self, system: str, code: str, message: str) -> None:
+    def __init__(self, system: str, code: str, message: str, *, fatal: bool = False) -> None:
         super().__init__(system, message)
         self.code = code
+        self.fatal = fatal
+
+
+class Barrier(StrEnum):
+    """What denies access."""
+
+    KEY = "key"
+    """The key or the password is wrong, expired or blocked."""
+    ADDRESS = "address"
+    """Our IP address is not on the account's list."""
+    ACCOUNT = "account"
+    """The account is blocked."""
+    RIGHT = "right"
+    """The key's user lacks a right."""
+    COMPONENT = "component"
+    """A paid component or an option of the account is off."""
+
+
+class AccessDenied(RemoteRejected):
+    """Refused whatever the call's parameters are, until somebody changes the account.
+
+    Attributes:
+        barrier: What denies access.
+        address: Our address as the other side sees it; None unless the barrier is ADDRESS and it was given.
+    """
+
+    def __init__(
+        self,
+        system: str,
+        code: str,
+        message: str,
+        *,
+        barrier: Barrier,
+        fatal: bool = False,
+        address: str | None = None,
+    ) -> None:
+        super().__init__(system, code, message, fatal=fatal)
+        self.barrier = barrier
+        self.address = address
+
+
+class NotFound(RemoteRejected):
+    """What the call names does not exist."""
+
+
+class AlreadyExists(RemoteRejected):
+    """What the call would make exists already."""
 
 
 class RemoteProtocolError(RemoteError):

@@ -9,30 +9,16 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from contextvars import ContextVar
+
+from crm_bridge.redaction import redact
 
 run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 """The run that the present task works for; every line it logs bears it."""
 
-_secrets: set[str] = set()
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_PHONE = re.compile(r"(?<![\w.-])\+?(\d{4})\d{2,7}(\d{4})(?![\w-])")
 _NOISY = ("httpx", "httpcore", "google", "grpc", "urllib3", "asyncio")
-
-
-def keep_secret(*values: str | None) -> None:
-    """Never let these values, or their parts in an address, reach a line."""
-    _secrets.update(value for value in values if value and len(value) >= 4)
-
-
-def clean(text: str) -> str:
-    """Hide secrets, and the middle of everything that may be a phone: `79261234567` -> `7926***4567`."""
-    for secret in _secrets:
-        if secret in text:
-            text = text.replace(secret, "***")
-    return _PHONE.sub(r"\1***\2", text)
 
 
 class CloudHandler(logging.Handler):
@@ -42,17 +28,17 @@ class CloudHandler(logging.Handler):
         try:
             line: dict[str, object] = {
                 "severity": record.levelname,
-                "message": clean(record.getMessage()),
+                "message": redact(record.getMessage()),
                 "logger": record.name,
             }
             for key, value in record.__dict__.items():
                 if key not in _STANDARD:
-                    line[key] = clean(value) if isinstance(value, str) else value
+                    line[key] = redact(value) if isinstance(value, str) else value
             if current := run_id.get():
                 line.setdefault("run_id", current)
             if record.exc_info:
-                line["exception"] = clean(logging.Formatter().formatException(record.exc_info))
-            sys.stdout.write(json.dumps(line, ensure_ascii=False, default=lambda value: clean(str(value))) + "\n")
+                line["exception"] = redact(logging.Formatter().formatException(record.exc_info))
+            sys.stdout.write(json.dumps(line, ensure_ascii=False, default=lambda value: redact(str(value))) + "\n")
             sys.stdout.flush()
         except Exception:
             self.handleError(record)

@@ -6,7 +6,7 @@ Implementations fit by shape: `clients/agbis` is a Crm, `clients/comagic` a Call
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -16,41 +16,19 @@ from msgspec import Struct
 if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for those of `sync`
     from crm_bridge.domain.aggregate import Client, Order
     from crm_bridge.domain.card import Card
-    from crm_bridge.domain.run import Lease, Run
-    from crm_bridge.domain.sale import (
+    from crm_bridge.domain.communication import (
         Communication,
         CommunicationKey,
         CommunicationType,
         FoundCommunications,
-        PhoneRecord,
-        Sale,
-        SaleEvent,
         Site,
     )
+    from crm_bridge.domain.phone import PhoneRecord
+    from crm_bridge.domain.run import Lease, Run
+    from crm_bridge.domain.sale import Sale, SaleEvent
     from crm_bridge.domain.state import State
-    from crm_bridge.settings import Settings
 
 S = TypeVar("S", bound="State")
-
-
-class Clock(Protocol):
-    """Time as an argument, so that no test sleeps."""
-
-    def now(self) -> datetime:
-        """Return the present instant, aware, UTC."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
-class RunTime(Clock, Protocol):
-    """Time as one run has it: a wait ends with QuotaSpent when the run is told to stop.
-
-    Attributes:
-        deadline: When the run's time is over, aware; nothing waits for a quota beyond it.
-    """
-
-    deadline: datetime
 
 
 class Crm(Protocol):
@@ -262,30 +240,3 @@ class CardStore(Protocol):
 
     async def wait(self, card_id: str, *, now: datetime, seconds: float) -> Card | None:
         """Return the card as soon as it is there, or None after `seconds`."""
-
-
-class SyncServices(Struct, frozen=True, kw_only=True):
-    """What `sync` works with.
-
-    Attributes:
-        crm: Makes a Crm for one run, with counters of its own.
-        call_tracking: Makes a CallTracking for one run, with counters of its own.
-    """
-
-    settings: Settings
-    clock: Clock
-    store: SalesStore
-    crm: Callable[[], Crm]
-    call_tracking: Callable[[RunTime], CallTracking]
-
-
-ServicesFactory = Callable[[tuple[str, ...]], SyncServices]
-"""Gives the services; its argument names the settings that a request cannot do without."""
-
-
-class ExchangeServices(Struct, frozen=True, kw_only=True):
-    """What `exchange` works with."""
-
-    settings: Settings
-    clock: Clock
-    cards: CardStore

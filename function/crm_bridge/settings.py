@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from crm_bridge.domain.sale import CommunicationType
+from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.errors import SettingsError
 
 COMAGIC_VARIABLES = ("COMAGIC_TOKEN",)

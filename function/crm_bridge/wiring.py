@@ -6,25 +6,17 @@ there belongs to the wrong process.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from crm_bridge import logs
-from crm_bridge.ports import (
-    CallTracking,
-    CardStore,
-    Clock,
-    Crm,
-    ExchangeServices,
-    RunTime,
-    SalesStore,
-    SyncServices,
-)
+from crm_bridge.clock import Clock, RunTime, SystemClock
+from crm_bridge.ports import CallTracking, CardStore, Crm, SalesStore
+from crm_bridge.redaction import register_secrets
+from crm_bridge.services import ExchangeServices, SyncServices
 from crm_bridge.settings import FirestoreStore, Settings, SqliteStore
 
 if TYPE_CHECKING:
@@ -35,16 +27,6 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 60  # a new instance behind Cloud NAT may need half a minute for its first connection
 _READ_SECONDS = 60  # a page of 10,000 rows, or a day of orders over a slow line
-
-
-class SystemClock:
-    """The real time."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 clock: Clock = SystemClock()
@@ -75,7 +57,7 @@ def build_exchange_services() -> ExchangeServices:
     logs.set_up("INFO")
     settings = Settings.from_env(os.environ)
     logs.set_up(settings.log_level)
-    logs.keep_secret(settings.exchange_api_key)
+    register_secrets(settings.exchange_api_key)
     services = ExchangeServices(settings=settings, clock=clock, cards=_card_store(settings))
     # What has been imported by now stays. The collector would look through all of it for garbage again and again, at
     # the cost of a tenth of every request. What is garbage already stays as well: to find it would take 10 ms.
@@ -86,7 +68,7 @@ def build_exchange_services() -> ExchangeServices:
 
 @lru_cache(maxsize=1)
 def _sync_services(settings: Settings) -> SyncServices:
-    logs.keep_secret(settings.comagic_token, settings.agbis_password, settings.agbis_url)
+    register_secrets(settings.comagic_token, settings.agbis_password, settings.agbis_url)
     return joined(settings, clock=clock, http=_http, store=_sales_store(settings))
 
 

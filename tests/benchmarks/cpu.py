@@ -17,10 +17,12 @@ import httpx
 import msgspec
 
 from crm_bridge.clients.comagic.client import ComagicClient
+from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.domain.decision import Decision, Result
 from crm_bridge.domain.journal import Journal, Row
-from crm_bridge.domain.sale import Communication, CommunicationType, PhoneRecord, RecordedSale
-from crm_bridge.ports import SyncServices
+from crm_bridge.domain.phone import PhoneRecord
+from crm_bridge.domain.sale import RecordedSale
+from crm_bridge.services import SyncServices
 from crm_bridge.settings import Settings
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from crm_bridge.usecases.lease import Stopping

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from crm_bridge.domain.aggregate import Client, Order, Payment
+from crm_bridge.domain.communication import CommunicationType
+from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import LEASE_TTL, Lease
-from crm_bridge.domain.sale import CommunicationType, PhoneRecord, RecordedSale
+from crm_bridge.domain.sale import RecordedSale
 from crm_bridge.domain.state import SaleTag, Watermark
 from crm_bridge.ports import Changes, SalesStore
 from tests.sandbox.world import World

@@ -12,7 +12,7 @@ import httpx
 from crm_bridge.clients.agbis.client import AgbisClient
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.clients.comagic.client import ComagicClient
-from crm_bridge.domain.sale import Communication, CommunicationType
+from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.domain.state import CrmSession
 from tests.sandbox.agbis.simulator import Agbis, AgbisSwitches
 from tests.sandbox.clock import ManualClock

@@ -7,8 +7,10 @@ from typing import Any
 
 from crm_bridge.domain.aggregate import Client, Order, Payment
 from crm_bridge.domain.card import Card
+from crm_bridge.domain.communication import CommunicationType
+from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Lease, Run, RunStatus
-from crm_bridge.domain.sale import CommunicationType, Intent, PhoneRecord, RecordedSale, SaleEvent
+from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off, without_trace
-from crm_bridge.domain.sale import Communication, CommunicationType, Intent, PhoneRecord, RecordedSale
+from crm_bridge.domain.phone import PhoneRecord
+from crm_bridge.domain.sale import Intent, RecordedSale
 
 NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
 CALL = CommunicationType.CALL

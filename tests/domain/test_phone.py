@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_bridge.domain.phone import mask_phone, normalize_phone
+from crm_bridge.domain.phone import normalize_phone
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,3 @@ def test_nothing_raises_and_what_comes_out_comes_out_again(raw: str) -> None:
 def test_comagics_own_form_is_taken_as_it_is(number: int) -> None:
     assert normalize_phone(str(number), "RU") == str(number)
     assert normalize_phone(f"8{str(number)[1:]}", "RU") == str(number)
-
-
-def test_the_middle_is_hidden() -> None:
-    assert mask_phone("79261234567") == "7926***4567"
-    assert mask_phone("1234") == "***"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from crm_bridge.domain.aggregate import Client, Order, Payment
-from crm_bridge.ports import SalesStore, SyncServices
+from crm_bridge.ports import SalesStore
+from crm_bridge.services import SyncServices
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.faults.killable_app import MortalBridge
 from tests.faults.oracle import orders_by_phone, owed

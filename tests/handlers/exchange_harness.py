@@ -10,9 +10,11 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 
+from crm_bridge.clock import Clock
 from crm_bridge.domain.card import Card
 from crm_bridge.handlers.exchange import handle
-from crm_bridge.ports import CardStore, Clock, ExchangeServices
+from crm_bridge.ports import CardStore
+from crm_bridge.services import ExchangeServices
 from crm_bridge.settings import Settings
 from tests.sandbox.clock import ManualClock
 

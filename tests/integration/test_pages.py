@@ -15,10 +15,10 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Note, Reason, Verdict
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
-from crm_bridge.domain.sale import CommunicationType
 from crm_bridge.handlers.negotiation import translator_for
 from crm_bridge.presentation.journal_table import SORTS
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from crm_bridge.handlers.sync import handle
-from crm_bridge.ports import SalesStore, SyncServices
+from crm_bridge.ports import SalesStore
+from crm_bridge.services import SyncServices
 from crm_bridge.settings import Settings
 from crm_bridge.wiring import joined
 from tests.sandbox.clock import ManualClock

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
 
 from msgspec import Struct
 from tenacity import (
@@ -21,22 +20,11 @@ from tenacity import (
 from tenacity.stop import stop_base
 from tenacity.wait import wait_random
 
+from crm_bridge.clock import Clock
+
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-_ADDRESS = re.compile(r"\b[a-z][a-z+]*://\S+", re.IGNORECASE)
-_NUMBER = re.compile(r"\+?\d[\d ()-]{5,}\d")  # phones, however they are spaced
-_KEY = re.compile(r"\b[0-9a-fA-F][0-9a-fA-F-]{30,}\b")  # hashes and GUIDs
-_TOLD = 200  # characters of a remote text that we pass on
-
-
-class Clock(Protocol):
-    """The part of the time that waiting needs."""
-
-    def now(self) -> datetime: ...
-
-    async def sleep(self, seconds: float) -> None: ...
 
 
 class MalformedResponse(Exception):
@@ -109,14 +97,3 @@ async def retry_call(
         before_sleep=tell,
         reraise=True,
     )(one_try)
-
-
-def told(text: object, secrets: Collection[str] = ()) -> str:
-    """Return what a remote system said, fit for an error message: short, without addresses, phones and secrets."""
-    words = " ".join(str(text).split())
-    for secret in secrets:
-        if secret:
-            words = words.replace(secret, "***")
-    for pattern in (_ADDRESS, _KEY, _NUMBER):
-        words = pattern.sub("***", words)
-    return words if len(words) <= _TOLD else f"{words[: _TOLD - 1]}…"

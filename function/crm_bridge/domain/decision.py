@@ -15,15 +15,9 @@ from operator import attrgetter
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crm_bridge.domain.sale import (
-    Communication,
-    CommunicationKey,
-    Intent,
-    PhoneRecord,
-    RecordedSale,
-    find,
-    same_communication,
-)
+from crm_bridge.domain.communication import Communication, CommunicationKey
+from crm_bridge.domain.phone import PhoneRecord
+from crm_bridge.domain.sale import Intent, RecordedSale, find, same_communication
 
 
 class Result(StrEnum):

@@ -9,8 +9,10 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from crm_bridge.domain.aggregate import Order
+from crm_bridge.domain.communication import CommunicationDetails, CommunicationType, Site
 from crm_bridge.domain.decision import Decision, Result
-from crm_bridge.domain.sale import CommunicationDetails, CommunicationType, PhoneRecord, SaleEvent, Site
+from crm_bridge.domain.phone import PhoneRecord
+from crm_bridge.domain.sale import SaleEvent
 
 
 class Reason(StrEnum):

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
+from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Result
+from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
-from crm_bridge.domain.sale import CommunicationKey, CommunicationType
 
 MONEY_OF = {
     Result.APPLIED: "applied",
@@ -209,8 +210,3 @@ class Journal(Struct, kw_only=True):
             f"deferred: {counts[Result.DEFERRED]}"
         )
         return text if self.complete else f"{text}. Not complete: the next run goes on"
-
-
-def local_text(moment: datetime, zone: ZoneInfo) -> str:
-    """Write a moment as an admin reads it: local time of the business, to the second."""
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"

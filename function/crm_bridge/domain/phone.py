@@ -1,11 +1,41 @@
-"""Phones: the one place where any spelling becomes E.164 digits without `+`."""
+"""Phones: their records in our database, and the one place where any spelling becomes E.164 digits without `+`."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import lru_cache
 
+from msgspec import Struct
+
+from crm_bridge.domain.sale import Intent, RecordedSale
+
 _NOT_DIGIT = re.compile(r"\D")
+
+
+class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
+    """A phone of the database: what its orders add up to, and what we did about it in CoMagic.
+
+    Attributes:
+        phone: E.164 digits.
+        amount_kopecks, paid_at, comment, order_count: See `Aggregate`.
+        sale: The sale we know to stand, if any.
+        intent: A change under way, left behind when a run was cut.
+    """
+
+    phone: str
+    amount_kopecks: int
+    paid_at: datetime | None
+    comment: str
+    order_count: int
+    sale: RecordedSale | None = None
+    intent: Intent | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is left to say about it: no order counts under it and nothing of ours stands in CoMagic."""
+        stands = self.sale is not None and self.sale.ours and self.sale.amount_kopecks > 0
+        return self.order_count == 0 and self.intent is None and not stands
 
 
 def normalize_phone(raw: str | int | None, region: str) -> str | None:
@@ -41,8 +71,3 @@ def _parse(text: str, region: str) -> str | None:
         if phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE:
             return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
     return None
-
-
-def mask_phone(phone: str) -> str:
-    """Hide the middle of a phone for logs and error texts: `79261234567` -> `7926***4567`."""
-    return f"{phone[:4]}***{phone[-4:]}" if len(phone) > 8 else "***"

@@ -1,97 +1,13 @@
-"""Communications, the sales that stand on them, and what we remember of those we set.
-
-`gc=False`, here and where else a run has hundreds of thousands of values: they cannot hold one another in a circle, and
-looking through them again and again for garbage was a fifth of a run's work.
-"""
+"""Sales of CoMagic: what to set, what we recorded of a sale that we set, and a change under way."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
-from typing import NamedTuple
 
 from msgspec import Struct
 
-
-class CommunicationType(StrEnum):
-    """CoMagic's `communication_type`, for the kinds that carry a phone."""
-
-    CALL = "call"
-    CHAT = "chat"
-    OFFLINE_MESSAGE = "offline_message"
-
-
-class CommunicationKey(NamedTuple):
-    """What CoMagic's tag methods need to name a communication; ids repeat between types."""
-
-    type: CommunicationType
-    id: int
-
-
-class Communication(Struct, frozen=True, kw_only=True, gc=False):
-    """A call, chat or site form of a usable phone, as CoMagic's reports show it.
-
-    Attributes:
-        type, id: Its key; `id` is `communication_id`, which is not the row's `id`.
-        started_at: Aware. CoMagic refuses a sale dated earlier.
-        phone: E.164 digits.
-        tagged: It bears the sale tag, wherever among its tags.
-        sale_kopecks: Its `sale_cost`; None when it has none.
-    """
-
-    type: CommunicationType
-    id: int
-    started_at: datetime
-    phone: str
-    tagged: bool = False
-    sale_kopecks: int | None = None
-
-    @property
-    def key(self) -> CommunicationKey:
-        return CommunicationKey(self.type, self.id)
-
-    @property
-    def bears_sale(self) -> bool:
-        """A sale stands here: the report shows its tag or its sum."""
-        return self.tagged or self.sale_kopecks is not None
-
-
-class CommunicationDetails(Struct, frozen=True, kw_only=True):
-    """A communication as a look-up shows it, usable or not.
-
-    Attributes:
-        lost: Nobody answered.
-        site_id: The site it came from; None when CoMagic does not tell.
-    """
-
-    communication: Communication
-    lost: bool
-    site_id: int | None
-
-
-class FoundCommunications(Struct, frozen=True, kw_only=True):
-    """What a look-up of a phone has found.
-
-    Attributes:
-        found: Oldest first.
-        complete: CoMagic has no more rows than one answer holds.
-    """
-
-    found: tuple[CommunicationDetails, ...]
-    complete: bool = True
-
-
-class Site(Struct, frozen=True, kw_only=True):
-    """A site of the account.
-
-    Attributes:
-        sales_enabled: The option "account sales" is on; without it CoMagic refuses sales on its communications.
-    """
-
-    site_id: int
-    domain: str
-    sales_enabled: bool
+from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
 
 
 class Sale(Struct, frozen=True, kw_only=True):
@@ -182,31 +98,6 @@ def find(target: Target, communications: Iterable[Communication]) -> Communicati
         if same_communication(each, target):
             return each
     return None
-
-
-class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
-    """A phone of the database: what its orders add up to, and what we did about it in CoMagic.
-
-    Attributes:
-        phone: E.164 digits.
-        amount_kopecks, paid_at, comment, order_count: See `Aggregate`.
-        sale: The sale we know to stand, if any.
-        intent: A change under way, left behind when a run was cut.
-    """
-
-    phone: str
-    amount_kopecks: int
-    paid_at: datetime | None
-    comment: str
-    order_count: int
-    sale: RecordedSale | None = None
-    intent: Intent | None = None
-
-    @property
-    def is_idle(self) -> bool:
-        """Nothing is left to say about it: no order counts under it and nothing of ours stands in CoMagic."""
-        stands = self.sale is not None and self.sale.ours and self.sale.amount_kopecks > 0
-        return self.order_count == 0 and self.intent is None and not stands
 
 
 class SaleEvent(Struct, frozen=True, kw_only=True):

@@ -20,8 +20,8 @@ from crm_bridge.handlers.negotiation import (
     translator_for,
 )
 from crm_bridge.handlers.responses import JOURNAL_PARAMETERS, filter_log, journal_answer
-from crm_bridge.ports import ServicesFactory
 from crm_bridge.presentation import explanation_view
+from crm_bridge.services import ServicesFactory
 from crm_bridge.settings import COMAGIC_VARIABLES
 from crm_bridge.translations import Translator
 from crm_bridge.usecases.check_setup import check_setup, settings_are_wrong
@@ -33,7 +33,7 @@ _MOST_RUNS = 500
 
 
 async def look(path: str, request: Request, services_factory: ServicesFactory) -> Response | None:
-    """RunResult one of these paths; None when it is none of them."""
+    """Answer one of these paths; None when it is none of them."""
     match path.split("/")[1:]:
         case ["explain"]:
             return await _explain(request, services_factory)

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from crm_bridge.domain.card import Card, CardForm, check_card_id
 from crm_bridge.errors import InvalidInput
-from crm_bridge.ports import ExchangeServices
+from crm_bridge.services import ExchangeServices
 from crm_bridge.usecases.exchange_card import get_card, post_card
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
 
 
 async def handle(request: Request, services_factory: Callable[[], ExchangeServices]) -> Response:
-    """RunResult one request; a failure of ours, settings and database included, is told in the log alone.
+    """Answer one request; a failure of ours, settings and database included, is told in the log alone.
 
     What is answered first tells nothing about cards: whether the path and the verb exist, then whether the key is
     right. Only then are the id, the parameters and the body looked at.

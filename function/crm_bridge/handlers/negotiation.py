@@ -104,7 +104,7 @@ def reject_unknown(query: QueryParams, known: Collection[str]) -> None:
 
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
-    """RunResult with a page."""
+    """Answer with a page."""
     from crm_bridge.presentation import html  # noqa: PLC0415 - only a browser pays for the templates
 
     words = translator_for(request)
@@ -116,7 +116,7 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
 
 
 def failure_page(request: Request, failed: Failed) -> Response:
-    """RunResult with a page that tells of a failure."""
+    """Answer with a page that tells of a failure."""
     answer = page(request, "failure.html", failed.status_code, code=failed.status_code, message=failed.told)
     answer.headers.update(failed.extra)
     return answer

@@ -43,7 +43,7 @@ def journal_answer(
     *,
     stored: Mapping[str, Any] | None = None,
 ) -> Response:
-    """RunResult with a journal as a page or as CSV.
+    """Answer with a journal as a page or as CSV.
 
     Args:
         request: Its query may filter and sort the rows of a stored journal.

@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crm_bridge.domain.journal import local_text
+from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import (
     BridgeError,
@@ -21,6 +21,7 @@ from crm_bridge.errors import (
     RemoteError,
     RemoteUnavailable,
     RunInProgress,
+    RunStopped,
 )
 from crm_bridge.handlers.negotiation import (
     AnswerFormat,
@@ -31,7 +32,7 @@ from crm_bridge.handlers.negotiation import (
     requested_format,
 )
 from crm_bridge.handlers.responses import LOGS, filter_log, journal_answer
-from crm_bridge.ports import ServicesFactory, SyncServices
+from crm_bridge.services import ServicesFactory, SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
 from crm_bridge.usecases.run_sync import SyncRequest, run_sync
 
@@ -45,7 +46,7 @@ _PATHS = ("/", "/check_health", "/explain", "/check_setup", "/runs", "/runs/<run
 
 
 async def handle(request: Request, services_factory: ServicesFactory) -> Response:
-    """RunResult a request of `sync`; every failure that we know has exactly the keys `success` and `message`."""
+    """Answer a request of `sync`; every failure that we know has exactly the keys `success` and `message`."""
     try:
         answer = await _route(request, services_factory)
     except BridgeError as exc:
@@ -175,6 +176,8 @@ def _failure(request: Request, exc: BridgeError) -> Failed:
             status, headers = 409, {"Retry-After": str(exc.retry_after)}
         case EmptyDatabase():
             status = 409
+        case RunStopped():
+            status, headers = 503, {"Retry-After": str(exc.retry_after)}
         case RemoteUnavailable():
             status = 503
             headers = {} if exc.retry_after is None else {"Retry-After": str(exc.retry_after)}

@@ -9,12 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_bridge.domain.aggregate import Order
+from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import CHANGES, Result
 from crm_bridge.domain.explanation import Candidate, Explanation, Note, Reason
-from crm_bridge.domain.journal import local_text
+from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
 from crm_bridge.domain.run import Lease, Run, RunStatus
-from crm_bridge.domain.sale import CommunicationType, Intent, RecordedSale, SaleEvent
+from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent
 from crm_bridge.settings import SOURCES, Settings
 from crm_bridge.translations import Translator
 from crm_bridge.usecases.check_setup import Check

@@ -11,8 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Client, Order
+from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Lease, Run, RunStatus
-from crm_bridge.domain.sale import PhoneRecord, SaleEvent
+from crm_bridge.domain.sale import SaleEvent
 from crm_bridge.domain.state import CrmSession, SaleTag, State, Watermark
 from crm_bridge.stores import journal_parts
 from crm_bridge.stores.documents import (

@@ -14,9 +14,18 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
+from crm_bridge.domain.communication import Communication
 from crm_bridge.domain.decision import Decision
-from crm_bridge.domain.sale import Communication, PhoneRecord, Sale
-from crm_bridge.errors import QuotaSpent, RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
+from crm_bridge.domain.phone import PhoneRecord
+from crm_bridge.domain.sale import Sale
+from crm_bridge.errors import (
+    QuotaSpent,
+    RemoteError,
+    RemoteProtocolError,
+    RemoteRejected,
+    RemoteUnavailable,
+    RunStopped,
+)
 from crm_bridge.ports import CallTracking
 from crm_bridge.usecases.lease import Guard
 
@@ -122,7 +131,7 @@ class SaleWriter:
                 sale_id = await self._set(phone, decision, target) if phone.amount_kopecks > 0 else None
         except _Gone:
             return Outcome(status=ChangeStatus.GONE)
-        except QuotaSpent:
+        except (QuotaSpent, RunStopped):
             return Outcome(status=ChangeStatus.DEFERRED, half_done=unset_done)
         except RemoteRejected as exc:
             return self._failed(Outcome(status=ChangeStatus.REFUSED, error=exc.code, half_done=unset_done), exc)
@@ -229,7 +238,7 @@ class SaleWriter:
                 shown = await self._call_tracking.get_communications(
                     [(target.key, target.started_at)], sale_tag_id=self._tag
                 )
-            except QuotaSpent:  # no more looks in this run, so it remains unknown
+            except (QuotaSpent, RunStopped):  # no more looks in this run, so it remains unknown
                 raise error from None
             if target.key not in shown:
                 raise _Gone

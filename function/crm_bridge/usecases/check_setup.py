@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
-from crm_bridge.domain.journal import local_text
+from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import RemoteError, RemoteRejected, RemoteUnavailable
-from crm_bridge.ports import CallTracking, SyncServices
+from crm_bridge.ports import CallTracking
+from crm_bridge.services import SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
 from crm_bridge.usecases.lease import Stopping
 

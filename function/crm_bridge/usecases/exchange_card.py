@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from crm_bridge.domain.card import Card, CardForm
-from crm_bridge.ports import ExchangeServices
+from crm_bridge.services import ExchangeServices
 
 
 async def post_card(card_id: str, form: CardForm, services: ExchangeServices) -> Card:

@@ -10,19 +10,15 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from crm_bridge.domain.communication import CommunicationDetails, CommunicationType, FoundCommunications, Site
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide
 from crm_bridge.domain.explanation import Candidate, Explanation, Note, Reason, explain_candidates, verdict_of
-from crm_bridge.domain.sale import (
-    CommunicationDetails,
-    CommunicationType,
-    FoundCommunications,
-    PhoneRecord,
-    SaleEvent,
-    Site,
-)
+from crm_bridge.domain.phone import PhoneRecord
+from crm_bridge.domain.sale import SaleEvent
 from crm_bridge.domain.state import SaleTag, Watermark
 from crm_bridge.errors import RemoteError, RemoteRejected
-from crm_bridge.ports import CallTracking, SyncServices
+from crm_bridge.ports import CallTracking
+from crm_bridge.services import SyncServices
 from crm_bridge.usecases.apply_change import VISIBLE_WITHIN
 from crm_bridge.usecases.lease import Stopping
 from crm_bridge.usecases.read_communications import EDGE

@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from crm_bridge.clock import Clock
 from crm_bridge.domain.run import LEASE_TTL, Lease
-from crm_bridge.errors import LeaseLost, QuotaSpent, RunInProgress
-from crm_bridge.ports import Clock, SalesStore
+from crm_bridge.errors import LeaseLost, RunInProgress, RunStopped
+from crm_bridge.ports import SalesStore
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class Stopping:
         """Wait.
 
         Raises:
-            QuotaSpent: The run is to stop.
+            RunStopped: The run is to stop.
         """
         await self.unless_stopped(self._clock.sleep(seconds))
 
@@ -87,7 +88,7 @@ class Stopping:
             grace: So many seconds it still has then.
 
         Raises:
-            QuotaSpent: The run is to stop, and the work has not come to its end.
+            RunStopped: The run is to stop, and the work has not come to its end.
         """
         task = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self._stop.wait())
@@ -97,7 +98,7 @@ class Stopping:
                 await asyncio.wait({task}, timeout=grace)
             if task.done():
                 return task.result()
-            raise QuotaSpent("CoMagic", "This process is being ended", retry_after=60)
+            raise RunStopped("This process is being ended", retry_after=60)
         finally:
             for each in (task, stop):
                 each.cancel()

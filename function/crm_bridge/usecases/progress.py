@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from crm_bridge.clock import Clock
 from crm_bridge.domain.run import Phase, Progress, Run
-from crm_bridge.ports import Clock, SalesStore
+from crm_bridge.ports import SalesStore
 
 _EVERY = timedelta(seconds=3)
 """A run tells no more often than this, so that progress costs next to nothing, and a short run nothing at all."""

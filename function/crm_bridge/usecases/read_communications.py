@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
+from crm_bridge.domain.communication import Communication, CommunicationKey
+from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.sale import Communication, CommunicationKey, Intent, PhoneRecord, RecordedSale, find
+from crm_bridge.domain.sale import Intent, RecordedSale, find
 from crm_bridge.domain.state import SaleTag
-from crm_bridge.errors import QuotaSpent, RemoteRejected
-from crm_bridge.ports import CallTracking, Changes, SyncServices
+from crm_bridge.errors import RemoteRejected, RunStopped
+from crm_bridge.ports import CallTracking, Changes
+from crm_bridge.services import SyncServices
 from crm_bridge.usecases.apply_change import VISIBLE_WITHIN
 from crm_bridge.usecases.lease import Guard, Stopping
 from crm_bridge.usecases.progress import ProgressReporter
@@ -66,7 +69,7 @@ class Reading(Struct):
 
     def _go_on(self) -> None:
         if self.stopping.must_stop():
-            raise QuotaSpent("CoMagic", "The time of this run was over before CoMagic had been read", retry_after=60)
+            raise RunStopped("The time of this run was over before CoMagic had been read", retry_after=60)
 
     async def _find_sale_tag(self) -> int:
         if (configured := self.services.settings.comagic_sale_tag_id) is not None:

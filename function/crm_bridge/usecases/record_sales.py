@@ -16,19 +16,15 @@ from operator import attrgetter
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off, without_trace
 from crm_bridge.domain.journal import Journal, Row
+from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.sale import (
-    CommunicationType,
-    Intent,
-    PhoneRecord,
-    RecordedSale,
-    SaleEvent,
-    same_communication,
-)
-from crm_bridge.errors import QuotaSpent
-from crm_bridge.ports import CallTracking, Changes, SyncServices
+from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent, same_communication
+from crm_bridge.errors import QuotaSpent, RunStopped
+from crm_bridge.ports import CallTracking, Changes
+from crm_bridge.services import SyncServices
 from crm_bridge.usecases.apply_change import ChangeStatus, Outcome, SaleWriter
 from crm_bridge.usecases.lease import Guard, Stopping
 from crm_bridge.usecases.progress import ProgressReporter
@@ -70,7 +66,7 @@ async def record_sales(
 
     Raises:
         RemoteError: CoMagic could not be read, so nothing was decided.
-        QuotaSpent: The same, for a quota, and this run has read nothing at all yet.
+        QuotaSpent, RunStopped: The same, for a quota or for time, before this run has read anything.
         LeaseLost: Another run has taken over.
     """
     phones = {phone.phone: phone async for page in services.store.all_phones() for phone in page}
@@ -79,7 +75,7 @@ async def record_sales(
     recording = _Recording(services, call_tracking, stopping, journal, progress, guard, reading)
     try:
         await stopping.unless_stopped(reading.read(phones))
-    except QuotaSpent:
+    except (QuotaSpent, RunStopped):
         if journal.refresh is None and not reading.has_read:
             raise
         recording.defer(phones.values())
@@ -206,7 +202,7 @@ class _Recording(Struct):
         """Carry one change out; what still hangs when the process is being ended stays an open intent."""
         try:
             return await self.stopping.unless_stopped(writer.carry_out(phone, decision), grace=_LAST_SECONDS)
-        except QuotaSpent:
+        except RunStopped:
             return Outcome(status=ChangeStatus.UNKNOWN, error="interrupted", half_done=True)
 
     def _begin(self, phone: PhoneRecord, decision: Decision) -> PhoneRecord:

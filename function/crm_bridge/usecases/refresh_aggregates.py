@@ -16,12 +16,13 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Aggregate, Client, Order, aggregate, newer
 from crm_bridge.domain.journal import RefreshReport
+from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.refresh_window import Window, advance, since_last
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.sale import PhoneRecord
 from crm_bridge.domain.state import Watermark
-from crm_bridge.errors import QuotaSpent
-from crm_bridge.ports import Changes, Crm, SyncServices
+from crm_bridge.errors import RunStopped
+from crm_bridge.ports import Changes, Crm
+from crm_bridge.services import SyncServices
 from crm_bridge.usecases.lease import Guard
 from crm_bridge.usecases.progress import ProgressReporter
 
@@ -58,7 +59,7 @@ async def refresh_aggregates(
             orders = await guard.unless_stopped(crm.orders_changed(window.since, window.until))
             clients = await guard.unless_stopped(crm.clients_changed(window.since, window.until))
             landing = await refresh.landing(orders, clients)
-        except QuotaSpent:  # told to stop: this window is read again by the next run
+        except RunStopped:  # this window is read again by the next run
             break
         if moved := advance(watermark, window, now=now, lookback=lookback):
             watermark = moved

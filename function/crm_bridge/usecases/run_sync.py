@@ -18,7 +18,7 @@ from crm_bridge.domain.refresh_window import Window, of_dates
 from crm_bridge.domain.run import Run, RunStatus
 from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput
 from crm_bridge.logs import run_id as current_run_id
-from crm_bridge.ports import SyncServices
+from crm_bridge.services import SyncServices
 from crm_bridge.usecases.lease import Guard, Stopping, hold_lease
 from crm_bridge.usecases.progress import ProgressReporter
 from crm_bridge.usecases.record_sales import record_sales

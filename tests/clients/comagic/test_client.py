@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from crm_bridge.clients.comagic.client import ComagicClient
-from crm_bridge.domain.sale import CommunicationKey, CommunicationType, Sale
+from crm_bridge.domain.communication import CommunicationKey, CommunicationType
+from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import (
     QuotaSpent,
     RemoteError,

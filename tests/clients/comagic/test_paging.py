@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from crm_bridge.clients.comagic import paging
 from crm_bridge.clients.comagic.mapping import Page, Row
 from crm_bridge.clients.comagic.wire import PAGE
-from crm_bridge.domain.sale import Communication, CommunicationType
+from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.errors import RemoteUnavailable
 from tests.clients.harness import ANNA, NOON, ComagicRig
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from crm_bridge.clients.comagic import mapping, wire
 from crm_bridge.clients.retry import MalformedResponse
-from crm_bridge.domain.sale import Communication, CommunicationKey, CommunicationType, Sale
+from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
+from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteUnavailable
 from tests.clients.harness import ANNA, MOSCOW, NOON
 from tests.sandbox.comagic.errors import ERRORS

@@ -13,7 +13,7 @@ import httpx
 from crm_bridge.clients.agbis import mapping, wire
 from crm_bridge.clients.agbis.http import AgbisHttp
 from crm_bridge.clients.agbis.session import AgbisSession
-from crm_bridge.clients.retry import Clock
+from crm_bridge.clock import Clock
 from crm_bridge.domain.aggregate import Client, Order
 from crm_bridge.errors import RemoteRejected, RemoteTimeout
 

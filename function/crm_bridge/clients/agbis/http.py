@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.clients.retry import Clock, MalformedResponse, RetryPolicy, retry_call, told
+from crm_bridge.clients.retry import MalformedResponse, RetryPolicy, retry_call
+from crm_bridge.clock import Clock
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
+from crm_bridge.redaction import redact_remote
 
 _TRANSIENT = RetryPolicy(pauses=(2, 8), jitter=1, total=timedelta(minutes=5))
 _THROTTLED = RetryPolicy(pauses=(wire.THROTTLED_SECONDS,) * 2, jitter=5, total=timedelta(minutes=10))
@@ -188,4 +190,4 @@ def _throttled(error: BaseException) -> bool:
 
 
 def _cause(exc: httpx.HTTPError) -> str:
-    return told(f"{type(exc).__name__} {exc}")
+    return redact_remote(f"{type(exc).__name__} {exc}")

@@ -17,9 +17,10 @@ from msgspec.structs import replace
 
 from crm_bridge.clients.agbis import wire
 from crm_bridge.clients.agbis.http import AgbisHttp, ConnectionFailed, LoopLock, Throttle
-from crm_bridge.clients.retry import Clock, told
+from crm_bridge.clock import Clock
 from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
+from crm_bridge.redaction import redact_remote
 
 _USED_FOR = timedelta(minutes=8)  # of the ten it lives; whether use prolongs it is not known
 _REFRESHED_FOR = timedelta(hours=23, minutes=30)  # of a day-old refresh id nobody knows; a login surely is one request
@@ -173,7 +174,7 @@ class AgbisSession:
                 )
             except RemoteRejected as exc:
                 # Wrong credentials are told with 1 or with 2: going on would only get the user blocked.
-                said = told(exc, secrets=(self._password, wire.password_hash(self._password), self._user))
+                said = redact_remote(exc, secrets=(self._password, wire.password_hash(self._password), self._user))
                 message = f"{said} (AGBIS_USER and AGBIS_PASSWORD are to be checked)"
                 raise RemoteRejected(wire.SYSTEM, exc.code, message) from None
             except (RemoteUnavailable, RemoteProtocolError) as exc:

@@ -18,9 +18,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from crm_bridge.clients.retry import MalformedResponse, told
+from crm_bridge.clients.retry import MalformedResponse
 from crm_bridge.domain.money import to_kopecks
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
+from crm_bridge.redaction import redact_remote
 
 SYSTEM = "Agbis"
 
@@ -156,7 +157,7 @@ def reply(command: str, content: bytes) -> dict[str, Any]:
     if code == 0:
         return decoded
     text = f"{command}: error {code}"
-    if message := told(decoded.get("msg") or ""):
+    if message := redact_remote(decoded.get("msg") or ""):
         text = f"{text}: {message}"
     if code == _THROTTLED:
         raise RemoteUnavailable(SYSTEM, f"Agbis: {text}", retry_after=THROTTLED_SECONDS)

@@ -16,17 +16,19 @@ import httpx
 
 from crm_bridge.clients.comagic import mapping, paging, wire
 from crm_bridge.clients.comagic.quota import Quota
-from crm_bridge.clients.retry import Clock, MalformedResponse, RetryPolicy, retry_call, told
-from crm_bridge.domain.sale import (
+from crm_bridge.clients.retry import MalformedResponse, RetryPolicy, retry_call
+from crm_bridge.clock import Clock
+from crm_bridge.domain.communication import (
     Communication,
     CommunicationDetails,
     CommunicationKey,
     CommunicationType,
     FoundCommunications,
-    Sale,
     Site,
 )
+from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
+from crm_bridge.redaction import redact_remote
 
 _PAUSES = (1.0, 4.0)
 _JITTER = 1.0
@@ -280,7 +282,7 @@ class ComagicClient:
             raise MalformedResponse("the answer cannot be decompressed") from exc
         except httpx.RequestError as exc:
             raise RemoteUnavailable(
-                wire.SYSTEM, f"CoMagic: {method}: {told(f'{type(exc).__name__} {exc}', (self._token,))}"
+                wire.SYSTEM, f"CoMagic: {method}: {redact_remote(f'{type(exc).__name__} {exc}', (self._token,))}"
             ) from exc
         except httpx.InvalidURL as exc:
             raise RemoteProtocolError(wire.SYSTEM, "CoMagic: COMAGIC_URL is not an address that can be asked") from exc

@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Struct, field
 
 from crm_bridge.clients.comagic import wire
+from crm_bridge.domain.communication import Communication, CommunicationType, Site
 from crm_bridge.domain.money import to_kopecks
 from crm_bridge.domain.phone import normalize_phone
-from crm_bridge.domain.sale import Communication, CommunicationType, Site
 from crm_bridge.errors import RemoteProtocolError
 
 T = TypeVar("T")

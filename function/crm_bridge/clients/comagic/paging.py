@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from crm_bridge.clients.comagic.mapping import Page
 from crm_bridge.clients.comagic.wire import PAGE, REACH
-from crm_bridge.domain.sale import Communication
+from crm_bridge.domain.communication import Communication
 
 T = TypeVar("T")
 

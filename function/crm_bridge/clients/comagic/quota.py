@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from crm_bridge.clients.retry import Clock
+from crm_bridge.clock import Clock
 from crm_bridge.errors import QuotaSpent
 
 _RESERVE = 2  # points left to others who use the key, and to answers that overtake each other

@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct
 
-from crm_bridge.clients.retry import MalformedResponse, told
+from crm_bridge.clients.retry import MalformedResponse
+from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.money import to_roubles
-from crm_bridge.domain.sale import CommunicationKey, CommunicationType, Sale
+from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
+from crm_bridge.redaction import redact_remote
 
 SYSTEM = "CoMagic"
 
@@ -332,11 +334,11 @@ def _failure(raw: msgspec.Raw, secrets: Sequence[str]) -> RemoteError | Refused:
     mnemonic = data.mnemonic or ""
     kind = mnemonic if mnemonic in _KNOWN else _BY_CODE.get(error.code or 0, mnemonic)
     mnemonic = mnemonic or kind or str(error.code)
-    message = f"CoMagic: {mnemonic}: {told(error.message or 'no message', secrets)}"
+    message = f"CoMagic: {mnemonic}: {redact_remote(error.message or 'no message', secrets)}"
     if kind == _LIMIT_EXCEEDED:
         return Refused(message, _limits(data.metadata), f"{params.get('limit_type') or ''} {error.message or ''}")
     if kind == _INTERNAL_ERROR:
         return RemoteUnavailable(SYSTEM, message)
-    if kind == _IP_NOT_WHITELISTED and (address := told(params.get("ip") or "", secrets)) not in message:
+    if kind == _IP_NOT_WHITELISTED and (address := redact_remote(params.get("ip") or "", secrets)) not in message:
         message = f"{message} ({address})"
     return RemoteRejected(SYSTEM, mnemonic, message)

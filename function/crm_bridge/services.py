@@ -1,0 +1,41 @@
+"""What each function works with: its settings, its clock, its database and its remote systems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from crm_bridge.clock import Clock, RunTime
+from crm_bridge.ports import CallTracking, CardStore, Crm, SalesStore
+
+if TYPE_CHECKING:
+    from crm_bridge.settings import Settings
+
+
+class SyncServices(Struct, frozen=True, kw_only=True):
+    """What `sync` works with.
+
+    Attributes:
+        crm: Makes a Crm for one run, with counters of its own.
+        call_tracking: Makes a CallTracking for one run, with counters of its own.
+    """
+
+    settings: Settings
+    clock: Clock
+    store: SalesStore
+    crm: Callable[[], Crm]
+    call_tracking: Callable[[RunTime], CallTracking]
+
+
+ServicesFactory = Callable[[tuple[str, ...]], SyncServices]
+"""Gives the services; its argument names the settings that a request cannot do without."""
+
+
+class ExchangeServices(Struct, frozen=True, kw_only=True):
+    """What `exchange` works with."""
+
+    settings: Settings
+    clock: Clock
+    cards: CardStore
