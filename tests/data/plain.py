@@ -12,8 +12,9 @@ from typing import Any
 
 from crm_bridge.domain.aggregate import Client, Order
 from crm_bridge.domain.card import Card
+from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Lease, Run
-from crm_bridge.domain.sale import Intent, Phone, RecordedSale, SaleEvent
+from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent
 from crm_bridge.domain.state import CrmSession, SaleTag, Watermark
 from crm_bridge.ports import CardStore, SalesStore
 
@@ -66,7 +67,7 @@ async def found_by_key(sales: SalesStore, expected: Plain) -> Plain:
     }
 
 
-def _phone(phone: Phone) -> Plain:
+def _phone(phone: PhoneRecord) -> Plain:
     return {
         "kopecks": phone.amount_kopecks,
         "paid_at": _time(phone.paid_at),

@@ -15,8 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_bridge.domain.aggregate import Client, Order, Payment
 from crm_bridge.domain.card import Card
+from crm_bridge.domain.communication import CommunicationType
+from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Lease
-from crm_bridge.domain.sale import CommunicationType, Phone, RecordedSale
+from crm_bridge.domain.sale import RecordedSale
 from crm_bridge.ports import CardStore, Changes, SalesStore
 from crm_bridge.stores import journal_parts
 from crm_bridge.usecases import run_sync
@@ -141,7 +143,7 @@ async def _days(bridge: Bridge, world: World) -> None:
 async def _write_by_hand(sales: SalesStore, now: datetime) -> None:
     """Write what the sandbox does not produce: odd ids and texts, and a chat that the reports no longer show."""
     started_at = now - timedelta(days=60)
-    phone = Phone(
+    phone = PhoneRecord(
         phone=OUT_OF_SIGHT,
         amount_kopecks=450_050,
         paid_at=started_at + timedelta(microseconds=999_999),
