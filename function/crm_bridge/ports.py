@@ -6,7 +6,7 @@ Implementations fit by shape: `clients/agbis` is a Crm, `clients/comagic` a Call
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for thos
         Site,
     )
     from crm_bridge.domain.phone import PhoneRecord
+    from crm_bridge.domain.quota import Quota
     from crm_bridge.domain.run import Lease, Run
     from crm_bridge.domain.sale import Sale, SaleEvent
     from crm_bridge.domain.state import State
@@ -64,7 +65,7 @@ class CallTracking(Protocol):
 
     Attributes:
         requests: Calls made so far, per method, retries included.
-        quota: The last limits CoMagic reported (`metadata.limits`), as it names them; empty before the first answer.
+        quota: As CoMagic's last answer reported it.
         warnings: Sources that the settings name and CoMagic does not give, each told once.
     """
 
@@ -72,7 +73,7 @@ class CallTracking(Protocol):
     warnings: list[str]
 
     @property
-    def quota(self) -> Mapping[str, int]: ...
+    def quota(self) -> Quota: ...
 
     async def sale_tag_id(self) -> int:
         """Find the id of the system tag «Продажа» (or "Sale").

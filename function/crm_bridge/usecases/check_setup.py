@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 
 from crm_bridge.domain.local_time import local_text
+from crm_bridge.domain.quota import Quota
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import RemoteError, RemoteRejected, RemoteUnavailable
 from crm_bridge.ports import CallTracking
@@ -119,7 +120,7 @@ def _why_not_admitted(exc: RemoteError, call_tracking: CallTracking) -> list[Che
             return [_told("comagic_token", "setup.token", exc)]
         case RemoteRejected(code="account_inactive"):
             return [_told("comagic_token", "setup.account", exc)]
-        case RemoteUnavailable() if call_tracking.quota.get("day_remaining") == 0:
+        case RemoteUnavailable() if call_tracking.quota.day_remaining == 0:
             admitted = [known, Check(name="ip_whitelist", ok=True)]
             return [*admitted, _quota(call_tracking.quota)]
         case RemoteUnavailable():
@@ -185,12 +186,12 @@ def _zone(name: str, ours: ZoneInfo, now: datetime) -> Check:
     return Check(name="time_zone", ok=True)
 
 
-def _quota(limits: Mapping[str, int]) -> Check:
-    left = limits.get("day_remaining")
+def _quota(quota: Quota) -> Check:
+    left = quota.day_remaining
     if left is None:
         return Check(name="quota", ok=True, hint="setup.quota_untold")
     if left < _ENOUGH:
-        hours = -(-limits.get("day_reset", 0) // 3600)
+        hours = -(-(quota.day_reset_seconds or 0) // 3600)
         return Check(name="quota", ok=False, hint="setup.quota", values={"left": left, "hours": hours})
     return Check(name="quota", ok=True, hint="setup.quota_left", values={"left": left})
 

@@ -93,7 +93,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         failure=failure or look.refusal,
         warnings=look.warnings,
         requests=Counter(call_tracking.requests),
-        quota=call_tracking.quota,
+        quota=call_tracking.quota.limits,
         busy_run=busy,
     )
 

@@ -126,7 +126,7 @@ class _Recording(Struct):
                 decision = decide(known, seen, now=now)
             if (settled := self._take(known, decision)) is not None:
                 remembered.append(settled)
-        self.journal.day_remaining = self.call_tracking.quota.get("day_remaining")
+        self.journal.day_remaining = self.call_tracking.quota.day_remaining
         self.queue = deque(sorted(self.queue, key=_oldest_payment_first))
         if remembered and self.guard is not None:
             await self._write(remembered)

@@ -160,7 +160,7 @@ async def refresh_and_apply(
     await record_sales(services, call_tracking, stopping, journal, progress, guard=None if request.dry_run else guard)
     journal.requests.update(call_tracking.requests)
     journal.warnings = list(call_tracking.warnings)
-    journal.quota = call_tracking.quota
+    journal.quota = call_tracking.quota.limits
     journal.finished_at = clock.now()
     _log_end(request, journal)
     return RunResult(message=journal.summary(), journal=journal.as_json(), figures=journal.figures())

@@ -385,12 +385,12 @@ class TestQuota:
     async def test_what_comagic_last_told_is_shown(self, rig: ComagicRig) -> None:
         rig.comagic.minute_limit, rig.comagic.day_limit = 60, 3000
         client = rig.client()
-        assert client.quota == {}
+        assert client.quota.limits == {}
 
         await client.sale_tag_id()
 
-        assert client.quota["minute_remaining"] == 59
-        assert client.quota["day_remaining"] == 2999
+        assert client.quota.limits["minute_remaining"] == 59
+        assert client.quota.limits["day_remaining"] == 2999
 
     @pytest.mark.parametrize("limits", ["present", "empty", "absent"])
     @pytest.mark.parametrize("status", [200, 429])

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from crm_bridge.clients.comagic.quota import Quota
+from crm_bridge.clients.comagic.quota import QuotaThrottle
 from crm_bridge.errors import QuotaSpent
 from tests.clients.harness import NOON, Clock
 
@@ -30,16 +30,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def quota(clock: Clock) -> Quota:
-    return Quota(clock=clock, deadline=NOON + timedelta(minutes=25))
+def quota(clock: Clock) -> QuotaThrottle:
+    return QuotaThrottle(clock=clock, deadline=NOON + timedelta(minutes=25))
 
 
-async def use(quota: Quota, count: int = 1) -> None:
+async def use(quota: QuotaThrottle, count: int = 1) -> None:
     async with quota.reserve_quota(count):
         pass
 
 
-async def test_before_the_first_answer_everybody_may_ask(quota: Quota, clock: Clock) -> None:
+async def test_before_the_first_answer_everybody_may_ask(quota: QuotaThrottle, clock: Clock) -> None:
     async with quota.reserve_quota(50), quota.reserve_quota(50):
         pass
 
@@ -47,14 +47,14 @@ async def test_before_the_first_answer_everybody_may_ask(quota: Quota, clock: Cl
     assert quota.limits == {}
 
 
-async def test_an_answer_without_limits_leaves_what_is_known(quota: Quota) -> None:
+async def test_an_answer_without_limits_leaves_what_is_known(quota: QuotaThrottle) -> None:
     quota.note(limits(minute=30))
     quota.note({})
 
     assert quota.limits == limits(minute=30)
 
 
-async def test_the_last_two_points_of_a_minute_are_left_to_others(quota: Quota, clock: Clock) -> None:
+async def test_the_last_two_points_of_a_minute_are_left_to_others(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=3))
     await use(quota)
     assert clock.slept == []
@@ -64,7 +64,7 @@ async def test_the_last_two_points_of_a_minute_are_left_to_others(quota: Quota, 
     assert clock.slept == [21]
 
 
-async def test_a_tiny_limit_is_used_to_its_last_point(quota: Quota, clock: Clock) -> None:
+async def test_a_tiny_limit_is_used_to_its_last_point(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=1, limit=5))
     await use(quota)
     assert clock.slept == []
@@ -74,7 +74,7 @@ async def test_a_tiny_limit_is_used_to_its_last_point(quota: Quota, clock: Clock
     assert clock.slept == [21]
 
 
-async def test_after_a_wait_the_minute_counts_as_full_until_an_answer_tells(quota: Quota, clock: Clock) -> None:
+async def test_after_a_wait_the_minute_counts_as_full_until_an_answer_tells(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=0))
     for _ in range(40):
         await use(quota)
@@ -82,7 +82,7 @@ async def test_after_a_wait_the_minute_counts_as_full_until_an_answer_tells(quot
     assert clock.slept == [21]
 
 
-async def test_booked_points_are_not_given_twice(quota: Quota, clock: Clock) -> None:
+async def test_booked_points_are_not_given_twice(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=10))
     async with quota.reserve_quota(5):
         async with Other(quota, 3):
@@ -94,7 +94,7 @@ async def test_booked_points_are_not_given_twice(quota: Quota, clock: Clock) -> 
 class Other:
     """Points held by another task."""
 
-    def __init__(self, quota: Quota, count: int) -> None:
+    def __init__(self, quota: QuotaThrottle, count: int) -> None:
         self._quota, self._count = quota, count
         self._held, self._release = asyncio.Event(), asyncio.Event()
 
@@ -115,7 +115,7 @@ class Other:
         await self._task
 
 
-async def test_calls_inside_a_hold_do_not_book_again(quota: Quota, clock: Clock) -> None:
+async def test_calls_inside_a_hold_do_not_book_again(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=4))
     async with quota.reserve_quota(2):
         quota.note(limits(minute=0))
@@ -125,14 +125,14 @@ async def test_calls_inside_a_hold_do_not_book_again(quota: Quota, clock: Clock)
     assert clock.slept == []
 
 
-async def test_more_points_than_a_minute_has_do_not_wait_for_ever(quota: Quota, clock: Clock) -> None:
+async def test_more_points_than_a_minute_has_do_not_wait_for_ever(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=0, limit=2))
     await use(quota, 5)
 
     assert clock.slept == [21]
 
 
-async def test_a_spent_day_is_told_with_the_time_until_the_next(quota: Quota, clock: Clock) -> None:
+async def test_a_spent_day_is_told_with_the_time_until_the_next(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=50, day=2, reset=3600))
 
     with pytest.raises(QuotaSpent, match="day") as raised:
@@ -142,7 +142,7 @@ async def test_a_spent_day_is_told_with_the_time_until_the_next(quota: Quota, cl
     assert clock.slept == []
 
 
-async def test_a_day_that_has_ended_meanwhile_is_full_again(quota: Quota, clock: Clock) -> None:
+async def test_a_day_that_has_ended_meanwhile_is_full_again(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(day=0, reset=60))
     clock.advance(timedelta(seconds=62))
 
@@ -150,7 +150,7 @@ async def test_a_day_that_has_ended_meanwhile_is_full_again(quota: Quota, clock:
 
 
 async def test_a_wait_beyond_the_deadline_is_not_begun(clock: Clock) -> None:
-    quota = Quota(clock=clock, deadline=NOON + timedelta(seconds=20))
+    quota = QuotaThrottle(clock=clock, deadline=NOON + timedelta(seconds=20))
     quota.note(limits(minute=0))
 
     with pytest.raises(QuotaSpent, match="outlast the run") as raised:
@@ -160,14 +160,14 @@ async def test_a_wait_beyond_the_deadline_is_not_begun(clock: Clock) -> None:
     assert clock.slept == []
 
 
-async def test_an_hour_is_waited_for_like_a_minute(quota: Quota, clock: Clock) -> None:
+async def test_an_hour_is_waited_for_like_a_minute(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(hour=0, reset=600))
     await use(quota)
 
     assert clock.slept == [601]
 
 
-async def test_limits_may_be_told_by_halves(quota: Quota, clock: Clock) -> None:
+async def test_limits_may_be_told_by_halves(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note({"minute_remaining": 0})
     quota.note({"minute_remaining": 0, "minute_reset": 5})
     await use(quota)
@@ -175,7 +175,7 @@ async def test_limits_may_be_told_by_halves(quota: Quota, clock: Clock) -> None:
     assert clock.slept == [6]
 
 
-async def test_an_answer_that_was_overtaken_gives_no_points_back(quota: Quota, clock: Clock) -> None:
+async def test_an_answer_that_was_overtaken_gives_no_points_back(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=2))
     quota.note(limits(minute=9, reset=20))
     await use(quota)
@@ -183,7 +183,7 @@ async def test_an_answer_that_was_overtaken_gives_no_points_back(quota: Quota, c
     assert clock.slept == [21]
 
 
-async def test_those_who_wait_together_are_not_let_in_together(quota: Quota, clock: Clock) -> None:
+async def test_those_who_wait_together_are_not_let_in_together(quota: QuotaThrottle, clock: Clock) -> None:
     """Of 30 tasks that wait for a minute of 10 points, 8 may ask in each of the next minutes."""
     quota.note(limits(minute=0, limit=10, reset=60))
     asked: list[int] = []
@@ -202,14 +202,14 @@ async def test_those_who_wait_together_are_not_let_in_together(quota: Quota, clo
 
 
 class TestRefused:
-    async def test_everybody_waits_for_the_reset_that_was_told(self, quota: Quota, clock: Clock) -> None:
+    async def test_everybody_waits_for_the_reset_that_was_told(self, quota: QuotaThrottle, clock: Clock) -> None:
         quota.refused("no", limits(minute=0, day=100), kind="minute", times=1)
         async with quota.reserve_quota(1):
             pass
 
         assert clock.slept == [21]
 
-    async def test_a_holder_of_points_waits_too(self, quota: Quota, clock: Clock) -> None:
+    async def test_a_holder_of_points_waits_too(self, quota: QuotaThrottle, clock: Clock) -> None:
         async with quota.reserve_quota(2):
             quota.refused("no", limits(minute=0), kind="minute", times=1)
             await use(quota)
@@ -217,7 +217,7 @@ class TestRefused:
         assert clock.slept == [21]
 
     async def test_without_a_told_time_it_is_surely_the_next_minute_three_times(
-        self, quota: Quota, clock: Clock
+        self, quota: QuotaThrottle, clock: Clock
     ) -> None:
         for times in (1, 2, 3):
             quota.refused("no", {}, kind="", times=times)
@@ -228,23 +228,23 @@ class TestRefused:
             quota.refused("no", {}, kind="", times=4)
         assert raised.value.retry_after == 61
 
-    async def test_a_spent_day_is_told_at_once(self, quota: Quota) -> None:
+    async def test_a_spent_day_is_told_at_once(self, quota: QuotaThrottle) -> None:
         with pytest.raises(QuotaSpent) as raised:
             quota.refused("no", limits(minute=40, day=0, reset=900), kind="", times=1)
         assert raised.value.retry_after == 900
 
         with pytest.raises(QuotaSpent) as raised:
-            Quota(clock=Clock(), deadline=NOON).refused("no", {}, kind="Limit per Day", times=1)
+            QuotaThrottle(clock=Clock(), deadline=NOON).refused("no", {}, kind="Limit per Day", times=1)
         assert raised.value.retry_after is None
 
     async def test_a_refusal_that_cannot_be_waited_out_in_time_is_told_with_its_words(self, clock: Clock) -> None:
-        quota = Quota(clock=clock, deadline=NOON + timedelta(seconds=10))
+        quota = QuotaThrottle(clock=clock, deadline=NOON + timedelta(seconds=10))
         quota.refused("CoMagic: limit_exceeded: x", limits(minute=0), kind="minute", times=1)
 
         with pytest.raises(QuotaSpent, match="limit_exceeded: x") as raised:
             await use(quota)
         assert raised.value.retry_after == 21
 
-    async def test_a_server_that_refuses_for_ever_is_not_asked_for_ever(self, quota: Quota) -> None:
+    async def test_a_server_that_refuses_for_ever_is_not_asked_for_ever(self, quota: QuotaThrottle) -> None:
         with pytest.raises(QuotaSpent):
             quota.refused("no", limits(minute=0, reset=0), kind="minute", times=21)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from crm_bridge.clients.comagic import mapping, paging, wire
-from crm_bridge.clients.comagic.quota import Quota
+from crm_bridge.clients.comagic.quota import QuotaThrottle
 from crm_bridge.clients.retry import MalformedResponse, RetryPolicy, retry_call
 from crm_bridge.clock import Clock
 from crm_bridge.domain.communication import (
@@ -26,6 +26,7 @@ from crm_bridge.domain.communication import (
     FoundCommunications,
     Site,
 )
+from crm_bridge.domain.quota import Quota
 from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 from crm_bridge.redaction import redact_remote
@@ -96,16 +97,19 @@ class ComagicClient:
         self._concurrency = concurrency
         self._clock = clock
         self._deadline = deadline
-        self._quota = Quota(clock=clock, deadline=deadline)
+        self._quota = QuotaThrottle(clock=clock, deadline=deadline)
         self._turns = asyncio.Semaphore(concurrency)
 
     @property
-    def quota(self) -> Mapping[str, int]:
-        """The last limits CoMagic reported (`metadata.limits`), as it names them; empty before the first answer."""
-        return self._quota.limits
+    def quota(self) -> Quota:
+        """The quota as CoMagic's last answer reported it."""
+        limits = self._quota.limits
+        return Quota(
+            day_remaining=limits.get("day_remaining"), day_reset_seconds=limits.get("day_reset"), limits=limits
+        )
 
     def reserve_quota(self, count: int) -> AbstractAsyncContextManager[None]:
-        """Hold `count` points of the quota for the calls made inside; see `Quota.points`."""
+        """Hold `count` points of the quota for the calls made inside; see `QuotaThrottle.points`."""
         return self._quota.reserve_quota(count)
 
     async def sale_tag_id(self) -> int:

@@ -26,7 +26,7 @@ _BLIND_WAIT = timedelta(seconds=61)  # when a refusal does not tell how long: su
 _BLIND_WAITS = 3
 _REFUSALS = 20  # of one call; a server that refuses for ever is not asked for ever
 
-_covered: ContextVar[Quota | None] = ContextVar("covered", default=None)
+_covered: ContextVar[QuotaThrottle | None] = ContextVar("covered", default=None)
 
 
 class _Window(Struct):
@@ -51,7 +51,7 @@ class _Window(Struct):
         return _RESERVE if self.limit is None or self.limit >= _TINY else 0
 
 
-class Quota:
+class QuotaThrottle:
     """The points of one run.
 
     Tasks that wait for the same reset do not all go at once afterwards: each books before it asks, and only as many
