@@ -1,12 +1,11 @@
-"""Builds clients and stores, once per worker; it alone knows the concrete classes.
+"""Builds what the functions work with, once per worker; only this module knows the concrete clients and stores.
 
-Nothing is opened at import: `main` is imported before the server forks and before a loop runs, and a connection made
-there belongs to the wrong process.
+Nothing is opened at import: `main` is imported before the server forks and before an event loop runs, and a
+connection made there would belong to the wrong process.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Collection
 from functools import cache, lru_cache
@@ -38,16 +37,13 @@ def build_sync_services(required: Collection[str]) -> SyncServices:
     Raises:
         SettingsError: Names every setting that is missing of `required`, or wrong.
     """
-    from crm_bridge.usecases.lease import heed_sigterm  # noqa: PLC0415 - `exchange` has nothing to stop
-
-    logs.set_up("INFO")  # whatever is wrong with the settings is to be readable
+    logs.set_up("INFO")  # so that an error of the settings can be logged
     settings = Settings.from_env(os.environ, required=required)
     logs.set_up(settings.log_level)
-    heed_sigterm()
     return _sync_services(settings)
 
 
-@lru_cache(maxsize=1)  # a card takes a quarter of a millisecond; to read the environment takes as long again
+@lru_cache(maxsize=1)  # reading the environment takes as long as answering a card: a quarter of a millisecond
 def build_exchange_services() -> ExchangeServices:
     """Return what `exchange` works with.
 
@@ -58,24 +54,19 @@ def build_exchange_services() -> ExchangeServices:
     settings = Settings.from_env(os.environ)
     logs.set_up(settings.log_level)
     register_secrets(settings.exchange_api_key)
-    services = ExchangeServices(settings=settings, clock=clock, cards=_card_store(settings))
-    # What has been imported by now stays. The collector would look through all of it for garbage again and again, at
-    # the cost of a tenth of every request. What is garbage already stays as well: to find it would take 10 ms.
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
-    return services
+    return ExchangeServices(settings=settings, clock=clock, cards=_card_store(settings))
 
 
 @lru_cache(maxsize=1)
 def _sync_services(settings: Settings) -> SyncServices:
     register_secrets(settings.comagic_token, settings.agbis_password, settings.agbis_url)
-    return joined(settings, clock=clock, http=_http, store=_sales_store(settings))
+    return assemble_sync_services(settings, clock=clock, http=_http, store=_sales_store(settings))
 
 
-def joined(
+def assemble_sync_services(
     settings: Settings, *, clock: Clock, http: Callable[[], httpx.AsyncClient], store: SalesStore
 ) -> SyncServices:
-    """Join the clients and a store to what `sync` works with; whoever only looks at a journal loads no client."""
+    """Make what `sync` works with; a client is imported and made when a request asks for it first."""
 
     @cache  # shared by all runs of the process
     def session() -> AgbisSession:

@@ -25,9 +25,9 @@ from crm_bridge.domain.sale import RecordedSale
 from crm_bridge.services import SyncServices
 from crm_bridge.settings import Settings
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
-from crm_bridge.usecases.lease import Stopping
 from crm_bridge.usecases.progress import ProgressReporter
 from crm_bridge.usecases.record_sales import record_sales
+from crm_bridge.usecases.run_context import Deadline, RunContext, SyncRequest
 from tests.benchmarks.figures import Figure, exponent
 from tests.sandbox.clock import ManualClock
 from tests.support.sync_app import NOON, SETTINGS
@@ -157,10 +157,17 @@ async def _read_and_decide(phones: list[PhoneRecord], pages: list[bytes]) -> Non
             clock=clock,
             deadline=NOON + timedelta(hours=1),
         )
-        stopping = Stopping(clock, NOON + timedelta(hours=1))
         services = SyncServices(settings=settings, clock=clock, store=store, crm=_never, call_tracking=_never)
+        context = RunContext(
+            run_id="bench",
+            services=services,
+            deadline=Deadline(clock, timedelta(hours=1)),
+            lease=None,
+            progress=ProgressReporter(store, clock, None),
+            request=SyncRequest(dry_run=True),
+        )
         journal = Journal(run_id="bench", started_at=NOON, zone=settings.time_zone, dry_run=True)
-        await record_sales(services, call_tracking, stopping, journal, ProgressReporter(store, clock, None), guard=None)
+        await record_sales(context, call_tracking, journal)
     assert journal.communications_found == len(phones), journal.communications_found
 
 

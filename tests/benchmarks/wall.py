@@ -24,7 +24,8 @@ import httpx
 from crm_bridge import wiring
 from crm_bridge.settings import Settings
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
-from crm_bridge.usecases.run_sync import SyncRequest, run_sync
+from crm_bridge.usecases.run_context import SyncRequest
+from crm_bridge.usecases.run_sync import run_sync
 from tests.benchmarks.figures import Figure, ratio
 from tests.benchmarks.population import Town
 from tests.sandbox.clock import ManualClock

@@ -63,7 +63,7 @@ class AheadClock:
 
 
 PLAN = Plan()
-record_sales._LOT = 4  # several lots of a dozen changes, as a real day has of hundreds
+record_sales.BATCH = 4  # several batches of a dozen changes, as a real day has of hundreds
 wiring.clock = AheadClock()
 _real_http = wiring._http
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from crm_bridge.domain.communication import Communication, CommunicationType
-from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, taken_off, without_trace
+from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, without_trace
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Intent, RecordedSale
 
@@ -212,19 +212,19 @@ class TestASaleOfOurs:
 class TestASaleTakenOff:
     def test_may_leave_its_sum_visible_and_is_set_anew_all_the_same(self) -> None:
         """In some accounts `unset` clears the tag and leaves `sale_cost`."""
-        trace = taken_off(sold(1, 500), NOON)
+        trace = RecordedSale.removed(sold(1, 500), NOON)
 
         decision = decide(phone(500, sale=trace), [call(1, kopecks=500)], now=NOON)
 
         assert (decision.result, decision.unset) == (Result.APPLIED, False)
 
     def test_is_not_ours_when_somebody_sets_another_there(self) -> None:
-        trace = taken_off(sold(1, 500), NOON)
+        trace = RecordedSale.removed(sold(1, 500), NOON)
 
         assert decide(phone(0, sale=trace), [sold(1, 500)], now=NOON).result is Result.NOTHING_PAID
 
     def test_is_forgotten_once_its_sum_is_not_visible_either(self) -> None:
-        mine = phone(500, sale=taken_off(sold(1, 500), NOON))
+        mine = phone(500, sale=RecordedSale.removed(sold(1, 500), NOON))
 
         assert without_trace(mine, [call(1)]).sale is None
         assert without_trace(mine, [call(1, kopecks=500)]) == mine
@@ -335,7 +335,7 @@ def test_a_decision_carried_out_is_never_decided_again(case: tuple[PhoneRecord, 
             for each in seen
         ]
         stands = replace(recorded(target.id, amount), started_at=target.started_at)
-        after = replace(before, sale=stands if amount else taken_off(target, NOON), intent=None)
+        after = replace(before, sale=stands if amount else RecordedSale.removed(target, NOON), intent=None)
     else:
         after = replace(before, sale=decision.sale, intent=None)
 

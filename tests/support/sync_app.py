@@ -17,7 +17,7 @@ from crm_bridge.handlers.sync import handle
 from crm_bridge.ports import SalesStore
 from crm_bridge.services import SyncServices
 from crm_bridge.settings import Settings
-from crm_bridge.wiring import joined
+from crm_bridge.wiring import assemble_sync_services
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import World
@@ -59,7 +59,7 @@ class Bridge:
 
     def services_factory(self, required: tuple[str, ...] = ()) -> SyncServices:
         settings = Settings.from_env(self._settings, required=required)
-        return joined(settings, clock=self.clock, http=lambda: self._remote, store=self.store)
+        return assemble_sync_services(settings, clock=self.clock, http=lambda: self._remote, store=self.store)
 
     async def get(
         self, query: str = "", *, path: str = "/", method: str = "GET", headers: Mapping[str, str] | None = None

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from crm_bridge.domain.phone import PhoneRecord
+
 COMMENT_LIMIT = 255
 """CoMagic refuses a longer comment (`set.tag_sales`, parameter `comment`)."""
 
@@ -62,8 +64,8 @@ class Client(Struct, frozen=True, kw_only=True):
 
     Attributes:
         client_id: Agbis `contr_id`.
-        phone: E.164 digits; None when the client has no usable phone, which is worth remembering too.
-        seen_at: When the CRM told us, aware.
+        phone: E.164 digits; None when the client has no usable phone; that is stored too.
+        seen_at: When the CRM last returned the client, aware.
     """
 
     client_id: str
@@ -71,44 +73,37 @@ class Client(Struct, frozen=True, kw_only=True):
     seen_at: datetime
 
 
-class Aggregate(Struct, frozen=True, kw_only=True):
-    """What all orders of one phone add up to.
+def recount(phone: str, orders: Iterable[Order], stored: PhoneRecord | None) -> PhoneRecord:
+    """Return a phone's record with the sum, date and comment of its orders; what we know of its sale stays.
 
-    Attributes:
-        amount_kopecks: Net money of all its orders, never below zero.
-        paid_at: The latest money-in of an order that still has money; None when nothing is paid.
-        comment: Names of the services, most recent order first, at most 255 characters; may be empty.
-        order_count: Orders counted under the phone, with or without money.
+    The result depends on the set of the newest orders only, not on their sequence.
+
+    Args:
+        phone: E.164 digits.
+        orders: The newest version of every order counted under the phone.
+        stored: The phone's record so far; None when there is none.
     """
-
-    phone: str
-    amount_kopecks: int
-    paid_at: datetime | None
-    comment: str
-    order_count: int
-
-
-def aggregate(phone: str, orders: Iterable[Order]) -> Aggregate:
-    """Add up the orders of a phone: a function of the set of its newest orders, whatever their sequence."""
-    mine = list(orders)
-    with_money = sorted(
-        (order for order in mine if order.net_kopecks > 0),
+    counted = list(orders)
+    paid = sorted(
+        (order for order in counted if order.net_kopecks > 0),
         key=lambda order: (order.ordered_at, order.order_id),
         reverse=True,
     )
-    return Aggregate(
+    return PhoneRecord(
         phone=phone,
-        amount_kopecks=max(0, sum(order.net_kopecks for order in mine)),
-        paid_at=max((order.last_paid_at for order in with_money if order.last_paid_at), default=None),
-        comment=comment_of(name for order in with_money for name in order.services),
-        order_count=len(mine),
+        amount_kopecks=max(0, sum(order.net_kopecks for order in counted)),
+        paid_at=max((order.last_paid_at for order in paid if order.last_paid_at), default=None),
+        comment=comment_of(name for order in paid for name in order.services),
+        order_count=len(counted),
+        sale=stored.sale if stored else None,
+        intent=stored.intent if stored else None,
     )
 
 
 def comment_of(names: Iterable[str]) -> str:
     """Join names without repeats, cut at a name's end to what CoMagic takes.
 
-    A first name that alone is too long is cut inside, because an empty comment would tell less.
+    A first name that is too long by itself is cut inside: an empty comment would say less.
     """
     comment = ""
     for name in dict.fromkeys(names):
@@ -119,6 +114,6 @@ def comment_of(names: Iterable[str]) -> str:
     return comment
 
 
-def newer(stored: Order | None, read: Order) -> bool:
-    """Tell whether a version just read replaces the stored one; of two with the same time, the one read last."""
+def replaces(read: Order, stored: Order | None) -> bool:
+    """Say whether a version just read replaces the stored one; of two with the same time, the one read last does."""
     return stored is None or read.changed_at >= stored.changed_at

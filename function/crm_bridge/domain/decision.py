@@ -1,21 +1,20 @@
 """The rule: what to do about the sale of one phone. Pure, so that every case of it can be tried.
 
-The earliest communication of a phone bears its sale. Once a sale stands on a communication it stays there, also when
-that communication has left the window, so that a sum is never reported twice. Only the sum decides: an equal one with
-another date or comment is left as it is.
+Which communication bears the sale is in `attribution`. Only the sum decides: a sale of the same sum with another date
+or comment stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
-from operator import attrgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crm_bridge.domain.communication import Communication, CommunicationKey
+from crm_bridge.domain.attribution import attributed_communication, by_time
+from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Intent, RecordedSale, find, same_communication
 
@@ -41,15 +40,15 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """What to do about the sale of a phone.
 
     Attributes:
-        result: What the journal will say when all goes well.
-        target: Where the sale stands or shall stand; None when the phone has no communication.
+        result: What the journal says when all goes well.
+        target: Where the sale stands or is to stand; None when the phone has no communication.
         previous_kopecks: The sum that stood before; None when none did, or its sum is not shown.
         unset: A sale stands on the target and must be taken off first.
-        sold_at: The moment to report, aware: the last payment, or the communication's own time when that is later.
-        sale: What to remember of the phone's sale from now on, when nothing has to be done about it.
+        sold_at: The date of the sale, aware: the last payment, or the communication's own time when that is later.
+        sale: What to record of the phone's sale from now on, when nothing has to be done about it.
         other_sales: Further communications of the phone that bear sales of somebody else; they are left alone.
         drifted: Somebody took off or changed a sale of ours since we set it.
-        repaired: A run was cut while it changed this sale; this decision completes its work.
+        repaired: A run was killed while it changed this sale; this decision completes its work.
     """
 
     result: Result
@@ -61,6 +60,57 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     other_sales: tuple[CommunicationKey, ...] = ()
     drifted: bool = False
     repaired: bool = False
+
+    @property
+    def is_change(self) -> bool:
+        """CoMagic has to be written to."""
+        return self.result in CHANGES
+
+    @property
+    def points(self) -> int:
+        """What the change costs of CoMagic's quota: a point for `unset`, a point for `set`."""
+        return int(self.unset) + (self.result is Result.APPLIED or self.result is Result.UPDATED)
+
+
+def expected_to_show(
+    phone: PhoneRecord, *, since: datetime, sources: Collection[CommunicationType]
+) -> Intent | RecordedSale | None:
+    """Return the change of a phone that reports should show, so that it is looked for when they do not.
+
+    That is a change under way, wherever it is, and a sale of ours inside the interval and the sources that were read.
+
+    Args:
+        phone: Its record.
+        since: Where the reports surely begin, aware.
+        sources: The kinds of communications that were read.
+    """
+    if phone.intent is not None:
+        return phone.intent
+    sale = phone.sale
+    if sale is None or sale.amount_kopecks == 0:
+        return None
+    return sale if sale.started_at > since and sale.type in sources else None
+
+
+def decide_on_snapshot(
+    phone: PhoneRecord, communications: Sequence[Communication], *, vanished: bool, now: datetime
+) -> tuple[PhoneRecord, Decision]:
+    """Decide as a run does, on what its snapshot of CoMagic shows.
+
+    Args:
+        phone: Its record.
+        communications: See `decide`.
+        vanished: Our sale stood on a communication that was looked for, and that CoMagic no longer has.
+        now: See `decide`.
+
+    Returns:
+        The record that the decision is about, corrected by what CoMagic shows, and the decision.
+    """
+    if vanished:
+        corrected = replace(phone, sale=None)
+        return corrected, replace(decide(corrected, communications, now=now), drifted=True)
+    corrected = without_trace(phone, communications)
+    return corrected, decide(corrected, communications, now=now)
 
 
 def decide(phone: PhoneRecord, communications: Sequence[Communication], *, now: datetime) -> Decision:
@@ -74,7 +124,7 @@ def decide(phone: PhoneRecord, communications: Sequence[Communication], *, now: 
     """
     case = _Case(phone, communications)
     if phone.amount_kopecks == 0:
-        return case.without_money(now)
+        return case.decide_unpaid(now)
     return case.decide_paid(now)
 
 
@@ -82,62 +132,59 @@ class _Case:
     """One phone's facts, put in order.
 
     Attributes:
-        seen: The communications, the earliest first, each as the reports and our recorded_sale together have it.
+        communications: The earliest first, each as the reports and our recorded sale together have it.
         with_sales: Those of them that bear a sale.
-        recorded_sale, recorded_on: The sale that we remember to stand, and the communication that is to bear it.
+        recorded_sale: The last sale we recorded, unless removed.
+        recorded_on: Its communication, rebuilt from the record when the reports no longer show it.
         intent: The change under way, unless it has become void.
-        target: Where the phone's sale stands or shall stand.
+        target: Where the phone's sale stands or is to stand.
     """
 
     def __init__(self, phone: PhoneRecord, communications: Sequence[Communication]) -> None:
         sale, intent = phone.sale, phone.intent
-        seen = communications if len(communications) < 2 else sorted(communications, key=_time_and_id)
+        communications = by_time(communications)
         if sale is not None:
-            seen = [_as_known(each, sale) for each in seen]
-        self.phone, self.seen = phone, seen
-        self.with_sales = [each for each in seen if each.bears_sale]
+            communications = [_corrected(each, sale) for each in communications]
+        self.phone, self.communications = phone, communications
+        self.with_sales = [each for each in communications if each.bears_sale]
         self.recorded_sale = sale if sale is not None and sale.amount_kopecks > 0 else None
         self.recorded_on = (
             None
             if self.recorded_sale is None
-            else find(self.recorded_sale, seen) or _out_of_sight(self.recorded_sale, phone)
+            else find(self.recorded_sale, communications) or _rebuilt(self.recorded_sale, phone)
         )
-        at_intent = None if intent is None else find(intent, seen)
-        is_open = intent is not None and at_intent is not None and self._is_open(intent, at_intent)
+        on_intent = None if intent is None else find(intent, communications)
+        is_open = intent is not None and on_intent is not None and self._is_open(intent, on_intent)
         self.intent = intent if is_open else None
-        self.target = at_intent if is_open else self._bearer()
+        self.target = (
+            on_intent if is_open else attributed_communication(communications, self.with_sales, self.recorded_on)
+        )
 
-    def _is_open(self, intent: Intent, at_intent: Communication) -> bool:
-        if self.recorded_on is None or self.recorded_on is at_intent or not self.recorded_on.bears_sale:
+    def _is_open(self, intent: Intent, on_intent: Communication) -> bool:
+        if self.recorded_on is None or self.recorded_on is on_intent or not self.recorded_on.bears_sale:
             return True
-        # A sale of ours was being moved because it had vanished; it stands again. Has the move come about?
-        return at_intent.sale_kopecks == intent.amount_kopecks
-
-    def _bearer(self) -> Communication | None:
-        if self.recorded_on is not None and self.recorded_on.bears_sale:
-            return self.recorded_on
-        if self.with_sales:
-            return self.with_sales[0]
-        return self.recorded_on or (self.seen[0] if self.seen else None)
+        # A run was moving a sale of ours because its communication had vanished; that one is shown again. The intent
+        # stays open only if the move took place.
+        return on_intent.sale_kopecks == intent.amount_kopecks
 
     @property
     def drifted(self) -> bool:
-        """What we remember of a sale of ours is no longer so."""
-        recorded_sale, there = self.recorded_sale, self.recorded_on
-        if recorded_sale is None or there is None or self.intent is not None:
+        """The sale of ours that we recorded is no longer as recorded."""
+        sale, shown = self.recorded_sale, self.recorded_on
+        if sale is None or shown is None or self.intent is not None:
             return False
-        return recorded_sale.ours and there.sale_kopecks != recorded_sale.amount_kopecks
+        return sale.ours and shown.sale_kopecks != sale.amount_kopecks
 
     def _is_ours(self, target: Communication) -> bool:
-        """What stands there was set by us."""
+        """The sale that stands on the target was set by us."""
         if self.intent is not None:
-            # An intent that has not touched somebody else's sale yet does not make it ours.
-            began = target.sale_kopecks != self.intent.previous_kopecks or not self.intent.replaces
-            if began or target.sale_kopecks == self.intent.amount_kopecks:
+            # An intent that has not touched somebody else's sale yet does not make that sale ours.
+            was_touched = target.sale_kopecks != self.intent.previous_kopecks or not self.intent.replaces
+            if was_touched or target.sale_kopecks == self.intent.amount_kopecks:
                 return True
         return self.recorded_sale is not None and self.recorded_sale.ours and target is self.recorded_on
 
-    def without_money(self, now: datetime) -> Decision:
+    def decide_unpaid(self, now: datetime) -> Decision:
         target = self.target
         is_ours = target is not None and target.bears_sale and self._is_ours(target)
         return Decision(
@@ -145,8 +192,8 @@ class _Case:
             target=target,
             previous_kopecks=None if target is None else target.sale_kopecks,
             unset=is_ours,
-            sale=None if is_ours else self._left_alone(now),
-            other_sales=self._others(),
+            sale=None if is_ours else self._record_unpaid(now),
+            other_sales=self._other_sales(),
             drifted=self.drifted,
             repaired=self.intent is not None,
         )
@@ -170,63 +217,45 @@ class _Case:
             previous_kopecks=previous,
             unset=result is Result.UPDATED and target.bears_sale,
             sold_at=max(target.started_at, min(self.phone.paid_at or target.started_at, now)),
-            sale=self._found_right(target, now) if result is Result.PROBLEM else None,
-            other_sales=self._others(),
+            sale=self._record_already_set(target, now) if result is Result.PROBLEM else None,
+            other_sales=self._other_sales(),
             drifted=self.drifted,
             repaired=self.intent is not None,
         )
 
-    def _found_right(self, target: Communication, now: datetime) -> RecordedSale:
-        """Remember the sale that stands with the right sum, so that it counts when it has left the window."""
+    def _record_already_set(self, target: Communication, now: datetime) -> RecordedSale:
+        """Record the sale that stands with the right sum, so that it counts when it has left the window."""
         sale, amount = self.phone.sale, self.phone.amount_kopecks
-        remembered = sale if sale is not None and same_communication(sale, target) else None
-        if remembered is not None and remembered.amount_kopecks == amount:
-            return remembered
-        by_intent = self.intent is not None and self.intent.amount_kopecks == amount
-        return RecordedSale(
-            type=target.type,
-            id=target.id,
-            started_at=target.started_at,
+        recorded = sale if sale is not None and same_communication(sale, target) else None
+        if recorded is not None and recorded.amount_kopecks == amount:
+            return recorded
+        intent = self.intent if self.intent is not None and self.intent.amount_kopecks == amount else None
+        return RecordedSale.of(
+            target,
             amount_kopecks=amount,
-            sold_at=self.intent.sold_at if self.intent and by_intent else None,
-            comment=self.intent.comment if self.intent and by_intent else "",
-            sale_id=None,
-            ours=by_intent or (remembered is not None and remembered.ours),
+            sold_at=intent.sold_at if intent else None,
+            comment=intent.comment if intent else "",
+            ours=intent is not None or (recorded is not None and recorded.ours),
             recorded_at=now,
         )
 
-    def _left_alone(self, now: datetime) -> RecordedSale | None:
-        """Remember what matters of a phone without money: that we took its sale off, or that another's stands."""
+    def _record_unpaid(self, now: datetime) -> RecordedSale | None:
+        """Record that we took the sale off, or that somebody else's stands; None when there is neither."""
         target = self.target
         if self.intent is not None and self.intent.replaces and target is not None and not target.bears_sale:
-            return taken_off(target, now)
+            return RecordedSale.removed(target, now)
         return self.phone.sale if self.recorded_on is None or self.recorded_on.bears_sale else None
 
-    def _others(self) -> tuple[CommunicationKey, ...]:
+    def _other_sales(self) -> tuple[CommunicationKey, ...]:
         if not self.with_sales:
             return ()
         return tuple([each.key for each in self.with_sales if each is not self.target])
 
 
-def taken_off(from_: Communication, now: datetime) -> RecordedSale:
-    """Remember that we took the sale off: in some accounts its sum stays visible after its tag is gone."""
-    return RecordedSale(
-        type=from_.type,
-        id=from_.id,
-        started_at=from_.started_at,
-        amount_kopecks=0,
-        sold_at=None,
-        comment="",
-        sale_id=None,
-        ours=True,
-        recorded_at=now,
-    )
-
-
 def without_trace(phone: PhoneRecord, communications: Sequence[Communication]) -> PhoneRecord:
-    """Forget that we took a sale off once its sum is not visible either.
+    """Drop the record of a removed sale once its sum is not visible either.
 
-    Kept, it would make the sum of a new sale there look left over, where an account does not show tags.
+    Kept, it would make the sum of a new sale there look left over, in accounts that do not show tags.
     """
     sale = phone.sale
     if sale is None or sale.amount_kopecks > 0:
@@ -235,8 +264,8 @@ def without_trace(phone: PhoneRecord, communications: Sequence[Communication]) -
     return replace(phone, sale=None) if shown is not None and not shown.bears_sale else phone
 
 
-def _out_of_sight(sale: RecordedSale, phone: PhoneRecord) -> Communication:
-    """Stand in for a communication that the reports do not show any more: our record of it is all there is."""
+def _rebuilt(sale: RecordedSale, phone: PhoneRecord) -> Communication:
+    """Rebuild a communication that the reports no longer show from the record of its sale."""
     return Communication(
         type=sale.type,
         id=sale.id,
@@ -247,15 +276,14 @@ def _out_of_sight(sale: RecordedSale, phone: PhoneRecord) -> Communication:
     )
 
 
-def _as_known(shown: Communication, sale: RecordedSale) -> Communication:
-    """Put right, by what we remember of a sale, what CoMagic's accounts show differently of it."""
+def _corrected(shown: Communication, sale: RecordedSale) -> Communication:
+    """Correct, by the record of its sale, what some accounts show differently of a communication."""
     if not same_communication(shown, sale):
         return shown
     if sale.amount_kopecks > 0 and shown.tagged and shown.sale_kopecks is None:
-        return replace(shown, sale_kopecks=sale.amount_kopecks)  # no sum is shown: there is nothing against ours
+        # CoMagic shows the tag but no amount; assume the amount we set.
+        return replace(shown, sale_kopecks=sale.amount_kopecks)
     if sale.amount_kopecks == 0 and not shown.tagged and shown.sale_kopecks is not None:
-        return replace(shown, sale_kopecks=None)  # we took it off, its tag is gone; some accounts keep showing the sum
+        # We took the sale off and its tag is gone; some accounts keep showing the amount.
+        return replace(shown, sale_kopecks=None)
     return shown
-
-
-_time_and_id = attrgetter("started_at", "id")

@@ -12,7 +12,7 @@ from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.communication import CommunicationDetails, CommunicationType, Site
 from crm_bridge.domain.decision import Decision, Result
 from crm_bridge.domain.phone import PhoneRecord
-from crm_bridge.domain.sale import SaleEvent
+from crm_bridge.domain.sale import VISIBLE_WITHIN, SaleEvent
 
 
 class Reason(StrEnum):
@@ -110,7 +110,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """
 
     phone: str
-    told_at: datetime
+    explained_at: datetime
     record: PhoneRecord | None
     orders: Sequence[Order]
     events: Sequence[SaleEvent]
@@ -217,3 +217,54 @@ def _why_not_found(candidates: Sequence[Candidate]) -> Verdict:
         if reason in reasons:
             return verdict
     return Verdict.NO_CONTACT
+
+
+def notes_of(
+    record: PhoneRecord | None,
+    decision: Decision | None,
+    candidates: Sequence[Candidate],
+    events: Sequence[SaleEvent],
+    *,
+    now: datetime,
+    run_in_progress: bool,
+    all_read: bool,
+) -> list[Note]:
+    """Return what else an admin should know, in the order of `Note`.
+
+    Args:
+        record, decision, candidates, events: See `Explanation`.
+        now: Aware.
+        run_in_progress: A run holds the lease.
+        all_read: Everything that a run would see of the phone was read.
+    """
+    holds = {
+        Note.SALES_OFF: _sales_are_off(decision, candidates),
+        Note.LAST_TRY_FAILED: bool(events) and events[-1].result == Result.FAILED,
+        Note.CUT_CHANGE: record is not None and record.intent is not None,
+        Note.DRIFTED: decision is not None and decision.drifted,
+        Note.OTHER_SALES: any(candidate.reason is Reason.OTHER_SALE for candidate in candidates),
+        Note.OUT_OF_SIGHT: _is_out_of_sight(decision, candidates),
+        Note.CALLED_AFTER_PAYING: _called_after_paying(record, decision),
+        Note.JUST_CHANGED: bool(events) and now - events[-1].at < VISIBLE_WITHIN,
+        Note.RUN_IN_PROGRESS: run_in_progress,
+        Note.NOT_ALL_READ: not all_read,
+    }
+    return [note for note, is_so in holds.items() if is_so]
+
+
+def _sales_are_off(decision: Decision | None, candidates: Sequence[Candidate]) -> bool:
+    chosen = next((candidate for candidate in candidates if candidate.chosen), None)
+    is_change = decision is not None and decision.is_change
+    return is_change and chosen is not None and chosen.site is not None and not chosen.site.sales_enabled
+
+
+def _is_out_of_sight(decision: Decision | None, candidates: Sequence[Candidate]) -> bool:
+    if decision is None or decision.target is None:
+        return False
+    return decision.target.key not in {candidate.details.communication.key for candidate in candidates}
+
+
+def _called_after_paying(record: PhoneRecord | None, decision: Decision | None) -> bool:
+    if record is None or record.paid_at is None or decision is None or decision.target is None:
+        return False
+    return decision.sold_at is not None and record.paid_at < decision.target.started_at

@@ -1,4 +1,7 @@
-"""The journal: what a run did, phone by phone, with its money added up."""
+"""The journal: what a run did, phone by phone, with its money added up.
+
+The result `problem` is not an error: the call already carries a sale of this exact amount, so nothing was sent.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
+from crm_bridge.errors import InvalidInput
 
 MONEY_OF = {
     Result.APPLIED: "applied",
@@ -25,16 +29,33 @@ MONEY_OF = {
 }
 """Where the sum of a phone goes in `money`; the other results have no sum."""
 
+COUNTERS = {
+    "tags_applied": Result.APPLIED,
+    "tags_removed_updated": Result.UPDATED,
+    "tags_removed": Result.REMOVED,
+    "problem": Result.PROBLEM,
+    "not_found": Result.NOT_FOUND,
+    "failed": Result.FAILED,
+    "deferred": Result.DEFERRED,
+}
+"""The counters of a run, by their names in the journal and in the list of runs. The journal leaves out `not_found`."""
+
+LOG_FILTERS = ("all", "changes", "none")
+"""How much of a journal's log a caller may ask for."""
+
+_NOT_CHANGES = frozenset({Result.NOT_FOUND, Result.PROBLEM})
+"""Results whose rows `log=changes` leaves out."""
+
 
 class Row(Struct, frozen=True, kw_only=True, gc=False):
     """What became of one phone.
 
     Attributes:
         amount_kopecks: The phone's sum.
-        communication_id: The communication that bears its sale; None is told as "not found".
-        communication_type: Its kind; told only when it is no call, because ids repeat between kinds.
+        communication_id: The communication that bears its sale; None reads "not found".
+        communication_type: Its kind; shown only when it is no call, because ids repeat between kinds.
         error: A stable code: CoMagic's mnemonic, or one of ours.
-        points: What its change costs of CoMagic's quota; told by a dry run.
+        points: What its change costs of CoMagic's quota; shown by a dry run.
     """
 
     phone: str
@@ -109,7 +130,7 @@ class Journal(Struct, kw_only=True):
         requests: Remote calls made, per method.
         quota: CoMagic's limits as last reported.
         warnings: What was not read, and why, although the settings ask for it.
-        day_remaining: The day's points left when the changes were decided on; None when CoMagic does not tell.
+        day_remaining: The day's points left when the changes were decided on; None when CoMagic does not report them.
     """
 
     run_id: str
@@ -129,7 +150,7 @@ class Journal(Struct, kw_only=True):
     day_remaining: int | None = None
 
     def money(self) -> dict[str, Any]:
-        """Add the rows up, and compare with the database: nothing may be lost between the two."""
+        """Add the rows up, and compare with the database, so that no sum is lost between the two."""
         parts = dict.fromkeys(MONEY_OF.values(), 0)
         for row in self.rows:
             if row.result in MONEY_OF:
@@ -144,24 +165,17 @@ class Journal(Struct, kw_only=True):
         return Counter(row.result for row in self.rows)
 
     def figures(self) -> dict[str, int | bool]:
-        """The counters, and whether all went well: what a list of runs tells of this one."""
-        counts = self.counts()
+        """Return the counters, and whether all went well: what the list of runs shows of this one."""
         return {
             "phones_analyzed": len(self.rows),
-            "tags_applied": counts[Result.APPLIED],
-            "tags_removed_updated": counts[Result.UPDATED],
-            "tags_removed": counts[Result.REMOVED],
-            "problem": counts[Result.PROBLEM],
-            "not_found": counts[Result.NOT_FOUND],
-            "failed": counts[Result.FAILED],
-            "deferred": counts[Result.DEFERRED],
+            **self._counters(),
             "complete": self.complete,
             "balanced": bool(self.money()["balanced"]),
         }
 
     def as_json(self) -> dict[str, Any]:
-        counts = self.counts()
-        refresh = self.refresh
+        counters = self._counters()
+        del counters["not_found"]
         return {
             "run_id": self.run_id,
             "started_at": local_text(self.started_at, self.zone),
@@ -170,33 +184,26 @@ class Journal(Struct, kw_only=True):
             "complete": self.complete,
             "phones_analyzed": len(self.rows),
             "communications_found": self.communications_found,
-            "tags_applied": counts[Result.APPLIED],
-            "tags_removed_updated": counts[Result.UPDATED],
-            "tags_removed": counts[Result.REMOVED],
-            "problem": counts[Result.PROBLEM],
-            "failed": counts[Result.FAILED],
-            "deferred": counts[Result.DEFERRED],
+            **counters,
             "money": self.money(),
-            **(
-                {
-                    "refresh": {
-                        "orders_read": refresh.orders_read,
-                        "phones_changed": refresh.phones_changed,
-                        "orders_without_phone": refresh.orders_without_phone,
-                        "window": {
-                            "from": local_text(refresh.since, self.zone),
-                            "till": local_text(refresh.until, self.zone),
-                        },
-                    }
-                }
-                if refresh
-                else {}
-            ),
+            **({"refresh": self._refresh_as_json(self.refresh)} if self.refresh else {}),
             "plan": {"points_needed": self.points_needed, "day_remaining": self.day_remaining},
             "warnings": list(self.warnings),
             "requests": dict(sorted(self.requests.items())),
             "quota": dict(self.quota),
             "log": [row.as_json(zone=self.zone, dry_run=self.dry_run) for row in self.rows],
+        }
+
+    def _counters(self) -> dict[str, int]:
+        counts = self.counts()
+        return {name: counts[result] for name, result in COUNTERS.items()}
+
+    def _refresh_as_json(self, refresh: RefreshReport) -> dict[str, Any]:
+        return {
+            "orders_read": refresh.orders_read,
+            "phones_changed": refresh.phones_changed,
+            "orders_without_phone": refresh.orders_without_phone,
+            "window": {"from": local_text(refresh.since, self.zone), "till": local_text(refresh.until, self.zone)},
         }
 
     def summary(self) -> str:
@@ -210,3 +217,20 @@ class Journal(Struct, kw_only=True):
             f"deferred: {counts[Result.DEFERRED]}"
         )
         return text if self.complete else f"{text}. Not complete: the next run goes on"
+
+
+def filter_log(journal: Mapping[str, Any], log_filter: str) -> dict[str, Any]:
+    """Leave out of a journal's log what the caller does not want to see.
+
+    Raises:
+        InvalidInput: There is no such filter.
+    """
+    if log_filter not in LOG_FILTERS:
+        raise InvalidInput(f"log must be one of {', '.join(LOG_FILTERS)}")
+    filtered = dict(journal)
+    if log_filter == "none":
+        filtered["log"] = []
+    elif log_filter == "changes":
+        left_out = {f"{prefix}{result}" for prefix in ("", "would_be_") for result in _NOT_CHANGES}
+        filtered["log"] = [row for row in filtered["log"] if row["result"] not in left_out]
+    return filtered

@@ -18,9 +18,12 @@ class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         phone: E.164 digits.
-        amount_kopecks, paid_at, comment, order_count: See `Aggregate`.
-        sale: The sale we know to stand, if any.
-        intent: A change under way, left behind when a run was cut.
+        amount_kopecks: Net money of all its orders, never below zero.
+        paid_at: The latest money-in of an order that still has money, aware; None when nothing is paid.
+        comment: Names of the services, most recent order first, at most 255 characters; may be empty.
+        order_count: Orders counted under the phone, with or without money.
+        sale: The last sale we recorded, a removed one included.
+        intent: A change under way, left open when a run was killed.
     """
 
     phone: str
@@ -33,7 +36,7 @@ class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is left to say about it: no order counts under it and nothing of ours stands in CoMagic."""
+        """No order counts under the phone and no sale of ours stands in CoMagic: the record can be deleted."""
         stands = self.sale is not None and self.sale.ours and self.sale.amount_kopecks > 0
         return self.order_count == 0 and self.intent is None and not stands
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Self
 
 from msgspec import Struct
 
 from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
+
+VISIBLE_WITHIN = timedelta(seconds=60)
+"""How long CoMagic's reports may lag behind a change; no change is called lost earlier."""
 
 
 class Sale(Struct, frozen=True, kw_only=True):
     """A sale to set (CoMagic `set.tag_sales`).
 
     Attributes:
-        type, id: The communication that bears it.
+        type, id: The communication that is to bear it.
         started_at: When that communication began, aware.
         amount_kopecks: What the customer paid, net of refunds; above zero.
         sold_at: Aware, not before `started_at`.
@@ -28,18 +32,30 @@ class Sale(Struct, frozen=True, kw_only=True):
     sold_at: datetime
     comment: str
 
+    @classmethod
+    def of(cls, target: Target, *, amount_kopecks: int, sold_at: datetime, comment: str) -> Self:
+        """Make the sale to set on a communication."""
+        return cls(
+            type=target.type,
+            id=target.id,
+            started_at=target.started_at,
+            amount_kopecks=amount_kopecks,
+            sold_at=sold_at,
+            comment=comment,
+        )
+
     @property
     def key(self) -> CommunicationKey:
         return CommunicationKey(self.type, self.id)
 
 
 class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
-    """Our memory of the sale of a phone: where it stands, and with which sum.
+    """What we recorded of the sale of a phone: where it stands, and with which sum.
 
     Attributes:
-        amount_kopecks: The sum that stands; 0 means that we have taken the sale off.
-        ours: False when somebody else set it and we found the sum already right.
-        recorded_at: When we learned that it stands, aware. CoMagic's reports may be behind for some seconds.
+        amount_kopecks: The sum that stands; 0 means that we took the sale off.
+        ours: False when somebody else set it and its sum was right when we found it.
+        recorded_at: When we learned that it stands, aware. CoMagic's reports may lag behind for some seconds.
     """
 
     type: CommunicationType
@@ -52,13 +68,48 @@ class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
     ours: bool
     recorded_at: datetime
 
+    @classmethod
+    def of(
+        cls,
+        target: Target,
+        *,
+        amount_kopecks: int,
+        ours: bool,
+        recorded_at: datetime,
+        sold_at: datetime | None = None,
+        comment: str = "",
+        sale_id: int | None = None,
+    ) -> Self:
+        """Record the sale that stands on a communication."""
+        return cls(
+            type=target.type,
+            id=target.id,
+            started_at=target.started_at,
+            amount_kopecks=amount_kopecks,
+            sold_at=sold_at,
+            comment=comment,
+            sale_id=sale_id,
+            ours=ours,
+            recorded_at=recorded_at,
+        )
+
+    @classmethod
+    def removed(cls, target: Target, now: datetime) -> Self:
+        """Record that we took the sale off: in some accounts its sum stays visible after its tag is gone."""
+        return cls.of(target, amount_kopecks=0, ours=True, recorded_at=now)
+
     @property
     def key(self) -> CommunicationKey:
         return CommunicationKey(self.type, self.id)
 
+    @property
+    def changed_at(self) -> datetime:
+        """When the sale last changed as far as we know, aware."""
+        return self.recorded_at
+
 
 class Intent(Struct, frozen=True, kw_only=True, gc=False):
-    """A change of a sale that has been begun and whose outcome is not recorded yet.
+    """A change of a sale that was started and whose outcome is not recorded yet.
 
     Attributes:
         amount_kopecks: The sum to stand afterwards; 0 means that the sale is being taken off.
@@ -78,17 +129,49 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
     run_id: str
     written_at: datetime
 
+    @classmethod
+    def of(
+        cls,
+        target: Target,
+        *,
+        amount_kopecks: int,
+        previous_kopecks: int | None,
+        replaces: bool,
+        sold_at: datetime | None,
+        comment: str,
+        run_id: str,
+        written_at: datetime,
+    ) -> Self:
+        """Make the intent of a change on a communication."""
+        return cls(
+            type=target.type,
+            id=target.id,
+            started_at=target.started_at,
+            amount_kopecks=amount_kopecks,
+            previous_kopecks=previous_kopecks,
+            replaces=replaces,
+            sold_at=sold_at,
+            comment=comment,
+            run_id=run_id,
+            written_at=written_at,
+        )
+
     @property
     def key(self) -> CommunicationKey:
         return CommunicationKey(self.type, self.id)
 
+    @property
+    def changed_at(self) -> datetime:
+        """When the change may have happened at the earliest, aware."""
+        return self.written_at
+
 
 Target = Communication | Intent | RecordedSale
-"""The communication that bears the sale of a phone: as a report shows it, or as we remember it."""
+"""A communication that bears, or is to bear, a phone's sale: as a report shows it, or as we recorded it."""
 
 
 def same_communication(one: Target, other: Target) -> bool:
-    """Tell whether both are of the same communication; to make and compare their keys takes five times as long."""
+    """Say whether both are of the same communication; making and comparing their keys takes five times as long."""
     return one.id == other.id and one.type == other.type
 
 
@@ -120,3 +203,35 @@ class SaleEvent(Struct, frozen=True, kw_only=True):
     comment: str
     sale_id: int | None = None
     error: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        target: Target,
+        *,
+        phone: str,
+        run_id: str,
+        at: datetime,
+        result: str,
+        amount_kopecks: int,
+        previous_kopecks: int | None,
+        sold_at: datetime | None,
+        comment: str,
+        sale_id: int | None,
+        error: str | None,
+    ) -> Self:
+        """Make the line of a change on a communication."""
+        return cls(
+            phone=phone,
+            run_id=run_id,
+            at=at,
+            result=result,
+            type=target.type,
+            communication_id=target.id,
+            amount_kopecks=amount_kopecks,
+            previous_kopecks=previous_kopecks,
+            sold_at=sold_at,
+            comment=comment,
+            sale_id=sale_id,
+            error=error,
+        )

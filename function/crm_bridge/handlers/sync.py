@@ -34,7 +34,8 @@ from crm_bridge.handlers.negotiation import (
 from crm_bridge.handlers.responses import LOGS, filter_log, journal_answer
 from crm_bridge.services import ServicesFactory, SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
-from crm_bridge.usecases.run_sync import SyncRequest, run_sync
+from crm_bridge.usecases.run_context import SyncRequest
+from crm_bridge.usecases.run_sync import run_sync
 
 log = logging.getLogger(__name__)
 

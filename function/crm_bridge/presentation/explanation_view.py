@@ -108,7 +108,7 @@ class _ExplanationView:
                 "warnings": list(explanation.warnings),
             },
             "refreshed_at": self._at(explanation.refreshed_at),
-            "told_at": self._at(explanation.told_at),
+            "told_at": self._at(explanation.explained_at),
         }
 
     def _at(self, moment: datetime | None) -> str | None:

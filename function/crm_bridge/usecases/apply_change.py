@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from enum import Enum, auto
 
 from msgspec import Struct
@@ -27,12 +26,10 @@ from crm_bridge.errors import (
     RunStopped,
 )
 from crm_bridge.ports import CallTracking
-from crm_bridge.usecases.lease import Guard
+from crm_bridge.usecases.lease import LeaseKeeper
+from crm_bridge.usecases.run_context import Deadline
 
 log = logging.getLogger(__name__)
-
-VISIBLE_WITHIN = timedelta(seconds=60)
-"""How long CoMagic's reports may be behind a change; nothing is called lost earlier."""
 
 PAUSES = (0, 1, 2, 4, 8, 15, 30)
 """Seconds between looks at a communication; together they last as long as a report may be behind."""
@@ -91,10 +88,13 @@ class _Gone(Exception):
 class SaleWriter:
     """Carries out changes of one run."""
 
-    def __init__(self, call_tracking: CallTracking, guard: Guard, *, sale_tag_id: int, at_once: int) -> None:
+    def __init__(
+        self, call_tracking: CallTracking, deadline: Deadline, lease: LeaseKeeper, *, sale_tag_id: int, at_once: int
+    ) -> None:
         self._call_tracking = call_tracking
-        self._turns = asyncio.Semaphore(at_once)  # so that a run that must stop has few changes under way
-        self._guard = guard
+        self._slots = asyncio.Semaphore(at_once)  # so that a run that must stop has few changes under way
+        self._deadline = deadline
+        self._lease = lease
         self._tag = sale_tag_id
         self._stopped = False
 
@@ -104,7 +104,7 @@ class SaleWriter:
 
     def must_stop(self) -> bool:
         """Nothing new should be begun."""
-        return self._stopped or self._guard.must_stop()
+        return self._stopped or self._deadline.must_stop()
 
     async def carry_out(self, phone: PhoneRecord, decision: Decision) -> Outcome:
         """Make the change that was decided; its intent has been written.
@@ -112,7 +112,7 @@ class SaleWriter:
         Raises:
             LeaseLost: Another run has taken over; nothing was begun.
         """
-        async with self._turns:
+        async with self._slots:
             target = decision.target
             if target is None or self.must_stop():
                 return Outcome(status=ChangeStatus.DEFERRED)
@@ -121,10 +121,10 @@ class SaleWriter:
     async def _make(self, phone: PhoneRecord, decision: Decision, target: Communication) -> Outcome:
         unset_done = False
         try:
-            async with self._call_tracking.reserve_quota(int(decision.unset) + int(phone.amount_kopecks > 0)):
+            async with self._call_tracking.reserve_quota(decision.points):
                 if self.must_stop():  # the wait for points may have been long
                     return Outcome(status=ChangeStatus.DEFERRED)
-                await self._guard.check()
+                await self._lease.check()
                 if decision.unset:
                     await self._unset(target)
                     unset_done = True
@@ -160,10 +160,8 @@ class SaleWriter:
         await self._once(act, target, off, look_again_in=again, waits_in=again, pauses=(0,))
 
     async def _set(self, phone: PhoneRecord, decision: Decision, target: Communication) -> int | None:
-        sale = Sale(
-            type=target.type,
-            id=target.id,
-            started_at=target.started_at,
+        sale = Sale.of(
+            target,
             amount_kopecks=phone.amount_kopecks,
             sold_at=decision.sold_at or target.started_at,
             comment=phone.comment,
@@ -234,7 +232,7 @@ class SaleWriter:
         for pause in pauses:
             try:
                 if pause:
-                    await self._guard.sleep(pause)
+                    await self._deadline.sleep(pause)
                 shown = await self._call_tracking.get_communications(
                     [(target.key, target.started_at)], sale_tag_id=self._tag
                 )

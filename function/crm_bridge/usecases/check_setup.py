@@ -22,10 +22,10 @@ from crm_bridge.errors import RemoteError, RemoteRejected, RemoteUnavailable
 from crm_bridge.ports import CallTracking
 from crm_bridge.services import SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
-from crm_bridge.usecases.lease import Stopping
+from crm_bridge.usecases.run_context import Deadline
 
-PATIENCE = timedelta(seconds=25)
-"""How long somebody waits before a page."""
+PAGE_LIMIT = timedelta(seconds=25)
+"""How long a person waits for a page."""
 
 _ENOUGH = 20
 """Points of a day: with fewer left, not even a small run comes to its end."""
@@ -94,7 +94,7 @@ async def _comagic(services: SyncServices) -> list[Check]:
     if not services.settings.comagic_token:
         return _first([_missing("comagic_token", COMAGIC_VARIABLES)])
     now = services.clock.now()
-    call_tracking = services.call_tracking(Stopping(services.clock, now + PATIENCE))
+    call_tracking = services.call_tracking(Deadline(services.clock, PAGE_LIMIT))
     try:
         zone = await call_tracking.account_zone()
     except RemoteError as exc:

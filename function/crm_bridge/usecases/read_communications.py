@@ -8,139 +8,162 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 
 from crm_bridge.domain.communication import Communication, CommunicationKey
+from crm_bridge.domain.decision import expected_to_show
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.sale import Intent, RecordedSale, find
+from crm_bridge.domain.sale import VISIBLE_WITHIN, Intent, RecordedSale, find
 from crm_bridge.domain.state import SaleTag
 from crm_bridge.errors import RemoteRejected, RunStopped
 from crm_bridge.ports import CallTracking, Changes
-from crm_bridge.services import SyncServices
-from crm_bridge.usecases.apply_change import VISIBLE_WITHIN
-from crm_bridge.usecases.lease import Guard, Stopping
-from crm_bridge.usecases.progress import ProgressReporter
+from crm_bridge.usecases.run_context import RunContext
 
-_SETTLE_PAUSE = 5
+_VISIBILITY_PAUSE = 5
+"""Seconds between two looks at communications that do not show our change yet."""
 
-EDGE = timedelta(minutes=1)  # of the window, where a communication may be in or out of the reports
+EDGE = timedelta(minutes=1)
+"""At the start of the interval, where a communication may be inside or outside of the reports."""
 
 
-class Reading(Struct):
+class CommunicationSnapshot(Struct):
     """What one run sees of CoMagic.
 
     Attributes:
-        seen: The communications of our phones, by phone; every phone has a list.
-        found: How many they are.
+        communications: Those of our phones, by phone; every phone has a list.
+        found: How many communications the reports have shown of our phones.
         refused: Phones whose change under way CoMagic refuses to show, with the code of its refusal.
         vanished: Phones whose sale stood on a communication that CoMagic no longer has.
-        has_read: CoMagic has answered with a page at least.
+        has_read: CoMagic has answered with at least one page.
         sale_tag_id: The account's.
     """
 
-    services: SyncServices
-    call_tracking: CallTracking
-    stopping: Stopping
-    progress: ProgressReporter
-    guard: Guard | None
-    seen: dict[str, list[Communication]] = field(default_factory=dict)
+    communications: dict[str, list[Communication]] = field(default_factory=dict)
     found: int = 0
     refused: dict[str, str] = field(default_factory=dict)
     vanished: set[str] = field(default_factory=set)
     has_read: bool = False
     sale_tag_id: int = 0
 
-    async def read(self, phones: Mapping[str, PhoneRecord]) -> None:
-        """Read the communications of these phones, and make sure what became of changes under way."""
-        self._go_on()
-        self.sale_tag_id = await self._find_sale_tag()
-        now, settings = self.services.clock.now(), self.services.settings
-        pages = self.call_tracking.communications(now - settings.comagic_lookback, now, sale_tag_id=self.sale_tag_id)
-        self.seen = {phone: [] for phone in phones}
-        read = 0
-        async for page in pages:
-            self.has_read = True
-            self._go_on()
-            read += len(page)
-            await self.progress.report(Phase.READING, read)
-            for communication in page:
-                if (seen := self.seen.get(communication.phone)) is not None:
-                    seen.append(communication)
-                    self.found += 1
-        await self._settle(phones, since=now - settings.comagic_lookback + EDGE)
 
-    def _go_on(self) -> None:
-        if self.stopping.must_stop():
+async def read_communications(
+    context: RunContext,
+    call_tracking: CallTracking,
+    phones: Mapping[str, PhoneRecord],
+    snapshot: CommunicationSnapshot,
+) -> None:
+    """Read the communications of these phones into the snapshot, and make sure what became of changes under way.
+
+    Raises:
+        RunStopped: The run's time is over; the snapshot is incomplete.
+        RemoteError: CoMagic could not be read.
+    """
+    await _Reader(context, call_tracking, phones, snapshot).read()
+
+
+class _Reader(Struct):
+    """One reading, and the phones that it is for."""
+
+    context: RunContext
+    call_tracking: CallTracking
+    phones: Mapping[str, PhoneRecord]
+    snapshot: CommunicationSnapshot
+
+    async def read(self) -> None:
+        self._raise_if_stopped()
+        snapshot, services = self.snapshot, self.context.services
+        snapshot.sale_tag_id = await self._sale_tag_id()
+        now = services.clock.now()
+        since = now - services.settings.comagic_lookback
+        snapshot.communications = {phone: [] for phone in self.phones}
+        rows = 0
+        async for page in self.call_tracking.communications(since, now, sale_tag_id=snapshot.sale_tag_id):
+            snapshot.has_read = True
+            self._raise_if_stopped()
+            rows += len(page)
+            await self.context.progress.report(Phase.READING, rows)
+            for communication in page:
+                if (known := snapshot.communications.get(communication.phone)) is not None:
+                    known.append(communication)
+                    snapshot.found += 1
+        await self._await_visibility(since=since + EDGE)
+
+    def _raise_if_stopped(self) -> None:
+        if self.context.deadline.must_stop():
             raise RunStopped("The time of this run was over before CoMagic had been read", retry_after=60)
 
-    async def _find_sale_tag(self) -> int:
-        if (configured := self.services.settings.comagic_sale_tag_id) is not None:
+    async def _sale_tag_id(self) -> int:
+        services = self.context.services
+        if (configured := services.settings.comagic_sale_tag_id) is not None:
             return configured
-        if (remembered := await self.services.store.state(SaleTag)) is not None:
-            return remembered.tag_id
+        if (stored := await services.store.state(SaleTag)) is not None:
+            return stored.tag_id
         tag_id = await self.call_tracking.sale_tag_id()
-        if self.guard is not None:
-            await self.guard.check()
-            await self.services.store.write([Changes(state=[SaleTag(tag_id=tag_id)])], run_id=self.guard.run_id)
+        if (lease := self.context.sales_lease) is not None:
+            await lease.write([Changes(state=[SaleTag(tag_id=tag_id)])])
         return tag_id
 
-    async def _settle(self, phones: Mapping[str, PhoneRecord], *, since: datetime) -> None:
+    async def _await_visibility(self, *, since: datetime) -> None:
         """Wait until the reports show our own latest changes, or until they can be called lost.
 
-        CoMagic may show a change some seconds late. Deciding on a report that is behind would repeat the change.
-        A sale of ours on a communication that began after `since` and is in no report is looked for as well.
+        CoMagic may show a change some seconds late. A decision on a report that lags behind would repeat the change.
+        A sale of ours on a communication that started after `since` and is in no report is looked for as well, once.
         """
-        looked = False
-        while True:
-            now = self.services.clock.now()
-            waits: dict[CommunicationKey, tuple[str, datetime]] = {}
-            for phone in phones.values():
-                change = phone.intent or phone.sale
-                if change is None or phone.phone in self.refused:
-                    continue
-                shown = find(change, self.seen[phone.phone])
-                if shown is None:
-                    is_read = change.started_at > since and change.type in self.services.settings.comagic_sources
-                    expected = phone.intent is not None or (is_read and change.amount_kopecks > 0)
-                    must_look = expected and not looked
-                else:
-                    must_look = _is_young(change, now) and not _shows(shown, change)
-                if must_look:
-                    waits[change.key] = (phone.phone, change.started_at)
-            if not waits:
-                return
-            if looked:
-                await self.stopping.sleep(_SETTLE_PAUSE)
-            looked = True
-            found = await self._look({key: started_at for key, (_, started_at) in waits.items()})
-            for key, (phone_number, _) in waits.items():
-                if isinstance(there := found.get(key), str):
-                    if phones[phone_number].intent is not None:
-                        self.refused[phone_number] = there
-                    continue
-                others = [each for each in self.seen[phone_number] if each.key != key]
-                self.seen[phone_number] = [*others, there] if there else others
-                if there is None and (sale := phones[phone_number].sale) is not None and sale.key == key:
-                    self.vanished.add(phone_number)
+        has_looked = False
+        while invisible := self._invisible_changes(since=since, include_missing=not has_looked):
+            if has_looked:
+                await self.context.deadline.sleep(_VISIBILITY_PAUSE)
+            has_looked = True
+            found = await self._look_at({change.key: change.started_at for change in invisible.values()})
+            for number, change in invisible.items():
+                self._note_look(number, change, found.get(change.key))
 
-    async def _look(
+    def _invisible_changes(self, *, since: datetime, include_missing: bool) -> dict[str, Intent | RecordedSale]:
+        """Return the changes that CoMagic does not show yet, by phone.
+
+        Args:
+            since: Where the reports surely begin, aware.
+            include_missing: Also the changes whose communication is in no report.
+        """
+        now, sources = self.context.services.clock.now(), self.context.services.settings.comagic_sources
+        invisible: dict[str, Intent | RecordedSale] = {}
+        for phone in self.phones.values():
+            change = phone.intent or phone.sale
+            if change is None or phone.phone in self.snapshot.refused:
+                continue
+            shown = find(change, self.snapshot.communications[phone.phone])
+            if shown is None:
+                if include_missing and expected_to_show(phone, since=since, sources=sources) is not None:
+                    invisible[phone.phone] = change
+            elif now - change.changed_at < VISIBLE_WITHIN and not _shows(shown, change):
+                invisible[phone.phone] = change
+        return invisible
+
+    def _note_look(self, number: str, change: Intent | RecordedSale, found: Communication | str | None) -> None:
+        """Note what a look at the communication of a change has found: the communication, a refusal, or nothing."""
+        snapshot, phone = self.snapshot, self.phones[number]
+        if isinstance(found, str):
+            if phone.intent is not None:
+                snapshot.refused[number] = found
+            return
+        others = [each for each in snapshot.communications[number] if each.key != change.key]
+        snapshot.communications[number] = [*others, found] if found else others
+        if found is None and phone.sale is not None and phone.sale.key == change.key:
+            snapshot.vanished.add(number)
+
+    async def _look_at(
         self, communications: Mapping[CommunicationKey, datetime]
     ) -> Mapping[CommunicationKey, Communication | str]:
-        """Look at communications again; where CoMagic refuses to show one (too old, say), give the refusal's code."""
+        """Read communications again; where CoMagic refuses to show one (too old, say), return the refusal's code."""
         try:
             return await self.call_tracking.get_communications(
-                list(communications.items()), sale_tag_id=self.sale_tag_id
+                list(communications.items()), sale_tag_id=self.snapshot.sale_tag_id
             )
         except RemoteRejected as exc:
             if len(communications) == 1:
                 return dict.fromkeys(communications, exc.code)
         found: dict[CommunicationKey, Communication | str] = {}
         for key, started_at in communications.items():
-            found.update(await self._look({key: started_at}))
+            found.update(await self._look_at({key: started_at}))
         return found
-
-
-def _is_young(change: Intent | RecordedSale, now: datetime) -> bool:
-    since = change.written_at if isinstance(change, Intent) else change.recorded_at
-    return now - since < VISIBLE_WITHIN
 
 
 def _shows(shown: Communication, change: Intent | RecordedSale) -> bool:

@@ -6,7 +6,6 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from msgspec import Struct, field
@@ -19,34 +18,13 @@ from crm_bridge.domain.run import Run, RunStatus
 from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput
 from crm_bridge.logs import run_id as current_run_id
 from crm_bridge.services import SyncServices
-from crm_bridge.usecases.lease import Guard, Stopping, hold_lease
+from crm_bridge.usecases.lease import LeaseKeeper, hold_lease
 from crm_bridge.usecases.progress import ProgressReporter
 from crm_bridge.usecases.record_sales import record_sales
 from crm_bridge.usecases.refresh_aggregates import refresh_aggregates
+from crm_bridge.usecases.run_context import Deadline, RunContext, SyncRequest
 
 log = logging.getLogger(__name__)
-
-
-class SyncRequest(Struct, frozen=True, kw_only=True):
-    """What a caller of `sync` asks for.
-
-    Attributes:
-        update_db: Refresh the phone aggregates from the CRM first.
-        dry_run: Decide everything, write nothing to CoMagic and nothing about sales to the database.
-        date_from, date_till: A backfill's local days, both included; only with `update_db`.
-        tick: The Scheduler's job and schedule time, when it is the caller.
-    """
-
-    update_db: bool = False
-    dry_run: bool = False
-    date_from: date | None = None
-    date_till: date | None = None
-    tick: str | None = None
-
-    def __str__(self) -> str:
-        names = [name for name in ("update_db", "dry_run") if getattr(self, name)]
-        names += [f"{name}={getattr(self, name)}" for name in ("date_from", "date_till") if getattr(self, name)]
-        return "&".join(names)
 
 
 class RunResult(Struct, frozen=True, kw_only=True):
@@ -55,7 +33,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
     Attributes:
         message: One sentence.
         journal: As `Journal.as_json` makes it.
-        figures: What a list of runs tells of this one.
+        figures: What the list of runs shows of this one.
     """
 
     message: str
@@ -69,29 +47,35 @@ async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
     Raises:
         RunInProgress: Another run is in progress.
         EmptyDatabase: There is nothing to apply, and no refresh was asked for.
-        RemoteError: One of the remote systems failed before sales could be decided.
+        RemoteError, RunStopped: Sales could not be decided.
         InvalidInput: A date lies in the future.
     """
     run_id = uuid.uuid4().hex
     current_run_id.set(run_id)
     if replay := await _replay(request, services):
         return replay
-    now = services.clock.now()
-    if request.dry_run and not request.update_db:  # reads only, so it needs no lease and leaves no trace
-        stopping = Stopping(services.clock, now + services.settings.sync_time_budget)
-        progress = ProgressReporter(services.store, services.clock, None)
-        return await refresh_and_apply(request, services, run_id, stopping, progress, guard=None)
-    async with hold_lease(services.store, services.clock, run_id, services.settings.sync_time_budget) as guard:
-        if replay := await _replay(request, services):  # the first delivery may have ended in between
-            return replay
-        if request.dry_run:
-            progress = ProgressReporter(services.store, services.clock, None)
-            return await refresh_and_apply(request, services, run_id, guard, progress, guard=guard)
-        return await _recorded(request, services, guard)
+    deadline = Deadline(services.clock, services.settings.sync_time_budget)
+
+    def context(lease: LeaseKeeper | None, record: Run | None = None) -> RunContext:
+        progress = ProgressReporter(services.store, services.clock, record)
+        return RunContext(
+            run_id=run_id, services=services, deadline=deadline, lease=lease, progress=progress, request=request
+        )
+
+    with deadline.stopped_by_sigterm():
+        if request.dry_run and not request.update_db:  # reads only, so it needs no lease and leaves no trace
+            return await refresh_and_apply(context(lease=None))
+        async with hold_lease(services.store, services.clock, run_id) as lease:
+            if replay := await _replay(request, services):  # the first delivery may have ended in between
+                return replay
+            if request.dry_run:
+                return await refresh_and_apply(context(lease))
+            run = await _start_record(request, services, run_id)
+            return await _recorded(run, context(lease, record=run))
 
 
 async def _replay(request: SyncRequest, services: SyncServices) -> RunResult | None:
-    """Return what the same tick of the Scheduler was answered when it succeeded; it delivers at least once."""
+    """Return what the same tick was answered before, if it succeeded: the Scheduler delivers at least once."""
     if request.tick is None:
         return None
     run = await services.store.run_of_tick(request.tick)
@@ -101,11 +85,10 @@ async def _replay(request: SyncRequest, services: SyncServices) -> RunResult | N
     return RunResult(message=run.message, journal={**json.loads(run.journal), "replayed": True})
 
 
-async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) -> RunResult:
-    """Do the work and keep it as a run, whatever becomes of it."""
+async def _start_record(request: SyncRequest, services: SyncServices, run_id: str) -> Run:
     now = services.clock.now()
     run = Run(
-        run_id=guard.run_id,
+        run_id=run_id,
         status=RunStatus.RUNNING,
         started_at=now,
         expires_at=now + services.settings.runs_ttl,
@@ -113,51 +96,54 @@ async def _recorded(request: SyncRequest, services: SyncServices, guard: Guard) 
         parameters=str(request),
     )
     await services.store.save_run(run)
-    progress = ProgressReporter(services.store, services.clock, run)
+    return run
+
+
+async def _recorded(run: Run, context: RunContext) -> RunResult:
+    """Do the work, and record how the run ended."""
+    services = context.services
     try:
-        answer = await refresh_and_apply(request, services, guard.run_id, guard, progress, guard=guard)
+        result = await refresh_and_apply(context)
     except Exception as exc:
         message = str(exc) if isinstance(exc, BridgeError) else "Internal error"
         failed = replace(run, status=RunStatus.FAILED, finished_at=services.clock.now(), message=message)
         await services.store.save_run(failed)
         raise
-    journal = json.dumps(answer.journal, ensure_ascii=False).encode()
     await services.store.save_run(
         replace(
             run,
             status=RunStatus.SUCCEEDED,
             finished_at=services.clock.now(),
-            message=answer.message,
-            journal=journal,
-            figures=answer.figures,
+            message=result.message,
+            journal=json.dumps(result.journal, ensure_ascii=False).encode(),
+            figures=result.figures,
         )
     )
-    return answer
+    return result
 
 
-async def refresh_and_apply(
-    request: SyncRequest,
-    services: SyncServices,
-    run_id: str,
-    stopping: Stopping,
-    progress: ProgressReporter,
-    *,
-    guard: Guard | None,
-) -> RunResult:
-    clock, settings = services.clock, services.settings
-    journal = Journal(run_id=run_id, started_at=clock.now(), zone=settings.time_zone, dry_run=request.dry_run)
-    if request.update_db and guard is not None:
+async def refresh_and_apply(context: RunContext) -> RunResult:
+    """Refresh the aggregates if asked to, then apply the sales.
+
+    Raises:
+        EmptyDatabase: There is nothing to apply, and no refresh was asked for.
+        RemoteError, RunStopped, InvalidInput, LeaseLost: See `run_sync`.
+    """
+    request, services = context.request, context.services
+    clock, zone = services.clock, services.settings.time_zone
+    journal = Journal(run_id=context.run_id, started_at=clock.now(), zone=zone, dry_run=request.dry_run)
+    if request.update_db and context.lease is not None:
         crm = services.crm()
         try:
             backfill = _backfill(request, services)
-            journal.refresh = await refresh_aggregates(services, crm, guard, progress, backfill=backfill)
+            journal.refresh = await refresh_aggregates(context, context.lease, crm, backfill=backfill)
         finally:
             journal.requests.update(crm.requests)
         journal.complete = journal.refresh.complete
     elif not await services.store.has_phones():
         raise EmptyDatabase("No data in DB found. Please update DB using update_db query param")
-    call_tracking = services.call_tracking(stopping)
-    await record_sales(services, call_tracking, stopping, journal, progress, guard=None if request.dry_run else guard)
+    call_tracking = services.call_tracking(context.deadline)
+    await record_sales(context, call_tracking, journal)
     journal.requests.update(call_tracking.requests)
     journal.warnings = list(call_tracking.warnings)
     journal.quota = call_tracking.quota.limits
@@ -177,7 +163,7 @@ def _backfill(request: SyncRequest, services: SyncServices) -> Window | None:
 
 
 def _log_end(request: SyncRequest, journal: Journal) -> None:
-    """Log the figures that the alarms are made of."""
+    """Log the figures that the alerts are made of."""
     counts = journal.counts()
     log.info(
         "run finished",

@@ -1,0 +1,156 @@
+"""What carries one run through the use cases: who it is, until when it may go on, and what it may write."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from functools import cache
+from types import FrameType
+from typing import TypeVar
+
+from msgspec import Struct
+
+from crm_bridge.clock import Clock
+from crm_bridge.errors import RunStopped
+from crm_bridge.services import SyncServices
+from crm_bridge.usecases.lease import LeaseKeeper
+from crm_bridge.usecases.progress import ProgressReporter
+
+T = TypeVar("T")
+
+_stoppable: set[Deadline] = set()
+
+
+class SyncRequest(Struct, frozen=True, kw_only=True):
+    """What a caller of `sync` asks for.
+
+    Attributes:
+        update_db: Refresh the phone aggregates from the CRM first.
+        dry_run: Decide everything, write nothing to CoMagic and nothing about sales to the database.
+        date_from, date_till: A backfill's local days, both included; only with `update_db`.
+        tick: The Scheduler's job and schedule time, when it is the caller.
+    """
+
+    update_db: bool = False
+    dry_run: bool = False
+    date_from: date | None = None
+    date_till: date | None = None
+    tick: str | None = None
+
+    def __str__(self) -> str:
+        names = [name for name in ("update_db", "dry_run") if getattr(self, name)]
+        names += [f"{name}={getattr(self, name)}" for name in ("date_from", "date_till") if getattr(self, name)]
+        return "&".join(names)
+
+
+class Deadline:
+    """The end of a run or a look-up: a time limit, or earlier, when the platform ends the process.
+
+    Attributes:
+        deadline: When the time is over, aware.
+    """
+
+    def __init__(self, clock: Clock, limit: timedelta) -> None:
+        """Start the time limit now."""
+        self._clock = clock
+        self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.deadline: datetime = clock.now() + limit
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            RunStopped: The run is to stop.
+        """
+        await self.unless_stopped(self._clock.sleep(seconds))
+
+    def stop_soon(self) -> None:
+        """End the run at the next safe point; a signal handler may call this."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+    def must_stop(self) -> bool:
+        """The run should start nothing new; it may finish what it has started."""
+        return self._stop.is_set() or self._clock.now() >= self.deadline
+
+    async def unless_stopped(self, work: Awaitable[T], *, grace: float = 0) -> T:
+        """Wait for work that may be dropped half-way.
+
+        Args:
+            work: Cancelled when the run is to stop.
+            grace: Seconds that the work still has then.
+
+        Raises:
+            RunStopped: The run is to stop, and the work has not finished.
+        """
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done() and grace:
+                await asyncio.wait({task}, timeout=grace)
+            if task.done():
+                return task.result()
+            raise RunStopped("This process is being ended", retry_after=60)
+        finally:
+            for each in (task, stop):
+                each.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
+
+    @contextmanager
+    def stopped_by_sigterm(self) -> Iterator[None]:
+        """Stop soon when the platform ends the process during the block."""
+        _stoppable.add(self)
+        try:
+            yield
+        finally:
+            _stoppable.discard(self)
+
+
+def stop_all_runs() -> None:
+    """End every run of this process at its next safe point."""
+    for deadline in tuple(_stoppable):
+        deadline.stop_soon()
+
+
+@cache
+def stop_runs_on_sigterm() -> None:
+    """End runs when the platform ends the process; the server still handles the signal in its own way."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # Python allows it in the main thread only
+    servers_handler = signal.getsignal(signal.SIGTERM)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop_all_runs()
+        if callable(servers_handler):
+            servers_handler(number, frame)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+class RunContext(Struct, frozen=True, kw_only=True):
+    """One run of `sync`: who it is, until when, and what it may write.
+
+    Attributes:
+        deadline: Every wait of the run ends at it.
+        lease: None: this run reads only.
+    """
+
+    run_id: str
+    services: SyncServices
+    deadline: Deadline
+    lease: LeaseKeeper | None
+    progress: ProgressReporter
+    request: SyncRequest
+
+    @property
+    def sales_lease(self) -> LeaseKeeper | None:
+        """The lease to write sales under; None for a dry run, which may refresh but writes nothing about sales."""
+        return None if self.request.dry_run else self.lease
