@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from crm_bridge.redaction import redact
 
 run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
-"""The run that the present task works for; every line it logs bears it."""
+"""The run that the present task works for; every line it logs has this id."""
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _NOISY = ("httpx", "httpcore", "google", "grpc", "urllib3", "asyncio")

@@ -54,7 +54,7 @@ class Crm(Protocol):
         """Look one client up; None when the CRM does not know it."""
 
     async def check_login(self) -> None:
-        """Make sure that the CRM lets us in, for somebody who waits for the answer: no long waits.
+        """Make sure that the CRM admits us; a person waits for the answer, so there are no long waits.
 
         The session that is kept is used where it is still good; a login is tried at most once.
         """
@@ -66,7 +66,7 @@ class CallTracking(Protocol):
     Attributes:
         requests: Calls made so far, per method, retries included.
         quota: As CoMagic's last answer reported it.
-        warnings: Sources that the settings name and CoMagic does not give, each told once.
+        warnings: Sources that the settings name and CoMagic does not give, each once.
     """
 
     requests: Counter[str]
@@ -100,7 +100,7 @@ class CallTracking(Protocol):
     ) -> FoundCommunications:
         """Read the communications of one phone and one kind, lost ones too, in a single request.
 
-        A kind that CoMagic does not give has none, and is told in `warnings`.
+        A kind that CoMagic does not give has none, and is named in `warnings`.
 
         Args:
             phone: E.164 digits.
@@ -126,7 +126,7 @@ class CallTracking(Protocol):
         """Set a sale, once, without repeating anything but a call refused for the minute's quota.
 
         Returns:
-            CoMagic's id of the sale, when it tells one.
+            CoMagic's id of the sale, when the answer has one.
 
         Raises:
             QuotaSpent, RemoteRejected: It was not set.
@@ -145,7 +145,7 @@ class CallTracking(Protocol):
 
 
 class Changes(Struct, frozen=True, kw_only=True):
-    """What must land together or not at all.
+    """What must be stored together or not at all.
 
     Attributes:
         orders: New versions, linked to their phones.
@@ -212,10 +212,10 @@ class SalesStore(Protocol):
         """Save a note that needs no lease (the CRM's session)."""
 
     async def write(self, changes: Iterable[Changes], *, run_id: str) -> None:
-        """Write each of the changes whole, in their order, as many in one go as the database takes.
+        """Write changes in their order, each whole, in batches as large as one commit takes.
 
         Raises:
-            LeaseLost: `run_id` does not hold the lease; nothing of the go was written.
+            LeaseLost: `run_id` does not hold the lease; nothing of the batch was written.
         """
 
     async def save_run(self, run: Run) -> None:

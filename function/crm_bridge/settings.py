@@ -1,4 +1,4 @@
-"""The only reader of the environment."""
+"""Settings: environment variables, read in this module only."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_level: str
 
     def __repr__(self) -> str:
-        return f"Settings(store_url={self.store_url})"  # the less, the safer
+        return f"Settings(store_url={self.store_url})"  # other settings may be secret
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], *, required: Collection[str] = ()) -> Settings:
@@ -170,7 +170,7 @@ def _region(text: str) -> str:
     return text
 
 
-_LONG_AGO = 3650  # days; nobody looks further back, and a mistyped number is told
+_LONG_AGO = 3650  # days; a larger number is a typing mistake
 
 VARIABLES: Mapping[str, tuple[str, str | None, Callable[[str], object]]] = {
     # variable: (attribute, default, how its text is read)

@@ -101,9 +101,9 @@ def recount(phone: str, orders: Iterable[Order], stored: PhoneRecord | None) -> 
 
 
 def comment_of(names: Iterable[str]) -> str:
-    """Join names without repeats, cut at a name's end to what CoMagic takes.
+    """Join names without repeats, shortened at a name's end to what CoMagic takes.
 
-    A first name that is too long by itself is cut inside: an empty comment would say less.
+    A first name that is too long by itself is shortened inside: an empty comment would say less.
     """
     comment = ""
     for name in dict.fromkeys(names):

@@ -2,7 +2,7 @@
 
 A sale stays on the communication where it stands, also when that communication has left the window, so that a sum is
 never reported twice. A sale that somebody else set counts as the phone's sale. Without any, the earliest
-communication bears it; of two that began in the same second, the one with the lower id.
+communication bears it; of two that started in the same second, the one with the lower id.
 """
 
 from __future__ import annotations

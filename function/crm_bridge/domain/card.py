@@ -12,7 +12,7 @@ from msgspec import Struct
 from crm_bridge.errors import InvalidInput
 
 FIELDS = ("name", "phone", "arpu", "soc_tariff")
-"""What a form consists of, in the order in which problems are told."""
+"""The fields of a form, in the order in which problems are reported."""
 
 _CARD_ID = re.compile(r"[A-Za-z0-9_]{1,20}")
 _PHONE = re.compile(r"[0-9]{10}")
@@ -109,7 +109,7 @@ def _text(field: str, value: object, *, longest: int) -> str:
 
 
 def _phone(value: object) -> str:
-    # A JSON number is refused too: it has lost its leading zeros, and whoever sends one will lose them one day.
+    # A JSON number is refused too: a phone that begins with zero would lose it.
     if not isinstance(value, str) or not _PHONE.fullmatch(value):
         raise InvalidInput("phone: must be a string of 10 digits")
     return value

@@ -61,7 +61,7 @@ class CommunicationDetails(Struct, frozen=True, kw_only=True):
 
     Attributes:
         lost: Nobody answered.
-        site_id: The site it came from; None when CoMagic does not tell.
+        site_id: The site it came from; None when CoMagic does not report it.
     """
 
     communication: Communication

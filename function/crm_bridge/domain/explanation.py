@@ -25,13 +25,13 @@ class Reason(StrEnum):
     SALE_BY_HAND = "sale_by_hand"
     """Somebody else's sale stands on it, so it is the one."""
     UNDER_WAY = "under_way"
-    """A run was cut while it changed the sale of this one."""
+    """A run was killed while it changed the sale of this one."""
     EARLIEST = "earliest"
     """It is the earliest that counts."""
     LOST = "lost"
     """Nobody answered."""
     TOO_OLD = "too_old"
-    """It began before COMAGIC_LOOKBACK_DAYS."""
+    """It started before COMAGIC_LOOKBACK_DAYS."""
     NOT_A_SOURCE = "not_a_source"
     """COMAGIC_SOURCES leaves its kind out."""
     OTHER_SALE = "other_sale"
@@ -229,7 +229,7 @@ def notes_of(
     run_in_progress: bool,
     all_read: bool,
 ) -> list[Note]:
-    """Return what else an admin should know, in the order of `Note`.
+    """Return what else an admin should know, the weightiest first.
 
     Args:
         record, decision, candidates, events: See `Explanation`.

@@ -26,7 +26,7 @@ class Window(Struct, frozen=True, kw_only=True):
     until: datetime
 
     def by_days(self) -> Iterator[Window]:
-        """Cut it into stretches of at most a day, oldest first; each begins in the minute the last one ended."""
+        """Divide it into stretches of at most a day, oldest first; each begins in the minute the last one ended."""
         since = self.since
         while since < self.until:
             until = min(since + LONGEST, self.until)
@@ -34,8 +34,8 @@ class Window(Struct, frozen=True, kw_only=True):
             since = until
 
 
-def since_last(watermark: Watermark | None, *, now: datetime, lookback: timedelta) -> Window:
-    """The window of an ordinary refresh: from the watermark less an overlap, never less than the lookback."""
+def ordinary_window(watermark: Watermark | None, *, now: datetime, lookback: timedelta) -> Window:
+    """Return the window of an ordinary refresh: from the watermark less an overlap, never less than the lookback."""
     until = _end_of_minute(now)
     since = until - lookback
     if watermark is not None and watermark.read_until is not None:
@@ -43,20 +43,22 @@ def since_last(watermark: Watermark | None, *, now: datetime, lookback: timedelt
     return Window(since=since, until=until)
 
 
-def of_dates(first: date, last: date, *, now: datetime, zone: ZoneInfo) -> Window:
-    """The window of a backfill: whole local days, both included, but not beyond the present minute."""
+def backfill_window(first: date, last: date, *, now: datetime, zone: ZoneInfo) -> Window:
+    """Return the window of a backfill: whole local days, both included, but not beyond the present minute."""
     since = datetime.combine(first, time(), zone)
     until = datetime.combine(last + timedelta(days=1), time(), zone)
     return Window(since=min(since, _end_of_minute(now)), until=min(until, _end_of_minute(now)))
 
 
-def advance(watermark: Watermark | None, window: Window, *, now: datetime, lookback: timedelta) -> Watermark | None:
-    """Return the watermark after a window has landed, or None when the window does not move it.
+def advanced_watermark(
+    watermark: Watermark | None, window: Window, *, now: datetime, lookback: timedelta
+) -> Watermark | None:
+    """Return the watermark after a window has been stored, or None when the window does not move it.
 
     It moves only when nothing is left out between it and the window, so a backfill of last year moves nothing.
     """
     read_until = watermark.read_until if watermark else None
-    reached = read_until or _end_of_minute(now) - lookback  # a first refresh owes no more than the lookback
+    reached = read_until or _end_of_minute(now) - lookback  # a first refresh reads no more than the lookback
     if not window.since <= reached < window.until:
         return None
     return Watermark(read_until=window.until, refreshed_at=watermark.refreshed_at if watermark else None)

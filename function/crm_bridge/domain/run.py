@@ -1,4 +1,4 @@
-"""A run of `sync`, and the lease that lets only one go on at a time."""
+"""A run of `sync`, and the lease that lets only one run write at a time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Phase(StrEnum):
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """How far a run had come when it last said so.
+    """How far a run had come at its last report.
 
     Attributes:
         done, total: Of what the phase counts; `total` is None where it is not known.
@@ -65,11 +65,11 @@ class Run(Struct, frozen=True, kw_only=True):
     Attributes:
         run_id: Unique; not in the order of time, because Firestore slows down on ids that grow.
         tick: The Scheduler's job and schedule time that started it, so that a repeated delivery is known.
-        journal: The journal as JSON; None while it goes on, when it failed, and in a list of runs.
+        journal: The journal as JSON; None while it is at work, when it failed, and in a list of runs.
         message: What the answer said.
-        progress: How far it has come; None before it first said so, and kept when it ended.
+        progress: How far it has come; None before its first report, and kept when it ended.
         figures: The counters of the journal, and whether it is `complete` and `balanced`; empty until it succeeded.
-        expires_at: When the database may forget it, aware.
+        expires_at: When the database may delete it, aware.
     """
 
     run_id: str
@@ -85,7 +85,7 @@ class Run(Struct, frozen=True, kw_only=True):
     figures: Mapping[str, int | bool] = field(default_factory=dict)
 
     def is_going_on(self, lease: Lease | None, *, now: datetime) -> bool:
-        """Tell a run at work from one whose process was killed: only the first keeps its lease alive.
+        """Say whether the run is at work: a run whose process was killed no longer renews its lease.
 
         Args:
             lease: The lease that stands in the database.

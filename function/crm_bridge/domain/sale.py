@@ -19,7 +19,7 @@ class Sale(Struct, frozen=True, kw_only=True):
 
     Attributes:
         type, id: The communication that is to bear it.
-        started_at: When that communication began, aware.
+        started_at: When that communication started, aware.
         amount_kopecks: What the customer paid, net of refunds; above zero.
         sold_at: Aware, not before `started_at`.
         comment: At most 255 characters; empty means none.

@@ -1,4 +1,4 @@
-"""The bridge's own notes between runs, one of each kind."""
+"""What the program remembers between runs, one record of each kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Watermark(Struct, frozen=True, kw_only=True):
     """How far the CRM has been read.
 
     Attributes:
-        read_until: All changes up to here have landed, aware; None before a first window has.
+        read_until: All changes up to here are stored, aware; None before a first window is.
         refreshed_at: When a refresh last went through whole, aware; None when none has.
     """
 
@@ -30,7 +30,7 @@ class CrmSession(Struct, frozen=True, kw_only=True):
 
     Attributes:
         session_id, refresh_id: Secrets; empty before the first login has answered. Never logged.
-        renewed_at: When the session was last begun or refreshed, aware; it lives ten minutes.
+        renewed_at: When the session was last started or refreshed, aware; it lives ten minutes.
         login_at: When a login was last tried, aware, whether it succeeded or not.
     """
 

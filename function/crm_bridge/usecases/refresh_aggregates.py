@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Client, Order, recount, replaces
 from crm_bridge.domain.journal import RefreshReport
-from crm_bridge.domain.refresh_window import Window, advance, since_last
+from crm_bridge.domain.refresh_window import Window, advanced_watermark, ordinary_window
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import RunStopped
@@ -46,7 +46,7 @@ async def refresh_aggregates(
     store, clock, lookback = services.store, services.clock, services.settings.crm_lookback
     watermark = await store.state(Watermark)
     now = clock.now()
-    whole = backfill or since_last(watermark, now=now, lookback=lookback)
+    whole = backfill or ordinary_window(watermark, now=now, lookback=lookback)
     refresh = _Refresh(context, lease, crm)
     reached = whole.since
     windows = list(whole.by_days())
@@ -60,7 +60,7 @@ async def refresh_aggregates(
             changes = await refresh.window_changes(orders, clients)
         except RunStopped:  # the next run reads this window again
             break
-        if moved := advance(watermark, window, now=now, lookback=lookback):
+        if moved := advanced_watermark(watermark, window, now=now, lookback=lookback):
             watermark = moved
             changes.append(Changes(state=[moved]))
         await lease.write(changes)

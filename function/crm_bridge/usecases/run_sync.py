@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.journal import Journal
-from crm_bridge.domain.refresh_window import Window, of_dates
+from crm_bridge.domain.refresh_window import Window, backfill_window
 from crm_bridge.domain.run import Run, RunStatus
 from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput
 from crm_bridge.logs import run_id as current_run_id
@@ -159,7 +159,7 @@ def _backfill(request: SyncRequest, services: SyncServices) -> Window | None:
     today = now.astimezone(zone).date()
     if request.date_from > today:
         raise InvalidInput(f"date_from lies in the future: {request.date_from}")
-    return of_dates(request.date_from, request.date_till or today, now=now, zone=zone)
+    return backfill_window(request.date_from, request.date_till or today, now=now, zone=zone)
 
 
 def _log_end(request: SyncRequest, journal: Journal) -> None:
