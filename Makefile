@@ -37,7 +37,7 @@ lint: .venv/test
 	$(BIN)/mypy function tests
 
 test: lint
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 crash-matrix: .venv/test
 	PYTHONPATH=function $(BIN)/python -m tests.crash.matrix
