@@ -17,6 +17,7 @@ from crm_bridge.clients.comagic.client import ComagicClient
 from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import (
+    AccessDenied,
     QuotaSpent,
     RemoteError,
     RemoteProtocolError,
@@ -122,6 +123,23 @@ async def test_a_source_whose_component_is_off_is_a_warning_and_the_others_are_r
         "get.offline_messages_report was not read",
     ]
     assert all("method_component_disabled" in warning for warning in client.warnings)
+
+
+@pytest.mark.parametrize("mnemonic", sorted(set(ERRORS) - {"limit_exceeded", "internal_error"}))
+async def test_only_denied_access_says_that_the_key_may_not_change_tags(rig: ComagicRig, mnemonic: str) -> None:
+    """A component that is off says nothing about the key's rights."""
+    rig.comagic.fail(Fault(UNSET, "error", params={"mnemonic": mnemonic}, times=None))
+    denied = mnemonic in {
+        *("access_token_invalid", "access_token_expired", "access_token_blocked", "auth_error"),
+        *("ip_not_whitelisted", "account_inactive", "forbidden"),
+    }
+
+    if denied:
+        with pytest.raises(AccessDenied, match=mnemonic):
+            await rig.client().check_tag_permission()
+    else:
+        await rig.client().check_tag_permission()
+    assert rig.comagic.count(UNSET) == 1
 
 
 async def test_the_request_reaches_the_address_as_it_is_set() -> None:

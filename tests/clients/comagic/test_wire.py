@@ -16,11 +16,10 @@ from crm_bridge.clients.comagic import mapping, wire
 from crm_bridge.clients.retry import MalformedResponse
 from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
 from crm_bridge.domain.sale import Sale
-from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteUnavailable
+from crm_bridge.errors import RemoteProtocolError, RemoteRejected
+from tests.clients.comagic.answers import TOKEN, answer, failure
 from tests.clients.harness import ANNA, MOSCOW, NOON
-from tests.sandbox.comagic.errors import ERRORS
 
-TOKEN = "t0p-secret"
 TAG = 2718
 CALL = CommunicationType.CALL
 
@@ -87,18 +86,6 @@ class TestRequests:
         }
 
 
-def answer(error: Any = None, **body: Any) -> wire.Answer:
-    asked = wire.request("m", {}, token=TOKEN, user_id=None)
-    content: dict[str, Any] = {"jsonrpc": "2.0", "id": asked.id, **body}
-    if error is not None:
-        content["error"] = error
-    return wire.answer(asked, json.dumps(content).encode(), secrets=(TOKEN,))
-
-
-def failure(mnemonic: str | None, code: int = -32602, message: str = "Text", **data: Any) -> dict[str, Any]:
-    return {"code": code, "message": message, "data": {"mnemonic": mnemonic, "params": {}, **data}}
-
-
 class TestAnswer:
     @pytest.mark.parametrize("body", [{}, {"result": None}, {"result": None, "error": None}])
     def test_neither_result_nor_error_is_told_in_the_known_words(self, body: dict[str, Any]) -> None:
@@ -132,70 +119,6 @@ class TestAnswer:
         assert answer(result={"metadata": {"limits": limits}}).limits == {
             name: value for name, value in limits.items() if name != "new"
         }
-
-
-class TestErrors:
-    """The table of mnemonics: each row's class, whatever its code."""
-
-    @pytest.mark.parametrize("mnemonic", sorted(set(ERRORS) | {"batch_opreations_not_supported"}))
-    def test_every_mnemonic_is_taken_for_what_it_is(self, mnemonic: str) -> None:
-        code, message = ERRORS.get(mnemonic, (-32099, "Batch operations not supported"))
-        expected = {"limit_exceeded": wire.Refused, "internal_error": RemoteUnavailable}.get(mnemonic, RemoteRejected)
-
-        with pytest.raises(expected) as raised:
-            answer(failure(mnemonic, code, message))
-
-        assert str(raised.value).startswith(f"CoMagic: {mnemonic}: {message}")
-        assert not isinstance(raised.value, QuotaSpent)
-        if isinstance(raised.value, RemoteRejected):
-            assert raised.value.code == mnemonic
-
-    @pytest.mark.parametrize(
-        ("code", "expected"),
-        [(-32603, RemoteUnavailable), (-32029, wire.Refused), (-32602, RemoteRejected), (-1, RemoteRejected)],
-    )
-    @pytest.mark.parametrize("mnemonic", ["something_new", None])
-    def test_a_new_mnemonic_is_judged_by_its_code(
-        self, mnemonic: str | None, code: int, expected: type[Exception]
-    ) -> None:
-        with pytest.raises(expected):
-            answer(failure(mnemonic, code))
-
-    def test_a_known_mnemonic_counts_more_than_its_code(self) -> None:
-        with pytest.raises(RemoteRejected):
-            answer(failure("entity_not_found", -32603))
-
-    def test_the_address_to_add_to_the_whitelist_is_told(self) -> None:
-        for message in ("Your IP 203.0.113.7 is not whitelisted", "no"):
-            with pytest.raises(RemoteRejected) as raised:
-                answer(failure("ip_not_whitelisted", -32003, message, params={"ip": "203.0.113.7"}))
-            assert str(raised.value).count("203.0.113.7") == 1
-
-    def test_a_refusal_for_the_quota_brings_its_limits(self) -> None:
-        limits = {"minute_remaining": 0, "minute_reset": 7}
-        with pytest.raises(wire.Refused) as raised:
-            answer(
-                failure("limit_exceeded", -32029, params={"limit_type": "minute"}, metadata={"limits": limits}), id=None
-            )
-
-        assert raised.value.limits == limits
-        assert "minute" in raised.value.kind
-
-    @pytest.mark.parametrize("error", ["text", 5, [], {"code": "x"}, {"data": {"mnemonic": 5}}])
-    def test_an_error_of_another_shape_is_told(self, error: object) -> None:
-        with pytest.raises(RemoteProtocolError):
-            answer(error)
-
-    @pytest.mark.parametrize("error", [{}, {"code": -32000}, {"message": "m"}, {"code": 1, "data": None}])
-    def test_an_error_may_lack_every_part(self, error: dict[str, Any]) -> None:
-        with pytest.raises(RemoteRejected):
-            answer(error)
-
-    def test_secrets_in_a_message_are_not_told_on(self) -> None:
-        with pytest.raises(RemoteRejected) as raised:
-            answer(failure("access_token_invalid", -32001, f"{TOKEN} of {ANNA} is bad"))
-
-        assert str(raised.value) == "CoMagic: access_token_invalid: *** of *** is bad"
 
 
 def page(*found: dict[str, Any], kind: CommunicationType = CALL, every: bool = False) -> mapping.Page:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from crm_bridge.clients.comagic import mapping, paging, wire
+from crm_bridge.clients.comagic import errors, mapping, paging, wire
 from crm_bridge.clients.comagic.quota import QuotaThrottle
 from crm_bridge.clients.retry import MalformedResponse, RetryPolicy, retry_call
 from crm_bridge.clock import Clock
@@ -28,7 +28,15 @@ from crm_bridge.domain.communication import (
 )
 from crm_bridge.domain.quota import Quota
 from crm_bridge.domain.sale import Sale
-from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
+from crm_bridge.errors import (
+    AccessDenied,
+    Barrier,
+    QuotaSpent,
+    RemoteProtocolError,
+    RemoteRejected,
+    RemoteTimeout,
+    RemoteUnavailable,
+)
 from crm_bridge.redaction import redact_remote
 
 _PAUSES = (1.0, 4.0)
@@ -36,14 +44,6 @@ _JITTER = 1.0
 _TOTAL = timedelta(minutes=5)
 _TIMEOUT = httpx.Timeout(60)  # seconds; a page of 10 000 rows takes its time
 _HEADERS = {"Content-Type": "application/json; charset=UTF-8"}
-
-_NOT_ENABLED = frozenset({"method_component_disabled", "parameter_component_disabled", "tariff_restrictions"})
-_NO_RIGHT = frozenset(
-    """
-    forbidden access_token_invalid access_token_expired access_token_blocked auth_error ip_not_whitelisted
-    account_inactive
-    """.split()  # noqa: SIM905 - a line each would say no more
-)
 
 _IDS = 200  # in one filter: how long its list may be is not documented
 _AROUND = timedelta(days=1)  # a report wants an interval even for known ids
@@ -204,9 +204,11 @@ class ComagicClient:
         nothing = CommunicationKey(CommunicationType.CALL, 0)
         try:
             await self._read(wire.UNSET_TAG, wire.unset_tag(nothing, 0))
-        except RemoteRejected as exc:
-            if exc.code in _NO_RIGHT:
+        except AccessDenied as exc:
+            if exc.barrier is not Barrier.COMPONENT:
                 raise
+        except RemoteRejected:  # the expected answer: there is no such communication
+            return
 
     async def set_sale(self, sale: Sale) -> int | None:
         """Set a sale (`set.tag_sales`), once; only a refusal for the quota, which did nothing, is asked again.
@@ -226,7 +228,8 @@ class ComagicClient:
 
     def _warn(self, kind: CommunicationType, exc: RemoteRejected) -> None:
         """Go on without a source whose component is not enabled; calls need none, so of them nothing is forgiven."""
-        if kind is CommunicationType.CALL or exc.code not in _NOT_ENABLED:
+        component_is_off = isinstance(exc, AccessDenied) and exc.barrier is Barrier.COMPONENT
+        if kind is CommunicationType.CALL or not component_is_off:
             raise exc
         self.warnings.append(f"{wire.REPORTS[kind].method} was not read: {exc}")
 
@@ -269,7 +272,7 @@ class ComagicClient:
             try:
                 async with self._quota.reserve_quota(1), self._turns:
                     return await self._exchange(method, params)
-            except wire.Refused as refusal:
+            except errors.LimitExceeded as refusal:
                 times += 1
                 self._quota.refused(str(refusal), refusal.limits, kind=refusal.kind, times=times)
 
@@ -281,15 +284,17 @@ class ComagicClient:
                 self._url, content=request.content, headers=_HEADERS, timeout=_TIMEOUT, follow_redirects=False
             )
         except httpx.ReadTimeout as exc:
-            raise RemoteTimeout(wire.SYSTEM, f"CoMagic: {method}: no answer in time") from exc
+            raise RemoteTimeout(errors.SYSTEM, f"CoMagic: {method}: no answer in time") from exc
         except httpx.DecodingError as exc:
             raise MalformedResponse("the answer cannot be decompressed") from exc
         except httpx.RequestError as exc:
             raise RemoteUnavailable(
-                wire.SYSTEM, f"CoMagic: {method}: {redact_remote(f'{type(exc).__name__} {exc}', (self._token,))}"
+                errors.SYSTEM, f"CoMagic: {method}: {redact_remote(f'{type(exc).__name__} {exc}', (self._token,))}"
             ) from exc
         except httpx.InvalidURL as exc:
-            raise RemoteProtocolError(wire.SYSTEM, "CoMagic: COMAGIC_URL is not an address that can be asked") from exc
+            raise RemoteProtocolError(
+                errors.SYSTEM, "CoMagic: COMAGIC_URL is not an address that can be asked"
+            ) from exc
         answer = self._answer(request, response)
         self._quota.note(answer.limits)
         return answer
@@ -304,12 +309,12 @@ class ComagicClient:
         status = response.status_code
         failure = f"CoMagic: {request.method}: HTTP {status}"
         if status == 429:
-            raise wire.Refused(failure, {}, "")
+            raise errors.LimitExceeded(failure, {}, "")
         if status == 504:
-            raise RemoteTimeout(wire.SYSTEM, failure)
+            raise RemoteTimeout(errors.SYSTEM, failure)
         if response.is_server_error:
-            raise RemoteUnavailable(wire.SYSTEM, failure)
-        raise RemoteProtocolError(wire.SYSTEM, f"{failure}: COMAGIC_URL is to be checked")
+            raise RemoteUnavailable(errors.SYSTEM, failure)
+        raise RemoteProtocolError(errors.SYSTEM, f"{failure}: COMAGIC_URL is to be checked")
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -322,7 +327,7 @@ async def _readable(method: str, call: Callable[[], Awaitable[wire.Answer]]) -> 
     try:
         return await call()
     except MalformedResponse as exc:
-        raise RemoteProtocolError(wire.SYSTEM, f"CoMagic: {method}: {exc}") from exc
+        raise RemoteProtocolError(errors.SYSTEM, f"CoMagic: {method}: {exc}") from exc
 
 
 def _chunks(

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from crm_bridge.clients.comagic import wire
+from crm_bridge.clients.comagic.errors import SYSTEM
 from crm_bridge.domain.communication import Communication, CommunicationType, Site
 from crm_bridge.domain.money import to_kopecks
 from crm_bridge.domain.phone import normalize_phone
@@ -150,7 +151,7 @@ def sale_tag_id(answer: wire.Answer) -> int:
     ]
     if len(found) != 1:
         raise RemoteProtocolError(
-            wire.SYSTEM,
+            SYSTEM,
             f"CoMagic has {len(found) or 'no'} system tags «Продажа» or «Sale»: set COMAGIC_SALE_TAG_ID",
         )
     return found[0]
@@ -183,12 +184,12 @@ def _data(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T
     if not wire.is_there(answer.data):
         if answer.total == 0 and memoryview(answer.data).nbytes:
             return []  # an empty array is met as null
-        raise RemoteProtocolError(wire.SYSTEM, wire.NO_DATA)
+        raise RemoteProtocolError(SYSTEM, wire.NO_DATA)
     try:
         return decoder.decode(answer.data)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         # Its text tells the place, `$[0].start_time`, and no value.
-        raise RemoteProtocolError(wire.SYSTEM, f"CoMagic: data that is not as documented: {exc}") from exc
+        raise RemoteProtocolError(SYSTEM, f"CoMagic: data that is not as documented: {exc}") from exc
 
 
 def _row(row: _Call | _Writing, kind: CommunicationType, reading: Reading) -> Row:
@@ -221,10 +222,10 @@ def _in_utc(written: datetime, zone: ZoneInfo) -> datetime:
             return written.astimezone(UTC)
         return _EPOCH + (written - _LOCAL_EPOCH - (zone.utcoffset(written) or _NO_OFFSET))
     except OverflowError as exc:
-        raise RemoteProtocolError(wire.SYSTEM, "CoMagic: a time that is out of all range") from exc
+        raise RemoteProtocolError(SYSTEM, "CoMagic: a time that is out of all range") from exc
 
 
 def _kopecks(roubles: Decimal) -> int:
     if not roubles.is_finite() or abs(roubles) >= _MOST:
-        raise RemoteProtocolError(wire.SYSTEM, "CoMagic: a sale_cost that is not a sum")
+        raise RemoteProtocolError(SYSTEM, "CoMagic: a sale_cost that is not a sum")
     return to_kopecks(roubles)

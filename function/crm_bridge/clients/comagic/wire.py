@@ -16,14 +16,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct
 
+from crm_bridge.clients.comagic.errors import SYSTEM, Metadata, failure
 from crm_bridge.clients.retry import MalformedResponse
 from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.money import to_roubles
 from crm_bridge.domain.sale import Sale
-from crm_bridge.errors import RemoteError, RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from crm_bridge.redaction import redact_remote
-
-SYSTEM = "CoMagic"
+from crm_bridge.errors import RemoteProtocolError
 
 GET_TAGS = "get.tags"
 GET_SITES = "get.sites"
@@ -42,23 +40,6 @@ SALE_TAG_NAMES = frozenset({"продажа", "sale"})
 
 NO_RESULT = "No result in CoMagic answer"
 NO_DATA = "No data in CoMagic answer result"
-
-_LIMIT_EXCEEDED = "limit_exceeded"
-_INTERNAL_ERROR = "internal_error"
-_IP_NOT_WHITELISTED = "ip_not_whitelisted"
-_BY_CODE = {-32029: _LIMIT_EXCEEDED, -32603: _INTERNAL_ERROR}
-_KNOWN = frozenset(
-    # `opreations` is the spelling of older editions.
-    """
-    parse_error invalid_request batch_operations_not_supported batch_opreations_not_supported
-    notifications_not_supported method_not_found access_token_invalid access_token_expired access_token_blocked
-    auth_error ip_not_whitelisted forbidden account_inactive method_component_disabled parameter_component_disabled
-    limit_exceeded internal_error data_type_error required_parameter_missed invalid_parameter_value
-    unexpected_parameters invalid_parameters_combination error sort_prohibited filter_prohibited
-    date_interval_limit_reached entity_not_found duplicate_entity dependency_error campaign_is_inactive
-    invalid_date_time data_limit_exceeded tariff_restrictions already_in_use
-    """.split()  # noqa: SIM905 - a line each would bury the module
-)
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -113,20 +94,6 @@ class Request(Struct, frozen=True, kw_only=True):
         return f"Request({self.method})"  # the rest holds the token
 
 
-class Refused(Exception):
-    """Refused for a quota: nothing has happened. It stays inside the client, who waits or tells the caller.
-
-    Attributes:
-        limits: As the refusal tells them; may be empty.
-        kind: What it says of the limit that is spent.
-    """
-
-    def __init__(self, message: str, limits: Mapping[str, int], kind: str) -> None:
-        super().__init__(message)
-        self.limits = limits
-        self.kind = kind
-
-
 class Answer(Struct, frozen=True):
     """A success.
 
@@ -143,15 +110,10 @@ class Answer(Struct, frozen=True):
     limits: Mapping[str, int]
 
 
-class _Metadata(Struct):
-    limits: dict[str, Any] | None = None
-    total_items: int | None = None
-
-
 class _Result(Struct):
     data: msgspec.Raw = msgspec.Raw()
     id: Any = None
-    metadata: _Metadata | None = None
+    metadata: Metadata | None = None
 
 
 class _Envelope(Struct):
@@ -166,21 +128,8 @@ class _OddEnvelope(_Envelope):
     result: Any = None
 
 
-class _ErrorData(Struct):
-    mnemonic: str | None = None
-    params: Any = None
-    metadata: _Metadata | None = None
-
-
-class _Error(Struct):
-    code: int | None = None
-    message: str | None = None
-    data: _ErrorData | None = None
-
-
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _ODD_ENVELOPE = msgspec.json.Decoder(_OddEnvelope)
-_ERROR = msgspec.json.Decoder(_Error)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")  # `transaction_value` must be a JSON number
 
 
@@ -284,20 +233,20 @@ def answer(asked: Request, content: bytes, *, secrets: Sequence[str]) -> Answer:
 
     Raises:
         MalformedResponse: Not a JSON object.
-        Refused: The quota is spent.
+        LimitExceeded: The quota is spent.
         RemoteRejected, RemoteUnavailable: Another JSON-RPC error.
         RemoteProtocolError: Neither result nor error, or the answer to something else.
     """
     envelope = _envelope(content)
     if is_there(envelope.error):
-        raise _failure(envelope.error, secrets)
+        raise failure(envelope.error, secrets=secrets)
     if envelope.result is None:
         raise RemoteProtocolError(SYSTEM, NO_RESULT)
     if envelope.id != asked.id:  # an error may come with `null` instead; a success must not
         raise RemoteProtocolError(SYSTEM, f"CoMagic: {asked.method}: the answer's id is not that of the request")
     result = envelope.result
-    metadata = result.metadata or _Metadata()
-    return Answer(result.data, result.id, metadata.total_items, _limits(metadata))
+    metadata = result.metadata or Metadata()
+    return Answer(result.data, result.id, metadata.total_items, metadata.known_limits())
 
 
 def _envelope(content: bytes) -> _Envelope:
@@ -316,29 +265,3 @@ def is_there(raw: msgspec.Raw) -> bool:
     """Tell whether there is a value, and not `null`."""
     size = memoryview(raw).nbytes  # a page is too big to be copied for a look
     return size != 0 and not (size == 4 and bytes(raw) == b"null")
-
-
-def _limits(metadata: _Metadata | None) -> dict[str, int]:
-    limits = (metadata.limits if metadata else None) or {}
-    return {name: value for name, value in limits.items() if isinstance(value, int) and not isinstance(value, bool)}
-
-
-def _failure(raw: msgspec.Raw, secrets: Sequence[str]) -> RemoteError | Refused:
-    """Name a JSON-RPC error by its mnemonic, because codes are not unique; by its code where the mnemonic is new."""
-    try:
-        error = _ERROR.decode(raw)
-    except msgspec.DecodeError:
-        return RemoteProtocolError(SYSTEM, "CoMagic: an error that is not one of JSON-RPC")
-    data = error.data or _ErrorData()
-    params = data.params if isinstance(data.params, dict) else {}
-    mnemonic = data.mnemonic or ""
-    kind = mnemonic if mnemonic in _KNOWN else _BY_CODE.get(error.code or 0, mnemonic)
-    mnemonic = mnemonic or kind or str(error.code)
-    message = f"CoMagic: {mnemonic}: {redact_remote(error.message or 'no message', secrets)}"
-    if kind == _LIMIT_EXCEEDED:
-        return Refused(message, _limits(data.metadata), f"{params.get('limit_type') or ''} {error.message or ''}")
-    if kind == _INTERNAL_ERROR:
-        return RemoteUnavailable(SYSTEM, message)
-    if kind == _IP_NOT_WHITELISTED and (address := redact_remote(params.get("ip") or "", secrets)) not in message:
-        message = f"{message} ({address})"
-    return RemoteRejected(SYSTEM, mnemonic, message)
