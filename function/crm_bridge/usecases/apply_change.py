@@ -18,6 +18,8 @@ from crm_bridge.domain.decision import Decision
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import (
+    AlreadyExists,
+    NotFound,
     QuotaSpent,
     RemoteError,
     RemoteProtocolError,
@@ -35,19 +37,6 @@ PAUSES = (0, 1, 2, 4, 8, 15, 30)
 """Seconds between looks at a communication; together they last as long as a report may be behind."""
 
 _TRIES = 3
-
-STOPS_THE_RUN = frozenset(
-    {
-        "access_token_invalid",
-        "access_token_expired",
-        "access_token_blocked",
-        "auth_error",
-        "ip_not_whitelisted",
-        "account_inactive",
-        "data_limit_exceeded",
-    }
-)
-"""Refusals that meet every other change as well."""
 
 
 class ChangeStatus(Enum):
@@ -75,10 +64,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     sale_id: int | None = None
     error: str | None = None
     half_done: bool = False
-
-    @property
-    def stops_the_run(self) -> bool:
-        return self.error in STOPS_THE_RUN
+    stops_the_run: bool = False
 
 
 class _Gone(Exception):
@@ -134,7 +120,10 @@ class SaleWriter:
         except (QuotaSpent, RunStopped):
             return Outcome(status=ChangeStatus.DEFERRED, half_done=unset_done)
         except RemoteRejected as exc:
-            return self._failed(Outcome(status=ChangeStatus.REFUSED, error=exc.code, half_done=unset_done), exc)
+            refused = Outcome(
+                status=ChangeStatus.REFUSED, error=exc.code, half_done=unset_done, stops_the_run=exc.fatal
+            )
+            return self._failed(refused, exc)
         except RemoteUnavailable as exc:
             return self._failed(Outcome(status=ChangeStatus.UNKNOWN, error="unavailable", half_done=True), exc)
         except RemoteProtocolError as exc:
@@ -156,8 +145,7 @@ class SaleWriter:
             return not shown.bears_sale or (isinstance(error, RemoteRejected) and not shown.tagged)
 
         # While a late report may still show the tag, "not found" is not called wrong.
-        again = {"entity_not_found"}
-        await self._once(act, target, off, look_again_in=again, waits_in=again, pauses=(0,))
+        await self._once(act, target, off, look_again_in=(NotFound,), waits_in=(NotFound,), pauses=(0,))
 
     async def _set(self, phone: PhoneRecord, decision: Decision, target: Communication) -> int | None:
         sale = Sale.of(
@@ -177,8 +165,8 @@ class SaleWriter:
             sure = shown.tagged or not may_be_left_over or isinstance(error, RemoteRejected)
             return sure and shown.sale_kopecks == sale.amount_kopecks
 
-        again = {"duplicate_entity", "entity_not_found"}
-        return await self._once(act, target, stands, look_again_in=again, waits_in={"duplicate_entity"}, pauses=PAUSES)
+        again = (AlreadyExists, NotFound)
+        return await self._once(act, target, stands, look_again_in=again, waits_in=(AlreadyExists,), pauses=PAUSES)
 
     async def _once(
         self,
@@ -186,8 +174,8 @@ class SaleWriter:
         target: Communication,
         is_done: Callable[[Communication, RemoteError], bool],
         *,
-        look_again_in: set[str],
-        waits_in: set[str],
+        look_again_in: tuple[type[RemoteRejected], ...],
+        waits_in: tuple[type[RemoteRejected], ...],
         pauses: tuple[int, ...],
     ) -> int | None:
         """Act; while the outcome is unknown, look before acting again.
@@ -210,12 +198,12 @@ class SaleWriter:
             except QuotaSpent:
                 raise
             except RemoteError as exc:
-                if isinstance(exc, RemoteRejected) and exc.code not in look_again_in:
+                if isinstance(exc, RemoteRejected) and not isinstance(exc, look_again_in):
                     raise
                 error = exc
             looks = pauses
             if isinstance(error, RemoteRejected):
-                looks = PAUSES if error.code in waits_in else (0,)
+                looks = PAUSES if isinstance(error, waits_in) else (0,)
             if await self._turns_out(target, is_done, error, looks):
                 return None
             if last_try or isinstance(error, RemoteRejected):
