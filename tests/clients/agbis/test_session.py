@@ -12,7 +12,7 @@ import pytest
 
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.domain.state import CrmSession
-from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
+from crm_bridge.errors import AccessDenied, Barrier, RemoteProtocolError, RemoteRejected, RemoteUnavailable
 from tests.clients.harness import AgbisRig, Notes
 from tests.sandbox.faults import Fault
 
@@ -225,14 +225,16 @@ class TestLogin:
         assert sum(rig.clock.slept) < 15
 
     @pytest.mark.parametrize("code", [2, 1])
-    async def test_a_wrong_password_is_told_at_once_and_never_in_clear(self, code: int) -> None:
+    async def test_a_wrong_password_is_denied_access_at_once_and_never_shown(self, code: int) -> None:
         rig = AgbisRig(wrong_credentials_code=code)
         session, requests = rig.session(password="wrong-password", user="robot"), count()
 
-        with pytest.raises(RemoteRejected, match="AGBIS_USER and AGBIS_PASSWORD") as raised:
+        with pytest.raises(AccessDenied, match="AGBIS_USER and AGBIS_PASSWORD") as raised:
             await session.session_id(requests)
 
         assert raised.value.code == str(code)
+        assert raised.value.barrier is Barrier.KEY
+        assert raised.value.fatal
         assert requests == {LOGIN: 1}
         assert "wrong-password" not in str(raised.value)
 

@@ -19,7 +19,14 @@ from crm_bridge.clients.agbis import wire
 from crm_bridge.clients.agbis.http import AgbisHttp, ConnectionFailed, LoopLock, Throttle
 from crm_bridge.clock import Clock
 from crm_bridge.domain.state import CrmSession
-from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
+from crm_bridge.errors import (
+    AccessDenied,
+    Barrier,
+    RemoteProtocolError,
+    RemoteRejected,
+    RemoteTimeout,
+    RemoteUnavailable,
+)
 from crm_bridge.redaction import redact_remote
 
 _USED_FOR = timedelta(minutes=8)  # of the ten it lives; whether use prolongs it is not known
@@ -72,7 +79,7 @@ class AgbisSession:
             requests: Counts the HTTP requests made for it.
 
         Raises:
-            RemoteRejected: The user or the password is wrong.
+            AccessDenied: The user or the password is wrong.
             RemoteUnavailable, RemoteProtocolError: There is no session for now.
         """
         if self._known is not None and self._is_good(self._known, refused=None):
@@ -86,7 +93,7 @@ class AgbisSession:
         with a single login. Nothing waits until a login is allowed again: that is told instead.
 
         Raises:
-            RemoteRejected: The user or the password is wrong.
+            AccessDenied: The user or the password is wrong.
             RemoteUnavailable, RemoteProtocolError: It cannot be told now.
         """
         known = await self._newest()
@@ -173,10 +180,10 @@ class AgbisSession:
                     wire.LOGIN, await self._api.ask_once(request, requests), login_at=known.login_at
                 )
             except RemoteRejected as exc:
-                # Wrong credentials are told with 1 or with 2: going on would only get the user blocked.
-                said = redact_remote(exc, secrets=(self._password, wire.password_hash(self._password), self._user))
-                message = f"{said} (AGBIS_USER and AGBIS_PASSWORD are to be checked)"
-                raise RemoteRejected(wire.SYSTEM, exc.code, message) from None
+                # Error 1 or 2 means wrong credentials, and trying again would only get the user blocked.
+                reason = redact_remote(exc, secrets=(self._password, wire.password_hash(self._password), self._user))
+                message = f"{reason} (AGBIS_USER and AGBIS_PASSWORD are to be checked)"
+                raise AccessDenied(wire.SYSTEM, exc.code, message, barrier=Barrier.KEY, fatal=True) from None
             except (RemoteUnavailable, RemoteProtocolError) as exc:
                 if last or at_once or isinstance(exc, ConnectionFailed):
                     raise
