@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 import pytest
 
-from crm_bridge.clients.retry import RetryPolicy, retry_call
+from crm_bridge.clients.retry import AGBIS_BLOCKED, AGBIS_CALL, COMAGIC_READ, RetryPolicy, retry_call
 from crm_bridge.errors import RemoteRejected, RemoteUnavailable
 from tests.clients.harness import Clock
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = RetryPolicy(pauses=(2, 8), jitter=1, total=timedelta(minutes=5))
+MINUTE = timedelta(minutes=1)
+POLICY = RetryPolicy(pauses_seconds=(2, 8), jitter_seconds=1, total=timedelta(minutes=5))
 
 
 class Flaky:
@@ -37,7 +39,7 @@ def unavailable() -> RemoteUnavailable:
     return RemoteUnavailable("Agbis", "away")
 
 
-async def attempt(call: Flaky, clock: Clock, policy: RetryPolicy = PATIENCE) -> str:
+async def attempt(call: Flaky, clock: Clock, policy: RetryPolicy = POLICY) -> str:
     return await retry_call(
         call, again=lambda exc: isinstance(exc, RemoteUnavailable), policy=policy, clock=clock, name="a call"
     )
@@ -71,10 +73,38 @@ async def test_an_error_that_would_come_again_is_raised_at_once() -> None:
     assert clock.slept == []
 
 
-async def test_no_try_begins_after_the_total_time() -> None:
+async def test_no_try_starts_after_the_total_time() -> None:
     clock, call = Clock(), Flaky(unavailable(), unavailable())
 
     with pytest.raises(RemoteUnavailable):
-        await attempt(call, clock, RetryPolicy(pauses=(2, 8), jitter=0, total=timedelta(seconds=9)))
+        await attempt(call, clock, RetryPolicy(pauses_seconds=(2, 8), jitter_seconds=0, total=timedelta(seconds=9)))
 
     assert clock.slept == [2]
+
+
+async def test_a_repetition_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="crm_bridge")
+
+    await attempt(Flaky(unavailable()), Clock(), RetryPolicy(pauses_seconds=(2,), jitter_seconds=0, total=MINUTE))
+
+    (record,) = caplog.records
+    assert record.getMessage() == "remote_call_repeated"
+    logged = {key: record.__dict__[key] for key in ("call", "attempt", "pause_seconds", "reason")}
+    assert logged == {"call": "a call", "attempt": 1, "pause_seconds": 2, "reason": "RemoteUnavailable: away"}
+
+
+@pytest.mark.parametrize(
+    ("left", "total"), [(-1 * MINUTE, timedelta()), (MINUTE, MINUTE), (60 * MINUTE, POLICY.total)], ids=str
+)
+def test_a_policy_within_the_time_left_never_lasts_longer(left: timedelta, total: timedelta) -> None:
+    policy = POLICY.within(left)
+
+    assert policy.total == total
+    assert policy.pauses_seconds == POLICY.pauses_seconds
+
+
+@pytest.mark.parametrize("policy", [COMAGIC_READ, AGBIS_CALL, AGBIS_BLOCKED])
+def test_the_pauses_of_every_policy_fit_into_its_total(policy: RetryPolicy) -> None:
+    longest = sum(policy.pauses_seconds) + policy.jitter_seconds * len(policy.pauses_seconds)
+
+    assert timedelta(seconds=longest) < policy.total

@@ -12,13 +12,11 @@ from typing import Any
 import httpx
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.clients.retry import MalformedResponse, RetryPolicy, retry_call
+from crm_bridge.clients.retry import AGBIS_BLOCK_SECONDS, AGBIS_BLOCKED, AGBIS_CALL, MalformedResponse, retry_call
 from crm_bridge.clock import Clock
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 from crm_bridge.redaction import redact_remote
 
-_TRANSIENT = RetryPolicy(pauses=(2, 8), jitter=1, total=timedelta(minutes=5))
-_THROTTLED = RetryPolicy(pauses=(wire.THROTTLED_SECONDS,) * 2, jitter=5, total=timedelta(minutes=10))
 _GAP = timedelta(seconds=1.1)  # a request a second is what is advised; once throttled, we keep to it
 _TIMEOUT = httpx.Timeout(60)  # seconds; 10 was seen to be too short for a slow link to the shop's database
 
@@ -98,7 +96,11 @@ class AgbisHttp:
             return await _readable(
                 request,
                 lambda: retry_call(
-                    patiently, again=_throttled, policy=_THROTTLED, clock=self._clock, name=f"Agbis {request.command}"
+                    patiently,
+                    again=_throttled,
+                    policy=AGBIS_BLOCKED,
+                    clock=self._clock,
+                    name=f"Agbis {request.command}",
                 ),
             )
 
@@ -115,7 +117,7 @@ class AgbisHttp:
         return await retry_call(
             lambda: self._exchange(request, requests),
             again=again,
-            policy=_TRANSIENT,
+            policy=AGBIS_CALL,
             clock=self._clock,
             name=f"Agbis {request.command}",
         )
@@ -161,7 +163,7 @@ def _read(command: str, response: httpx.Response) -> dict[str, Any]:
     status = response.status_code
     failure = f"Agbis: {command}: HTTP {status}"
     if status == 429:
-        raise RemoteUnavailable(wire.SYSTEM, failure, retry_after=wire.THROTTLED_SECONDS)
+        raise RemoteUnavailable(wire.SYSTEM, failure, retry_after=AGBIS_BLOCK_SECONDS)
     if status == 504:
         raise RemoteTimeout(wire.SYSTEM, failure)
     if response.is_server_error:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from crm_bridge.clients.agbis import wire
 from crm_bridge.clients.agbis.http import AgbisHttp, ConnectionFailed, LoopLock, Throttle
+from crm_bridge.clients.retry import AGBIS_BLOCK_SECONDS
 from crm_bridge.clock import Clock
 from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import (
@@ -31,7 +32,7 @@ from crm_bridge.redaction import redact_remote
 
 _USED_FOR = timedelta(minutes=8)  # of the ten it lives; whether use prolongs it is not known
 _REFRESHED_FOR = timedelta(hours=23, minutes=30)  # of a day-old refresh id nobody knows; a login surely is one request
-_BETWEEN_LOGINS = timedelta(seconds=wire.THROTTLED_SECONDS)
+_BETWEEN_LOGINS = timedelta(seconds=AGBIS_BLOCK_SECONDS)
 _SKEW = timedelta(minutes=1)  # another machine's clock may be ahead of ours by as much
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 

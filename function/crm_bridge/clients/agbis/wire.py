@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from crm_bridge.clients.retry import MalformedResponse
+from crm_bridge.clients.retry import AGBIS_BLOCK_SECONDS, MalformedResponse
 from crm_bridge.domain.money import to_kopecks
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
 from crm_bridge.redaction import redact_remote
@@ -37,9 +37,6 @@ REFUSED_SESSION = frozenset({"2", "3", "106"})
 
 NOT_FOUND = "1"
 """The command failed, text in `Msg`; there is no code of its own for something that is not there."""
-
-THROTTLED_SECONDS = 120
-"""How long Agbis blocks one who asks too often (HTTP 429, error 102)."""
 
 _THROTTLED = 102
 _FOR_NOW = frozenset({100, 101, 107, 108, 109})  # the database or the link to it is away, by the documentation
@@ -160,7 +157,7 @@ def reply(command: str, content: bytes) -> dict[str, Any]:
     if message := redact_remote(decoded.get("msg") or ""):
         text = f"{text}: {message}"
     if code == _THROTTLED:
-        raise RemoteUnavailable(SYSTEM, f"Agbis: {text}", retry_after=THROTTLED_SECONDS)
+        raise RemoteUnavailable(SYSTEM, f"Agbis: {text}", retry_after=AGBIS_BLOCK_SECONDS)
     if code in _FOR_NOW:
         raise RemoteUnavailable(SYSTEM, f"Agbis: {text}")
     raise RemoteRejected(SYSTEM, str(code), f"Agbis: {text}")

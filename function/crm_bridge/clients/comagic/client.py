@@ -16,7 +16,7 @@ import httpx
 
 from crm_bridge.clients.comagic import errors, mapping, paging, wire
 from crm_bridge.clients.comagic.quota import QuotaThrottle
-from crm_bridge.clients.retry import MalformedResponse, RetryPolicy, retry_call
+from crm_bridge.clients.retry import COMAGIC_READ, MalformedResponse, retry_call
 from crm_bridge.clock import Clock
 from crm_bridge.domain.communication import (
     Communication,
@@ -39,9 +39,6 @@ from crm_bridge.errors import (
 )
 from crm_bridge.redaction import redact_remote
 
-_PAUSES = (1.0, 4.0)
-_JITTER = 1.0
-_TOTAL = timedelta(minutes=5)
 _TIMEOUT = httpx.Timeout(60)  # seconds; a page of 10 000 rows takes its time
 _HEADERS = {"Content-Type": "application/json; charset=UTF-8"}
 
@@ -248,8 +245,7 @@ class ComagicClient:
 
     async def _read(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
         """Make a call that changes nothing, so it is repeated when the network or CoMagic fails for the moment."""
-        left = self._deadline - self._clock.now()
-        policy = RetryPolicy(pauses=_PAUSES, jitter=_JITTER, total=min(_TOTAL, max(left, timedelta())))
+        policy = COMAGIC_READ.within(self._deadline - self._clock.now())
         return await _readable(
             method,
             lambda: retry_call(
