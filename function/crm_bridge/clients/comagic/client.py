@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, Collection
+from contextlib import AbstractAsyncContextManager, aclosing
+from datetime import datetime
 from functools import partial
-from itertools import groupby
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 
-from crm_bridge.clients.comagic import errors, mapping, paging, wire
-from crm_bridge.clients.comagic.quota import QuotaThrottle
-from crm_bridge.clients.retry import COMAGIC_READ, MalformedResponse, retry_call
+from crm_bridge.clients.comagic import mapping, paging, wire
+from crm_bridge.clients.comagic.http import ComagicHttp
 from crm_bridge.clock import Clock
 from crm_bridge.domain.communication import (
     Communication,
@@ -28,22 +23,7 @@ from crm_bridge.domain.communication import (
 )
 from crm_bridge.domain.quota import Quota
 from crm_bridge.domain.sale import Sale
-from crm_bridge.errors import (
-    AccessDenied,
-    Barrier,
-    QuotaSpent,
-    RemoteProtocolError,
-    RemoteRejected,
-    RemoteTimeout,
-    RemoteUnavailable,
-)
-from crm_bridge.redaction import redact_remote
-
-_TIMEOUT = httpx.Timeout(60)  # seconds; a page of 10 000 rows takes its time
-_HEADERS = {"Content-Type": "application/json; charset=UTF-8"}
-
-_IDS = 200  # in one filter: how long its list may be is not documented
-_AROUND = timedelta(days=1)  # a report wants an interval even for known ids
+from crm_bridge.errors import AccessDenied, Barrier, RemoteRejected
 
 
 class ComagicClient:
@@ -82,32 +62,33 @@ class ComagicClient:
             clock: All waiting is done on it.
             deadline: No wait for a quota and no repetition goes beyond it, aware.
         """
-        self.requests: Counter[str] = Counter()
         self.warnings: list[str] = []
-        self._http = http
-        self._url = url.rstrip("/")  # a path of its own would be a wrong one
-        self._token = token
-        self._user_id = user_id
+        self._api = ComagicHttp(
+            http=http,
+            url=url,
+            token=token,
+            user_id=user_id,
+            concurrency=concurrency,
+            clock=clock,
+            deadline=deadline,
+        )
+        self.requests = self._api.requests
         self._zone = time_zone
         self._region = region
         self._sources = sources
         self._concurrency = concurrency
-        self._clock = clock
-        self._deadline = deadline
-        self._quota = QuotaThrottle(clock=clock, deadline=deadline)
-        self._turns = asyncio.Semaphore(concurrency)
 
     @property
     def quota(self) -> Quota:
         """The quota as CoMagic's last answer reported it."""
-        limits = self._quota.limits
+        limits = self._api.quota.limits
         return Quota(
             day_remaining=limits.get("day_remaining"), day_reset_seconds=limits.get("day_reset"), limits=limits
         )
 
     def reserve_quota(self, count: int) -> AbstractAsyncContextManager[None]:
-        """Hold `count` points of the quota for the calls made inside; see `QuotaThrottle.points`."""
-        return self._quota.reserve_quota(count)
+        """Hold `count` points of the quota for the calls made inside; see `QuotaThrottle.reserve_quota`."""
+        return self._api.quota.reserve_quota(count)
 
     async def sale_tag_id(self) -> int:
         """Find the id of the system tag «Продажа» or "Sale" (`get.tags`); it differs between accounts.
@@ -115,7 +96,7 @@ class ComagicClient:
         Raises:
             RemoteProtocolError: There is not exactly one; the message names COMAGIC_SALE_TAG_ID.
         """
-        return mapping.sale_tag_id(await self._read(wire.GET_TAGS, wire.system_tags()))
+        return mapping.sale_tag_id(await self._api.call(wire.GET_TAGS, wire.system_tags()))
 
     async def communications(
         self, since: datetime, until: datetime, *, sale_tag_id: int
@@ -151,7 +132,7 @@ class ComagicClient:
         reading = mapping.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
         calls = [
             partial(self._page, kind, reading, since, until, ids=ids)
-            for kind, since, until, ids in _chunks(communications)
+            for kind, since, until, ids in paging.batches(communications)
         ]
         found = {}
         wanted = {key for key, _ in communications}
@@ -169,7 +150,7 @@ class ComagicClient:
         reading = mapping.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
         params = wire.phone_report(kind, since, until, zone=self._zone, phone=phone)
         try:
-            page = mapping.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
+            page = mapping.page(await self._api.call(wire.REPORTS[kind].method, params), kind, reading)
         except RemoteRejected as exc:
             self._warn(kind, exc)
             return FoundCommunications(found=())
@@ -186,11 +167,11 @@ class ComagicClient:
 
     async def sites(self) -> list[Site]:
         """Return the account's sites, and whether each takes sales (`get.sites`)."""
-        return mapping.sites(await self._read(wire.GET_SITES, wire.sites()))
+        return mapping.sites(await self._api.call(wire.GET_SITES, wire.sites()))
 
     async def account_zone(self) -> str:
         """Return the IANA name of the account's time zone (`get.account`)."""
-        return mapping.account_zone(await self._read(wire.GET_ACCOUNT, {}))
+        return mapping.account_zone(await self._api.call(wire.GET_ACCOUNT, {}))
 
     async def check_tag_permission(self) -> None:
         """Make sure that the key may change tags, without changing anything and without costing a point.
@@ -200,7 +181,7 @@ class ComagicClient:
         """
         nothing = CommunicationKey(CommunicationType.CALL, 0)
         try:
-            await self._read(wire.UNSET_TAG, wire.unset_tag(nothing, 0))
+            await self._api.call(wire.UNSET_TAG, wire.unset_tag(nothing, 0))
         except AccessDenied as exc:
             if exc.barrier is not Barrier.COMPONENT:
                 raise
@@ -217,11 +198,11 @@ class ComagicClient:
             QuotaSpent, RemoteRejected: It was not set.
             RemoteUnavailable, RemoteProtocolError: It may have been set.
         """
-        return mapping.sale_id(await self._write(wire.SET_SALE, wire.set_sale(sale, self._zone)))
+        return mapping.sale_id(await self._api.call_once(wire.SET_SALE, wire.set_sale(sale, self._zone)))
 
     async def unset_sale(self, key: CommunicationKey, *, sale_tag_id: int) -> None:
         """Take the sale off a communication (`unset.tag_communications`); raises like `set_sale`."""
-        await self._write(wire.UNSET_TAG, wire.unset_tag(key, sale_tag_id))
+        await self._api.call_once(wire.UNSET_TAG, wire.unset_tag(key, sale_tag_id))
 
     def _warn(self, kind: CommunicationType, exc: RemoteRejected) -> None:
         """Go on without a source whose component is not enabled; calls need none, so of them nothing is forgiven."""
@@ -241,103 +222,4 @@ class ComagicClient:
         ids: Collection[int] = (),
     ) -> mapping.Page:
         params = wire.report(kind, since, until, zone=self._zone, offset=offset, ids=tuple(ids))
-        return mapping.page(await self._read(wire.REPORTS[kind].method, params), kind, reading)
-
-    async def _read(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
-        """Make a call that changes nothing, so it is repeated when the network or CoMagic fails for the moment."""
-        policy = COMAGIC_READ.within(self._deadline - self._clock.now())
-        return await _readable(
-            method,
-            lambda: retry_call(
-                lambda: self._admitted(method, params),
-                again=_may_pass,
-                policy=policy,
-                clock=self._clock,
-                name=f"CoMagic {method}",
-            ),
-        )
-
-    async def _write(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
-        """Make a call that must not be repeated: nobody knows whether a lost answer was a success."""
-        return await _readable(method, lambda: self._admitted(method, params))
-
-    async def _admitted(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
-        """Make a call when there is a point for it, and again when it is refused for the quota all the same."""
-        times = 0
-        while True:
-            try:
-                async with self._quota.reserve_quota(1), self._turns:
-                    return await self._exchange(method, params)
-            except errors.LimitExceeded as refusal:
-                times += 1
-                self._quota.refused(str(refusal), refusal.limits, kind=refusal.kind, times=times)
-
-    async def _exchange(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
-        request = wire.request(method, params, token=self._token, user_id=self._user_id)
-        self.requests[method] += 1
-        try:
-            response = await self._http.post(
-                self._url, content=request.content, headers=_HEADERS, timeout=_TIMEOUT, follow_redirects=False
-            )
-        except httpx.ReadTimeout as exc:
-            raise RemoteTimeout(errors.SYSTEM, f"CoMagic: {method}: no answer in time") from exc
-        except httpx.DecodingError as exc:
-            raise MalformedResponse("the answer cannot be decompressed") from exc
-        except httpx.RequestError as exc:
-            raise RemoteUnavailable(
-                errors.SYSTEM, f"CoMagic: {method}: {redact_remote(f'{type(exc).__name__} {exc}', (self._token,))}"
-            ) from exc
-        except httpx.InvalidURL as exc:
-            raise RemoteProtocolError(
-                errors.SYSTEM, "CoMagic: COMAGIC_URL is not an address that can be asked"
-            ) from exc
-        answer = self._answer(request, response)
-        self._quota.note(answer.limits)
-        return answer
-
-    def _answer(self, request: wire.Request, response: httpx.Response) -> wire.Answer:
-        secrets = (self._token,)
-        if response.is_success:
-            return wire.answer(request, response.content, secrets=secrets)
-        # No page of the reference mentions a status, so what the body says comes first.
-        with suppress(MalformedResponse, RemoteProtocolError):
-            wire.answer(request, response.content, secrets=secrets)
-        status = response.status_code
-        failure = f"CoMagic: {request.method}: HTTP {status}"
-        if status == 429:
-            raise errors.LimitExceeded(failure, {}, "")
-        if status == 504:
-            raise RemoteTimeout(errors.SYSTEM, failure)
-        if response.is_server_error:
-            raise RemoteUnavailable(errors.SYSTEM, failure)
-        raise RemoteProtocolError(errors.SYSTEM, f"{failure}: COMAGIC_URL is to be checked")
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, MalformedResponse) or (
-        isinstance(error, RemoteUnavailable) and not isinstance(error, QuotaSpent)
-    )
-
-
-async def _readable(method: str, call: Callable[[], Awaitable[wire.Answer]]) -> wire.Answer:
-    try:
-        return await call()
-    except MalformedResponse as exc:
-        raise RemoteProtocolError(errors.SYSTEM, f"CoMagic: {method}: {exc}") from exc
-
-
-def _chunks(
-    communications: Collection[tuple[CommunicationKey, datetime]],
-) -> list[tuple[CommunicationType, datetime, datetime, list[int]]]:
-    """Group communications into queries: of one kind, not too many, close enough in time."""
-    chunks = []
-    nearby = paging.SPAN - 2 * _AROUND
-    ordered = sorted(communications, key=lambda item: (item[0].type, item[1], item[0].id))
-    for kind, group in groupby(ordered, key=lambda item: item[0].type):
-        items = list(group)
-        while items:
-            first = items[0][1]
-            chunk = [item for item in items[:_IDS] if item[1] - first <= nearby]
-            chunks.append((kind, first - _AROUND, chunk[-1][1] + _AROUND, [key.id for key, _ in chunk]))
-            items = items[len(chunk) :]
-    return chunks
+        return mapping.page(await self._api.call(wire.REPORTS[kind].method, params), kind, reading)

@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import groupby
 from typing import TypeVar
 
 from msgspec import Struct
 
 from crm_bridge.clients.comagic.mapping import Page
 from crm_bridge.clients.comagic.wire import PAGE, REACH
-from crm_bridge.domain.communication import Communication
+from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
 
 T = TypeVar("T")
 
@@ -28,6 +29,8 @@ SPAN = timedelta(days=31)
 """The longest interval of a query; over three months are refused (`date_interval_limit_reached`)."""
 
 _SECOND = timedelta(seconds=1)  # the precision of all times
+_MOST_IDS = 200  # in one filter; the longest list that CoMagic takes is not known
+_AROUND = timedelta(days=1)  # a report needs an interval, also for known ids
 _DEEPEST = 5  # halvings to look for rows that the seams do not explain
 
 logger = logging.getLogger(__name__)
@@ -88,6 +91,28 @@ def spans(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime
         if end >= until:
             return
         start = end
+
+
+def batches(
+    communications: Collection[tuple[CommunicationKey, datetime]],
+) -> Iterator[tuple[CommunicationType, datetime, datetime, list[int]]]:
+    """Divide communications into queries: of one type, not too many, and close enough in time.
+
+    Args:
+        communications: Each by its key and start.
+
+    Yields:
+        The type, the interval and the ids of one query.
+    """
+    nearby = SPAN - 2 * _AROUND
+    ordered = sorted(communications, key=lambda item: (item[0].type, item[1], item[0].id))
+    for kind, group in groupby(ordered, key=lambda item: item[0].type):
+        items = list(group)
+        while items:
+            first = items[0][1]
+            batch = [item for item in items[:_MOST_IDS] if item[1] - first <= nearby]
+            yield kind, first - _AROUND, batch[-1][1] + _AROUND, [key.id for key, _ in batch]
+            items = items[len(batch) :]
 
 
 class _Seam(Struct, frozen=True):
