@@ -121,9 +121,9 @@ class TestAnswer:
         }
 
 
-def page(*found: dict[str, Any], kind: CommunicationType = CALL, every: bool = False) -> mapping.Page:
-    reading = mapping.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG, every=every)
-    return mapping.page(answer(result={"data": found, "metadata": {"total_items": len(found)}}), kind, reading)
+def page(*found: dict[str, Any], kind: CommunicationType = CALL, keep_unusable: bool = False) -> mapping.Page:
+    options = mapping.RowOptions(zone=MOSCOW, region="RU", sale_tag_id=TAG, keep_unusable=keep_unusable)
+    return mapping.page(answer(result={"data": found, "metadata": {"total_items": len(found)}}), kind, options)
 
 
 def call(**changes: Any) -> dict[str, Any]:
@@ -197,9 +197,9 @@ class TestRows:
         content += f'"sale_cost":{amount // 100}.{amount % 100:02d}}}]}}'
         asked = wire.request("m", {}, token=TOKEN, user_id=None)
         body = f'{{"id":"{asked.id}","result":{content}}}'.encode()
-        reading = mapping.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG)
+        options = mapping.RowOptions(zone=MOSCOW, region="RU", sale_tag_id=TAG)
 
-        found = mapping.page(wire.answer(asked, body, secrets=()), CALL, reading).rows[0].communication
+        found = mapping.page(wire.answer(asked, body, secrets=()), CALL, options).rows[0].communication
 
         assert found is not None
         assert found.sale_kopecks == amount
@@ -222,9 +222,9 @@ class TestRows:
     @example("2026-03-29 02:30:00", "Europe/Berlin")  # in an hour that is left out
     @example("2026-10-25 02:30:00", "Europe/Berlin")  # in one that comes twice: its first is meant
     def test_a_time_is_of_the_accounts_zone_at_that_moment(self, written: str, zone: str) -> None:
-        reading = mapping.Reading(zone=ZoneInfo(zone), region="RU", sale_tag_id=TAG)
+        options = mapping.RowOptions(zone=ZoneInfo(zone), region="RU", sale_tag_id=TAG)
 
-        found = mapping.page(answer(result={"data": [call(start_time=written)]}), CALL, reading).rows[0]
+        found = mapping.page(answer(result={"data": [call(start_time=written)]}), CALL, options).rows[0]
 
         assert found.at == datetime.fromisoformat(written).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
@@ -251,7 +251,9 @@ class TestRows:
     def test_when_everything_is_wanted_lost_calls_and_hidden_callers_come_too(self) -> None:
         found = [
             row.communication
-            for row in page(call(is_lost=True), call(communication_id=6, contact_phone_number=None), every=True).rows
+            for row in page(
+                call(is_lost=True), call(communication_id=6, contact_phone_number=None), keep_unusable=True
+            ).rows
         ]
 
         assert [(item.id, item.phone) for item in found if item] == [(5, ANNA), (6, "")]
@@ -268,9 +270,9 @@ class TestData:
         assert str(raised.value) == "No data in CoMagic answer result"
 
     def test_null_is_an_empty_list_when_there_is_nothing(self) -> None:
-        reading = mapping.Reading(zone=MOSCOW, region="RU", sale_tag_id=TAG)
+        options = mapping.RowOptions(zone=MOSCOW, region="RU", sale_tag_id=TAG)
 
-        assert mapping.page(answer(result={"data": None, "metadata": {"total_items": 0}}), CALL, reading).rows == []
+        assert mapping.page(answer(result={"data": None, "metadata": {"total_items": 0}}), CALL, options).rows == []
 
     @pytest.mark.parametrize(
         ("result", "sale_id"),

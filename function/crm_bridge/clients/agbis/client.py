@@ -101,12 +101,12 @@ class AgbisClient:
         """Ask with the session; when that is refused, once more with another."""
         session_id = await self._session.session_id(self.requests)
         try:
-            return await self._api.ask(request(session_id), self.requests, window=window)
+            return await self._api.call(request(session_id), self.requests, window=window)
         except RemoteRejected as exc:
             if exc.code not in wire.REFUSED_SESSION:
                 raise
         session_id = await self._session.renew(session_id, self.requests)
-        return await self._api.ask(request(session_id), self.requests, window=window)
+        return await self._api.call(request(session_id), self.requests, window=window)
 
 
 def _floor(moment: datetime) -> datetime:

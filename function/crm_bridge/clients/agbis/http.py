@@ -23,14 +23,14 @@ _TIMEOUT = httpx.Timeout(60)  # seconds; 10 was seen to be too short for a slow 
 _JSON = {"Content-Type": "application/json; charset=UTF-8"}  # the POST form demands it
 
 
-class LoopLock:
+class PerLoopLock:
     """A lock for an object that outlives event loops, as a worker's do in tests."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = asyncio.Lock()
 
-    def here(self) -> asyncio.Lock:
+    def of_this_loop(self) -> asyncio.Lock:
         """Return the lock of the running loop."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
@@ -38,17 +38,17 @@ class LoopLock:
         return self._lock
 
 
-class Throttle(LoopLock):
+class Throttle(PerLoopLock):
     """The right to ask, and how quickly one request may follow another.
 
     Attributes:
-        asked_at: When somebody last asked.
+        last_request_at: When somebody last asked.
         gap: Time to keep between two requests: none until Agbis says that we ask too often.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked_at: datetime | None = None
+        self.last_request_at: datetime | None = None
         self.gap = timedelta()
 
 
@@ -69,7 +69,7 @@ class AgbisHttp:
         self._clock = clock
         self._throttle = throttle
 
-    async def ask(self, request: wire.Request, requests: Counter[str], *, window: bool = False) -> dict[str, Any]:
+    async def call(self, request: wire.Request, requests: Counter[str], *, window: bool = False) -> dict[str, Any]:
         """Ask until there is an answer, as long as that may help; for reads and `RefreshSession`.
 
         Args:
@@ -82,21 +82,21 @@ class AgbisHttp:
             RemoteUnavailable, RemoteRejected, RemoteProtocolError: As the tree of errors tells.
         """
 
-        def passing(error: BaseException) -> bool:
+        def may_pass(error: BaseException) -> bool:
             if window and isinstance(error, RemoteTimeout):
                 return False
             return isinstance(error, MalformedResponse) or (
                 isinstance(error, RemoteUnavailable) and not _throttled(error)
             )
 
-        async def patiently() -> dict[str, Any]:
-            return await self._repeat(request, requests, passing)
+        async def with_retries() -> dict[str, Any]:
+            return await self._call_repeatedly(request, requests, may_pass)
 
-        async with self._throttle.here():
+        async with self._throttle.of_this_loop():
             return await _readable(
                 request,
                 lambda: retry_call(
-                    patiently,
+                    with_retries,
                     again=_throttled,
                     policy=AGBIS_BLOCKED,
                     clock=self._clock,
@@ -104,14 +104,15 @@ class AgbisHttp:
                 ),
             )
 
-    async def ask_once(self, request: wire.Request, requests: Counter[str]) -> dict[str, Any]:
+    async def call_once(self, request: wire.Request, requests: Counter[str]) -> dict[str, Any]:
         """Ask, and again only while there is no connection; for `Login`. Raises like `ask`."""
-        async with self._throttle.here():
+        async with self._throttle.of_this_loop():
             return await _readable(
-                request, lambda: self._repeat(request, requests, lambda error: isinstance(error, ConnectionFailed))
+                request,
+                lambda: self._call_repeatedly(request, requests, lambda error: isinstance(error, ConnectionFailed)),
             )
 
-    async def _repeat(
+    async def _call_repeatedly(
         self, request: wire.Request, requests: Counter[str], again: Callable[[BaseException], bool]
     ) -> dict[str, Any]:
         return await retry_call(
@@ -153,10 +154,13 @@ class AgbisHttp:
             raise
 
     async def _keep_gap(self) -> None:
-        turn = self._throttle
-        if turn.asked_at is not None and (pause := turn.asked_at + turn.gap - self._clock.now()) > timedelta():
+        throttle = self._throttle
+        if (
+            throttle.last_request_at is not None
+            and (pause := throttle.last_request_at + throttle.gap - self._clock.now()) > timedelta()
+        ):
             await self._clock.sleep(pause.total_seconds())
-        turn.asked_at = self._clock.now()
+        throttle.last_request_at = self._clock.now()
 
 
 def _read(command: str, response: httpx.Response) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import httpx
 from msgspec.structs import replace
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.clients.agbis.http import AgbisHttp, ConnectionFailed, LoopLock, Throttle
+from crm_bridge.clients.agbis.http import AgbisHttp, ConnectionFailed, PerLoopLock, Throttle
 from crm_bridge.clients.retry import AGBIS_BLOCK_SECONDS
 from crm_bridge.clock import Clock
 from crm_bridge.domain.state import CrmSession
@@ -33,8 +33,8 @@ from crm_bridge.redaction import redact_remote
 _USED_FOR = timedelta(minutes=8)  # of the ten it lives; whether use prolongs it is not known
 _REFRESHED_FOR = timedelta(hours=23, minutes=30)  # of a day-old refresh id nobody knows; a login surely is one request
 _BETWEEN_LOGINS = timedelta(seconds=AGBIS_BLOCK_SECONDS)
-_SKEW = timedelta(minutes=1)  # another machine's clock may be ahead of ours by as much
-_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+_CLOCK_SKEW = timedelta(minutes=1)  # another machine's clock may be ahead of ours by as much
+_NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class SessionStore(Protocol):
@@ -71,7 +71,7 @@ class AgbisSession:
         self._store = store
         self._clock = clock
         self._known: CrmSession | None = None
-        self._renewing = LoopLock()
+        self._renewing = PerLoopLock()
 
     async def session_id(self, requests: Counter[str]) -> str:
         """Return the id of a session that should still be good, renewing it when it is 8 minutes old.
@@ -103,7 +103,7 @@ class AgbisSession:
             return
         try:
             request = wire.valid_session(self._api.base, known.session_id)
-            await self._api.ask_once(request, requests)
+            await self._api.call_once(request, requests)
         except RemoteRejected as exc:
             if exc.code not in wire.REFUSED_SESSION:
                 raise
@@ -121,11 +121,11 @@ class AgbisSession:
             RemoteError: Like `session_id`.
         """
         try:
-            async with self._renewing.here():
+            async with self._renewing.of_this_loop():
                 known = await self._newest()
                 if not self._is_good(known, refused):
-                    refreshed = await self._refreshed(known, requests, at_once=at_once)
-                    known = refreshed or await self._logged_in(known, refused, requests, at_once=at_once)
+                    refreshed = await self._refresh(known, requests, at_once=at_once)
+                    known = refreshed or await self._log_in(known, refused, requests, at_once=at_once)
                 self._known = known
                 return known.session_id
         except RemoteTimeout as exc:  # which would look as if the window that needs the session were too wide
@@ -133,11 +133,11 @@ class AgbisSession:
 
     def _is_good(self, session: CrmSession, refused: str | None) -> bool:
         age = self._clock.now() - session.renewed_at
-        return bool(session.session_id) and session.session_id != refused and -_SKEW <= age < _USED_FOR
+        return bool(session.session_id) and session.session_id != refused and -_CLOCK_SKEW <= age < _USED_FOR
 
     async def _newest(self) -> CrmSession:
         """Return what is known by now; another process may have renewed the session meanwhile."""
-        known = self._known or CrmSession(session_id="", refresh_id="", renewed_at=_LONG_AGO, login_at=_LONG_AGO)
+        known = self._known or CrmSession(session_id="", refresh_id="", renewed_at=_NEVER, login_at=_NEVER)
         stored = await self._store.state(CrmSession)
         if stored is None:
             return known
@@ -145,17 +145,17 @@ class AgbisSession:
         login_at = max(stored.login_at, known.login_at)
         return replace(newer, login_at=min(login_at, self._clock.now()))  # a clock that ran ahead must not stop us
 
-    async def _refreshed(self, known: CrmSession, requests: Counter[str], *, at_once: bool) -> CrmSession | None:
+    async def _refresh(self, known: CrmSession, requests: Counter[str], *, at_once: bool) -> CrmSession | None:
         if not known.refresh_id or self._clock.now() - known.renewed_at >= _REFRESHED_FOR:
             return None
-        ask = self._api.ask_once if at_once else self._api.ask
+        call = self._api.call_once if at_once else self._api.call
         try:
-            answer = await ask(wire.refresh(self._api.base, known.refresh_id), requests)
+            answer = await call(wire.refresh(self._api.base, known.refresh_id), requests)
         except RemoteRejected:
             return None  # how long a refresh id lives is not documented: every refusal means that it is over
-        return await self._begun(wire.REFRESH_SESSION, answer, login_at=known.login_at)
+        return await self._save_new(wire.REFRESH_SESSION, answer, login_at=known.login_at)
 
-    async def _logged_in(
+    async def _log_in(
         self, known: CrmSession, refused: str | None, requests: Counter[str], *, at_once: bool
     ) -> CrmSession:
         """Log in, and once more two minutes later when the failure may pass."""
@@ -177,8 +177,8 @@ class AgbisSession:
             await self._store.save_state(known)
             request = wire.login(self._api.base, self._user, self._password)
             try:
-                return await self._begun(
-                    wire.LOGIN, await self._api.ask_once(request, requests), login_at=known.login_at
+                return await self._save_new(
+                    wire.LOGIN, await self._api.call_once(request, requests), login_at=known.login_at
                 )
             except RemoteRejected as exc:
                 # Error 1 or 2 means wrong credentials, and trying again would only get the user blocked.
@@ -190,11 +190,11 @@ class AgbisSession:
                     raise
         raise AssertionError  # pragma: no cover - the second round returns or raises
 
-    async def _begun(self, command: str, answer: dict[str, Any], *, login_at: datetime) -> CrmSession:
+    async def _save_new(self, command: str, answer: dict[str, Any], *, login_at: datetime) -> CrmSession:
         session_id, refresh_id = wire.session_ids(command, answer)
-        begun = CrmSession(
+        started = CrmSession(
             session_id=session_id, refresh_id=refresh_id, renewed_at=self._clock.now(), login_at=login_at
         )
-        self._known = begun
-        await self._store.save_state(begun)
-        return begun
+        self._known = started
+        await self._store.save_state(started)
+        return started

@@ -106,10 +106,10 @@ class ComagicClient:
         Full pages of 10 000 rows, one point each: 120 000 calls cost 12 requests. No row comes twice, and none is
         missed because rows moved between pages; see `reports`. A page may be empty.
         """
-        reading = mapping.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id)
+        options = mapping.RowOptions(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id)
         for kind in self._sources:
             pages = paging.read(
-                partial(self._page, kind, reading),
+                partial(self._page, kind, options),
                 since,
                 until,
                 ordered=wire.REPORTS[kind].sortable,
@@ -129,9 +129,9 @@ class ComagicClient:
 
         One that is lost by now, or has no usable phone any more, is returned all the same, its phone perhaps empty.
         """
-        reading = mapping.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
+        options = mapping.RowOptions(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, keep_unusable=True)
         calls = [
-            partial(self._page, kind, reading, since, until, ids=ids)
+            partial(self._page, kind, options, since, until, ids=ids)
             for kind, since, until, ids in paging.batches(communications)
         ]
         found = {}
@@ -147,10 +147,10 @@ class ComagicClient:
         self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> FoundCommunications:
         """Read the communications of one phone and one kind, lost ones too, in a single request."""
-        reading = mapping.Reading(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, every=True)
+        options = mapping.RowOptions(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, keep_unusable=True)
         params = wire.phone_report(kind, since, until, zone=self._zone, phone=phone)
         try:
-            page = mapping.page(await self._api.call(wire.REPORTS[kind].method, params), kind, reading)
+            page = mapping.page(await self._api.call(wire.REPORTS[kind].method, params), kind, options)
         except RemoteRejected as exc:
             self._warn(kind, exc)
             return FoundCommunications(found=())
@@ -214,7 +214,7 @@ class ComagicClient:
     async def _page(
         self,
         kind: CommunicationType,
-        reading: mapping.Reading,
+        options: mapping.RowOptions,
         since: datetime,
         until: datetime,
         offset: int = 0,
@@ -222,4 +222,4 @@ class ComagicClient:
         ids: Collection[int] = (),
     ) -> mapping.Page:
         params = wire.report(kind, since, until, zone=self._zone, offset=offset, ids=tuple(ids))
-        return mapping.page(await self._api.call(wire.REPORTS[kind].method, params), kind, reading)
+        return mapping.page(await self._api.call(wire.REPORTS[kind].method, params), kind, options)

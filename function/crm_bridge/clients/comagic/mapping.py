@@ -56,20 +56,20 @@ class Page(Struct, frozen=True):
     total: int | None
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class RowOptions(Struct, frozen=True, kw_only=True):
     """How rows are read.
 
     Attributes:
         zone: Of the account; the times of the rows are local.
         region: For phones in national spelling.
         sale_tag_id: The tag that says that a sale stands there, wherever among the tags.
-        every: Lost communications, and those without a usable phone, are wanted too; their phone is empty then.
+        keep_unusable: Lost communications, and those without a usable phone, are wanted too; their phone is empty then.
     """
 
     zone: ZoneInfo
     region: str
     sale_tag_id: int
-    every: bool = False
+    keep_unusable: bool = False
 
 
 class _Tag(Struct, gc=False):
@@ -92,7 +92,7 @@ class _Call(_Row, gc=False):
     phone: str | int | None = field(default=None, name="contact_phone_number")
 
 
-class _Writing(_Row, gc=False):
+class _Message(_Row, gc=False):
     """A chat or a form."""
 
     at: datetime | None = field(default=None, name="date_time")
@@ -120,22 +120,22 @@ class _Account(Struct):
 
 
 _CALLS = msgspec.json.Decoder(list[_Call])
-_WRITINGS = msgspec.json.Decoder(list[_Writing])
+_MESSAGES = msgspec.json.Decoder(list[_Message])
 _TAGS = msgspec.json.Decoder(list[_NamedTag])
 _SITES = msgspec.json.Decoder(list[_Site])
 _ACCOUNTS = msgspec.json.Decoder(list[_Account])
 _SALE_ID = msgspec.json.Decoder(_SaleId)
 
 
-def page(answer: wire.Answer, kind: CommunicationType, reading: Reading) -> Page:
+def page(answer: wire.Answer, kind: CommunicationType, options: RowOptions) -> Page:
     """Decode a page of a report.
 
     Raises:
         RemoteProtocolError: There is no data, or rows are not as documented.
     """
-    found: list[_Call] | list[_Writing]
-    found = _data(answer, _CALLS) if kind is CommunicationType.CALL else _data(answer, _WRITINGS)
-    return Page([_row(row, kind, reading) for row in found], answer.total)
+    found: list[_Call] | list[_Message]
+    found = _data(answer, _CALLS) if kind is CommunicationType.CALL else _data(answer, _MESSAGES)
+    return Page([_row(row, kind, options) for row in found], answer.total)
 
 
 def sale_tag_id(answer: wire.Answer) -> int:
@@ -192,17 +192,17 @@ def _data(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T
         raise RemoteProtocolError(SYSTEM, f"CoMagic: data that is not as documented: {exc}") from exc
 
 
-def _row(row: _Call | _Writing, kind: CommunicationType, reading: Reading) -> Row:
+def _row(row: _Call | _Message, kind: CommunicationType, options: RowOptions) -> Row:
     number, at, communication = row.id, None, None
     if isinstance(number, str):
         number = int(number) if number.isdecimal() else None
     if row.at is not None:
-        at = _in_utc(row.at, reading.zone)
-    if number is not None and at is not None and (reading.every or not row.is_lost):
-        phone = normalize_phone(row.phone, reading.region)
-        if phone is not None or reading.every:
+        at = _in_utc(row.at, options.zone)
+    if number is not None and at is not None and (options.keep_unusable or not row.is_lost):
+        phone = normalize_phone(row.phone, options.region)
+        if phone is not None or options.keep_unusable:
             kopecks = None if row.sale_cost is None else _kopecks(row.sale_cost)
-            tagged = row.tags is not None and reading.sale_tag_id in [tag.tag_id for tag in row.tags if tag]
+            tagged = row.tags is not None and options.sale_tag_id in [tag.tag_id for tag in row.tags if tag]
             communication = Communication(
                 type=kind,
                 id=number,

@@ -31,7 +31,7 @@ SPAN = timedelta(days=31)
 _SECOND = timedelta(seconds=1)  # the precision of all times
 _MOST_IDS = 200  # in one filter; the longest list that CoMagic takes is not known
 _AROUND = timedelta(days=1)  # a report needs an interval, also for known ids
-_DEEPEST = 5  # halvings to look for rows that the seams do not explain
+_MOST_HALVINGS = 5  # halvings to look for rows that the seams do not explain
 
 logger = logging.getLogger(__name__)
 
@@ -149,14 +149,14 @@ class _Interval:
         self._known = known
         self._depth = depth
         self._total = 0
-        self._nameless = 0
+        self._without_id = 0
         self._seams: list[_Seam] = []
 
     async def read(self) -> AsyncGenerator[list[Communication]]:
         async with aclosing(self._pages(self._since, self._until)) as pages:
             async for page in pages:
                 yield page
-        if not self._misses_rows() or self._total <= PAGE:
+        if not self._lacks_rows() or self._total <= PAGE:
             return
         # Rows of one second are the first suspects: they swap.
         for seam in sorted(self._seams, key=lambda seam: seam.high - seam.low):
@@ -164,14 +164,14 @@ class _Interval:
             async with aclosing(around) as pages:
                 async for page in pages:
                     yield page
-            if not self._misses_rows():
+            if not self._lacks_rows():
                 return
         async with aclosing(self._halves()) as pages:
             async for page in pages:
                 yield page
 
-    def _misses_rows(self) -> bool:
-        return len(self.seen) + self._nameless < self._total
+    def _lacks_rows(self) -> bool:
+        return len(self.seen) + self._without_id < self._total
 
     async def _pages(
         self, since: datetime, until: datetime, *, again: bool = False
@@ -190,7 +190,7 @@ class _Interval:
             if total > REACH and not self._ordered:
                 return  # what one query can reach of it would be any rows: its halves are read instead
             last = _last(page)
-            yield self._fresh(page, again=again)
+            yield self._take_new(page, again=again)
             covered = PAGE
             while covered < min(total, REACH):  # it grows when calls end meanwhile
                 offsets = range(covered, min(total, REACH), PAGE)
@@ -199,9 +199,9 @@ class _Interval:
                     asked = iter(offsets)
                     async for page in pages:
                         total = max(total, _total(page, next(asked)))
-                        self._note_seam(last, page)
+                        self._add_seam(last, page)
                         last = _last(page) or last
-                        yield self._fresh(page, again=again)
+                        yield self._take_new(page, again=again)
                 covered = offsets[-1] + PAGE
             if total <= REACH or last is None or not since <= last < until:
                 return
@@ -210,11 +210,11 @@ class _Interval:
 
     async def _halves(self) -> AsyncGenerator[list[Communication]]:
         """Read both halves of the interval, each as an interval of its own."""
-        too_deep = self._depth >= _DEEPEST and self._total <= REACH
+        too_deep = self._depth >= _MOST_HALVINGS and self._total <= REACH
         if too_deep or self._until - self._since <= 2 * _SECOND:
             logger.warning(
-                "report rows are missing",
-                extra={"rows_told": self._total, "rows_read": len(self.seen) + self._nameless},
+                "report_rows_missing",
+                extra={"rows_reported": self._total, "rows_read": len(self.seen) + self._without_id},
             )
             return
         middle = self._since + timedelta(seconds=(self._until - self._since) // (2 * _SECOND))
@@ -233,17 +233,17 @@ class _Interval:
                     yield page
             self.seen |= half.seen
 
-    def _note_seam(self, last: datetime | None, page: Page) -> None:
+    def _add_seam(self, last: datetime | None, page: Page) -> None:
         first = next((row.at for row in page.rows if row.at is not None), None)
         if self._ordered and last is not None and first is not None:
             self._seams.append(_Seam(min(last, first), max(last, first)))
 
-    def _fresh(self, page: Page, *, again: bool) -> list[Communication]:
+    def _take_new(self, page: Page, *, again: bool) -> list[Communication]:
         """Take note of a page's rows and return what was not read before."""
         fresh = []
         for row in page.rows:
             if row.id is None:
-                self._nameless += not again
+                self._without_id += not again
             elif row.id not in self.seen and not (again and self._is_outside(row.at)):
                 self.seen.add(row.id)
                 if row.communication is not None and row.id not in self._known:

@@ -19,14 +19,14 @@ from crm_bridge.clock import Clock
 from crm_bridge.errors import QuotaSpent
 
 _RESERVE = 2  # points left to others who use the key, and to answers that overtake each other
-_TINY = 10  # a limit below has no room for a reserve
+_SMALL_LIMIT = 10  # a limit below has no room for a reserve
 _GRACE = timedelta(seconds=1)  # a window begins anew a little after its reset was due
 _SAME_WINDOW = timedelta(seconds=3)
-_BLIND_WAIT = timedelta(seconds=61)  # when a refusal does not tell how long: surely the next minute
-_BLIND_WAITS = 3
-_REFUSALS = 20  # of one call; a server that refuses for ever is not asked for ever
+_DEFAULT_WAIT = timedelta(seconds=61)  # when a refusal does not tell how long: surely the next minute
+_DEFAULT_WAITS = 3
+_MOST_REFUSALS = 20  # of one call; a server that refuses for ever is not asked for ever
 
-_covered: ContextVar[QuotaThrottle | None] = ContextVar("covered", default=None)
+_held_from: ContextVar[QuotaThrottle | None] = ContextVar("held_from", default=None)
 
 
 class _Window(Struct):
@@ -48,7 +48,7 @@ class _Window(Struct):
 
     @property
     def reserve(self) -> int:
-        return _RESERVE if self.limit is None or self.limit >= _TINY else 0
+        return _RESERVE if self.limit is None or self.limit >= _SMALL_LIMIT else 0
 
 
 class QuotaThrottle:
@@ -95,17 +95,17 @@ class QuotaThrottle:
         Raises:
             QuotaSpent: The day's points are spent, or the wait would last beyond the deadline.
         """
-        if _covered.get() is self:
-            await self._opened()
+        if _held_from.get() is self:
+            await self._await_reopening()
             yield
             return
-        await self._admitted(count)
+        await self._await_points(count)
         self._booked += count
-        token = _covered.set(self)
+        token = _held_from.set(self)
         try:
             yield
         finally:
-            _covered.reset(token)
+            _held_from.reset(token)
             self._booked -= count
 
     def refused(self, message: str, limits: Mapping[str, int], *, kind: str, times: int) -> None:
@@ -130,17 +130,17 @@ class QuotaThrottle:
             for name, window in self._windows.items()
             if name != "day" and f"{name}_remaining" in limits and window.remaining <= 0
         ]
-        if times > (_REFUSALS if spent else _BLIND_WAITS):
-            raise _spent(message, _BLIND_WAIT)
+        if times > (_MOST_REFUSALS if spent else _DEFAULT_WAITS):
+            raise _spent(message, _DEFAULT_WAIT)
         self._refusal = message
-        until = max(spent, default=now + _BLIND_WAIT)
+        until = max(spent, default=now + _DEFAULT_WAIT)
         self._closed_until = max(until, self._closed_until or until)
 
-    async def _admitted(self, count: int) -> None:
+    async def _await_points(self, count: int) -> None:
         while (wait := self._wait(count)) > timedelta():
             await self._sleep(wait)
 
-    async def _opened(self) -> None:
+    async def _await_reopening(self) -> None:
         while self._closed_until is not None and (wait := self._closed_until - self._clock.now()) > timedelta():
             await self._sleep(wait)
 
