@@ -45,7 +45,7 @@ class Clock(ManualClock):
         await super().sleep(seconds)
 
 
-class Notes:
+class SessionMemory:
     """The part of a store that keeps the session.
 
     Attributes:
@@ -63,20 +63,20 @@ class Notes:
         self.saved.append(state)
 
 
-class AgbisRig:
+class AgbisHarness:
     """Agbis, and as many of our processes as a test wants."""
 
     URL = "http://agbis.test/cl/demo_clean/api/"
 
     def __init__(self, **switches: Any) -> None:
         self.clock = Clock()
-        self.notes = Notes()
+        self.memory = SessionMemory()
         self.agbis = Agbis(self.clock, switches=AgbisSwitches(**switches))
         self.http = httpx.AsyncClient(transport=SandboxTransport(self.agbis.app))
 
     def session(self, *, password: str = "secret", user: str = "api", url: str = URL) -> AgbisSession:
         """Make a session as another process would, with the same store."""
-        return AgbisSession(http=self.http, url=url, user=user, password=password, store=self.notes, clock=self.clock)
+        return AgbisSession(http=self.http, url=url, user=user, password=password, store=self.memory, clock=self.clock)
 
     def client(self, session: AgbisSession | None = None, *, url: str = URL) -> AgbisClient:
         """Make a client as another run would."""
@@ -106,11 +106,13 @@ def agbis_of(handler: Handler, clock: Clock | None = None) -> AgbisClient:
         return handler(request)
 
     http, clock = httpx.AsyncClient(transport=httpx.MockTransport(answer)), clock or Clock()
-    session = AgbisSession(http=http, url=AgbisRig.URL, user="api", password="secret", store=Notes(), clock=clock)
-    return AgbisClient(http=http, url=AgbisRig.URL, session=session, time_zone=MOSCOW, region="RU", clock=clock)
+    session = AgbisSession(
+        http=http, url=AgbisHarness.URL, user="api", password="secret", store=SessionMemory(), clock=clock
+    )
+    return AgbisClient(http=http, url=AgbisHarness.URL, session=session, time_zone=MOSCOW, region="RU", clock=clock)
 
 
-class ComagicRig:
+class ComagicHarness:
     """CoMagic, and as many of our runs as a test wants."""
 
     URL = "http://comagic.test/v2.0"
@@ -143,7 +145,7 @@ class ComagicRig:
 def comagic_client(http: httpx.AsyncClient, clock: Clock, **changes: Any) -> ComagicClient:
     arguments: dict[str, Any] = {
         "http": http,
-        "url": ComagicRig.URL,
+        "url": ComagicHarness.URL,
         "token": "t0p-secret",
         "user_id": None,
         "time_zone": MOSCOW,

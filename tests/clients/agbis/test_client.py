@@ -13,7 +13,7 @@ import pytest
 
 from crm_bridge.domain.aggregate import Client
 from crm_bridge.errors import RemoteError, RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
-from tests.clients.harness import ANNA, BORIS, NOON, AgbisRig, Clock, agbis_of
+from tests.clients.harness import ANNA, BORIS, NOON, AgbisHarness, Clock, agbis_of
 from tests.sandbox.agbis.simulator import AgbisSwitches
 from tests.sandbox.faults import Fault
 from tests.sandbox.switches import all_positions
@@ -25,32 +25,32 @@ POSITIONS = [(name, value) for name, values in all_positions(AgbisSwitches).item
 
 
 @pytest.fixture
-def rig() -> AgbisRig:
-    return AgbisRig()
+def harness() -> AgbisHarness:
+    return AgbisHarness()
 
 
-def fill(rig: AgbisRig) -> tuple[str, str]:
+def fill(harness: AgbisHarness) -> tuple[str, str]:
     """Add a client, and an order of 14000.50 net that has two services, a product, two payments and a refund."""
-    agbis = rig.agbis
-    client = agbis.add_client("+79261234567", at=rig.ago(hours=5))
+    agbis = harness.agbis
+    client = agbis.add_client("+79261234567", at=harness.ago(hours=5))
     order = agbis.add_order(
         client,
         [("Химчистка пальто", "12800.50"), ("Стирка пуховика", "1500")],
         goods=[("Чехол", "0")],
-        at=rig.ago(hours=4),
+        at=harness.ago(hours=4),
     )
-    agbis.pay(order, "12500", at=rig.ago(hours=4))
-    agbis.pay(order, "1800.50", at=rig.ago(hours=2))
-    agbis.refund(order, "300", at=rig.ago(hours=1))
+    agbis.pay(order, "12500", at=harness.ago(hours=4))
+    agbis.pay(order, "1800.50", at=harness.ago(hours=2))
+    agbis.refund(order, "300", at=harness.ago(hours=1))
     return client, order
 
 
 @pytest.mark.parametrize(("name", "value"), POSITIONS)
 async def test_everything_is_read_right_in_every_position_of_every_switch(name: str, value: Any) -> None:
-    rig = AgbisRig(**{name: value})
-    client_id, order_id = fill(rig)
-    crm = rig.client()
-    since, until = rig.ago(hours=6), rig.clock.now() + timedelta(minutes=1)
+    harness = AgbisHarness(**{name: value})
+    client_id, order_id = fill(harness)
+    crm = harness.client()
+    since, until = harness.ago(hours=6), harness.clock.now() + timedelta(minutes=1)
 
     orders = await crm.orders_changed(since, until)
     clients = await crm.clients_changed(since, until)
@@ -69,95 +69,102 @@ async def test_everything_is_read_right_in_every_position_of_every_switch(name: 
 
 @pytest.mark.parametrize("form", ["payments_removed", "compensated"])
 async def test_a_cancelled_order_has_no_money(form: str) -> None:
-    rig = AgbisRig(cancel_form=form)
-    _, order_id = fill(rig)
-    rig.agbis.cancel(order_id)
+    harness = AgbisHarness(cancel_form=form)
+    _, order_id = fill(harness)
+    harness.agbis.cancel(order_id)
 
-    orders = await rig.client().orders_changed(rig.ago(hours=6), rig.clock.now())
+    orders = await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())
 
     assert [order.net_kopecks for order in orders] == [0]
 
 
-@pytest.mark.parametrize("url", [AgbisRig.URL, AgbisRig.URL.rstrip("/"), f"{AgbisRig.URL}index.php"])
-async def test_every_spelling_of_the_address_works(rig: AgbisRig, url: str) -> None:
-    fill(rig)
+@pytest.mark.parametrize("url", [AgbisHarness.URL, AgbisHarness.URL.rstrip("/"), f"{AgbisHarness.URL}index.php"])
+async def test_every_spelling_of_the_address_works(harness: AgbisHarness, url: str) -> None:
+    fill(harness)
 
-    assert len(await rig.client(url=url).orders_changed(rig.ago(hours=6), rig.clock.now())) == 1
+    assert len(await harness.client(url=url).orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
 
 
 async def test_a_cyrillic_user_can_log_in() -> None:
-    rig = AgbisRig()
-    rig.agbis._commands.user = "Анна Иванова"
+    harness = AgbisHarness()
+    harness.agbis._commands.user = "Анна Иванова"
 
-    assert await rig.client(rig.session(user="Анна Иванова")).orders_changed(rig.ago(hours=1), rig.clock.now()) == []
+    assert (
+        await harness.client(harness.session(user="Анна Иванова")).orders_changed(
+            harness.ago(hours=1), harness.clock.now()
+        )
+        == []
+    )
 
 
-async def test_bounds_go_out_in_local_time_to_the_minute(rig: AgbisRig) -> None:
+async def test_bounds_go_out_in_local_time_to_the_minute(harness: AgbisHarness) -> None:
     since = datetime(2026, 6, 14, 20, 59, 59, tzinfo=UTC)
 
-    await rig.client().orders_changed(since, since + timedelta(hours=1, seconds=1))
+    await harness.client().orders_changed(since, since + timedelta(hours=1, seconds=1))
 
-    assert rig.agbis.requests[-1].params == {"StartDate": "14.06.2026 23:59", "StopDate": "15.06.2026 01:00"}
+    assert harness.agbis.requests[-1].params == {"StartDate": "14.06.2026 23:59", "StopDate": "15.06.2026 01:00"}
 
 
-async def test_every_request_is_counted_by_its_command(rig: AgbisRig) -> None:
-    client_id, _ = fill(rig)
-    crm = rig.client()
-    await crm.orders_changed(rig.ago(hours=6), rig.clock.now())
+async def test_every_request_is_counted_by_its_command(harness: AgbisHarness) -> None:
+    client_id, _ = fill(harness)
+    crm = harness.client()
+    await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
     await crm.client(client_id)
 
     assert crm.requests == {"Login": 1, ORDERS: 1, CLIENT: 1}
-    assert sum(crm.requests.values()) == len(rig.agbis.requests)
+    assert sum(crm.requests.values()) == len(harness.agbis.requests)
 
 
-async def test_agbis_is_asked_one_thing_at_a_time(rig: AgbisRig) -> None:
-    rig.agbis.latency = 0.001
-    session = rig.session()
-    first, second = rig.client(session), rig.client(session)
+async def test_agbis_is_asked_one_thing_at_a_time(harness: AgbisHarness) -> None:
+    harness.agbis.latency = 0.001
+    session = harness.session()
+    first, second = harness.client(session), harness.client(session)
 
     await asyncio.gather(*(crm.client(str(number)) for number in range(5) for crm in (first, second)))
 
-    assert rig.agbis.max_in_flight == 1
+    assert harness.agbis.max_in_flight == 1
 
 
 class TestSession:
     @pytest.mark.parametrize("code", [3, 2, 106])
     async def test_a_refused_session_is_renewed_and_the_call_repeated(self, code: int) -> None:
-        rig = AgbisRig(expired_code=code)
-        fill(rig)
-        crm = rig.client()
-        await crm.orders_changed(rig.ago(hours=6), rig.clock.now())
-        rig.agbis.expire_sessions()
+        harness = AgbisHarness(expired_code=code)
+        fill(harness)
+        crm = harness.client()
+        await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
+        harness.agbis.expire_sessions()
 
-        assert len(await crm.orders_changed(rig.ago(hours=6), rig.clock.now())) == 1
+        assert len(await crm.orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
         assert crm.requests == {"Login": 1, "RefreshSession": 1, ORDERS: 3}
 
-    async def test_a_server_that_has_forgotten_everything_costs_one_login(self, rig: AgbisRig) -> None:
-        fill(rig)
-        crm = rig.client()
-        await crm.orders_changed(rig.ago(hours=6), rig.clock.now())
-        rig.agbis.sessions.forget()
+    async def test_a_server_that_has_forgotten_everything_costs_one_login(self, harness: AgbisHarness) -> None:
+        fill(harness)
+        crm = harness.client()
+        await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
+        harness.agbis.sessions.forget()
 
-        assert len(await crm.orders_changed(rig.ago(hours=6), rig.clock.now())) == 1
+        assert len(await crm.orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
         assert crm.requests == {"Login": 2, "RefreshSession": 1, ORDERS: 3}
 
     @pytest.mark.parametrize("code", [3, 2, 106])
-    async def test_a_second_refusal_is_final(self, rig: AgbisRig, code: int) -> None:
-        rig.agbis.fail(Fault(ORDERS, "error", times=None, params={"code": code}))
-        crm = rig.client()
+    async def test_a_second_refusal_is_final(self, harness: AgbisHarness, code: int) -> None:
+        harness.agbis.fail(Fault(ORDERS, "error", times=None, params={"code": code}))
+        crm = harness.client()
 
         with pytest.raises(RemoteRejected) as raised:
-            await crm.orders_changed(rig.ago(hours=1), rig.clock.now())
+            await crm.orders_changed(harness.ago(hours=1), harness.clock.now())
 
         assert raised.value.code == str(code)
         assert crm.requests == {"Login": 1, "RefreshSession": 1, ORDERS: 2}
 
-    async def test_a_login_that_times_out_does_not_look_like_a_window_that_is_too_wide(self, rig: AgbisRig) -> None:
-        rig.agbis.fail(Fault("Login", "timeout_before", times=None))
-        crm = rig.client()
+    async def test_a_login_that_times_out_does_not_look_like_a_window_that_is_too_wide(
+        self, harness: AgbisHarness
+    ) -> None:
+        harness.agbis.fail(Fault("Login", "timeout_before", times=None))
+        crm = harness.client()
 
         with pytest.raises(RemoteUnavailable) as raised:
-            await crm.orders_changed(rig.ago(hours=6), rig.clock.now())
+            await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
 
         assert not isinstance(raised.value, RemoteTimeout)
         assert crm.requests == {"Login": 2}
@@ -165,49 +172,51 @@ class TestSession:
 
 class TestWindows:
     @pytest.mark.parametrize("kind", ["http_504_html", "timeout_before"])
-    async def test_a_window_that_is_too_wide_is_halved_and_never_asked_again(self, rig: AgbisRig, kind: str) -> None:
-        fill(rig)
-        rig.agbis.fail(Fault(ORDERS, kind))
-        crm = rig.client()
+    async def test_a_window_that_is_too_wide_is_halved_and_never_asked_again(
+        self, harness: AgbisHarness, kind: str
+    ) -> None:
+        fill(harness)
+        harness.agbis.fail(Fault(ORDERS, kind))
+        crm = harness.client()
 
         orders = await crm.orders_changed(NOON - timedelta(hours=6), NOON)
 
-        assert {order.order_id for order in orders} == set(rig.agbis.orders)
-        windows = [tuple(record.params.values()) for record in rig.agbis.requests if record.method == ORDERS]
+        assert {order.order_id for order in orders} == set(harness.agbis.orders)
+        windows = [tuple(record.params.values()) for record in harness.agbis.requests if record.method == ORDERS]
         assert windows == [
             ("15.06.2026 06:00", "15.06.2026 12:00"),
             ("15.06.2026 06:00", "15.06.2026 09:00"),
             ("15.06.2026 09:00", "15.06.2026 12:00"),
         ]
-        assert rig.clock.slept == []
+        assert harness.clock.slept == []
 
     @pytest.mark.parametrize("end", ["inclusive", "exclusive"])
     async def test_no_order_falls_between_the_halves(self, end: str) -> None:
-        rig = AgbisRig(max_window_days=1, window_end=end)
-        client = rig.agbis.add_client(ANNA)
-        made = {rig.agbis.add_order(client, at=rig.ago(hours=hours)) for hours in range(1, 24 * 6)}
+        harness = AgbisHarness(max_window_days=1, window_end=end)
+        client = harness.agbis.add_client(ANNA)
+        made = {harness.agbis.add_order(client, at=harness.ago(hours=hours)) for hours in range(1, 24 * 6)}
 
-        orders = await rig.client().orders_changed(rig.ago(days=6), rig.clock.now())
+        orders = await harness.client().orders_changed(harness.ago(days=6), harness.clock.now())
 
         assert {order.order_id for order in orders} == made
 
     async def test_clients_are_halved_too(self) -> None:
-        rig = AgbisRig(max_window_days=1)
-        made = {rig.agbis.add_client(ANNA, at=rig.ago(hours=hours)) for hours in range(1, 48)}
+        harness = AgbisHarness(max_window_days=1)
+        made = {harness.agbis.add_client(ANNA, at=harness.ago(hours=hours)) for hours in range(1, 48)}
 
-        clients = await rig.client().clients_changed(rig.ago(days=2), rig.clock.now())
+        clients = await harness.client().clients_changed(harness.ago(days=2), harness.clock.now())
 
         assert {client.client_id for client in clients} == made
 
-    async def test_a_minute_that_is_too_wide_is_told(self, rig: AgbisRig) -> None:
-        rig.agbis.fail(Fault(ORDERS, "http_504_html", times=None))
-        crm = rig.client()
+    async def test_a_minute_that_is_too_wide_is_told(self, harness: AgbisHarness) -> None:
+        harness.agbis.fail(Fault(ORDERS, "http_504_html", times=None))
+        crm = harness.client()
 
         with pytest.raises(RemoteTimeout):
-            await crm.orders_changed(rig.ago(days=1), rig.clock.now())
+            await crm.orders_changed(harness.ago(days=1), harness.clock.now())
 
         assert crm.requests[ORDERS] <= 12
-        last = rig.agbis.requests[-1].params
+        last = harness.agbis.requests[-1].params
         assert last["StartDate"][:-2] == last["StopDate"][:-2]
 
 
@@ -227,101 +236,105 @@ PASSING: list[dict[str, Any]] = [
 
 class TestRepeating:
     @pytest.mark.parametrize("fault", PASSING, ids=str)
-    async def test_a_failure_that_passes_is_waited_for(self, rig: AgbisRig, fault: dict[str, Any]) -> None:
-        fill(rig)
-        rig.agbis.fail(Fault(ORDERS, times=2, **fault))
-        crm = rig.client()
+    async def test_a_failure_that_passes_is_waited_for(self, harness: AgbisHarness, fault: dict[str, Any]) -> None:
+        fill(harness)
+        harness.agbis.fail(Fault(ORDERS, times=2, **fault))
+        crm = harness.client()
 
-        assert len(await crm.orders_changed(rig.ago(hours=6), rig.clock.now())) == 1
+        assert len(await crm.orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
         assert crm.requests[ORDERS] == 3
-        assert 10 <= sum(rig.clock.slept) <= 12
+        assert 10 <= sum(harness.clock.slept) <= 12
 
     @pytest.mark.parametrize("fault", PASSING, ids=str)
-    async def test_one_that_does_not_pass_is_told_after_three_tries(self, rig: AgbisRig, fault: dict[str, Any]) -> None:
-        rig.agbis.fail(Fault(ORDERS, times=None, **fault))
-        crm = rig.client()
+    async def test_one_that_does_not_pass_is_told_after_three_tries(
+        self, harness: AgbisHarness, fault: dict[str, Any]
+    ) -> None:
+        harness.agbis.fail(Fault(ORDERS, times=None, **fault))
+        crm = harness.client()
         garbled = fault["kind"] in {"not_json", "truncated_json", "empty_body"}
 
         with pytest.raises(RemoteProtocolError if garbled else RemoteUnavailable) as raised:
-            await crm.orders_changed(rig.ago(hours=6), rig.clock.now())
+            await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
 
         assert raised.value.system == "Agbis"
         assert crm.requests[ORDERS] == 3
 
-    async def test_a_look_up_that_times_out_is_repeated(self, rig: AgbisRig) -> None:
-        client_id, _ = fill(rig)
-        rig.agbis.fail(Fault(CLIENT, "timeout_before", times=2))
+    async def test_a_look_up_that_times_out_is_repeated(self, harness: AgbisHarness) -> None:
+        client_id, _ = fill(harness)
+        harness.agbis.fail(Fault(CLIENT, "timeout_before", times=2))
 
-        assert await rig.client().client(client_id) is not None
+        assert await harness.client().client(client_id) is not None
 
     @pytest.mark.parametrize("form", ["http", "error_102"])
     async def test_asking_too_often_is_waited_out_and_then_asked_slower(self, form: str) -> None:
-        rig = AgbisRig(throttle_form=form, min_gap_seconds=1)
-        client_id, _ = fill(rig)
-        crm = rig.client()
+        harness = AgbisHarness(throttle_form=form, min_gap_seconds=1)
+        client_id, _ = fill(harness)
+        crm = harness.client()
         for _ in range(5):
             assert await crm.client(client_id) is not None
 
-        refused = [record for record in rig.agbis.requests if record.outcome in {"http 429", "error 102"}]
+        refused = [record for record in harness.agbis.requests if record.outcome in {"http 429", "error 102"}]
         assert len(refused) == 1
-        assert max(rig.clock.slept) >= 120
+        assert max(harness.clock.slept) >= 120
 
     @pytest.mark.parametrize("fault", [{"kind": "http_429"}, {"kind": "error", "params": {"code": 102}}], ids=str)
-    async def test_a_block_that_does_not_end_is_told_with_its_time(self, rig: AgbisRig, fault: dict[str, Any]) -> None:
-        rig.agbis.fail(Fault(ORDERS, times=None, **fault))
-        crm = rig.client()
+    async def test_a_block_that_does_not_end_is_told_with_its_time(
+        self, harness: AgbisHarness, fault: dict[str, Any]
+    ) -> None:
+        harness.agbis.fail(Fault(ORDERS, times=None, **fault))
+        crm = harness.client()
 
         with pytest.raises(RemoteUnavailable) as raised:
-            await crm.orders_changed(rig.ago(hours=6), rig.clock.now())
+            await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
 
         assert raised.value.retry_after == 120
         assert crm.requests[ORDERS] == 3
-        assert sum(rig.clock.slept) >= 240
+        assert sum(harness.clock.slept) >= 240
 
     @pytest.mark.parametrize("code", [1, 103, 104, 105, 117, 4711])
-    async def test_a_refusal_is_not_repeated(self, rig: AgbisRig, code: int) -> None:
-        rig.agbis.fail(Fault(ORDERS, "error", params={"code": code, "msg": "Ошибка"}))
-        crm = rig.client()
+    async def test_a_refusal_is_not_repeated(self, harness: AgbisHarness, code: int) -> None:
+        harness.agbis.fail(Fault(ORDERS, "error", params={"code": code, "msg": "Ошибка"}))
+        crm = harness.client()
 
         with pytest.raises(RemoteRejected, match=f"error {code}: Ошибка") as raised:
-            await crm.orders_changed(rig.ago(hours=6), rig.clock.now())
+            await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
 
         assert raised.value.code == str(code)
         assert crm.requests[ORDERS] == 1
 
-    async def test_a_success_without_its_list_is_told(self, rig: AgbisRig) -> None:
-        rig.agbis.fail(Fault(ORDERS, "no_orders_key"))
+    async def test_a_success_without_its_list_is_told(self, harness: AgbisHarness) -> None:
+        harness.agbis.fail(Fault(ORDERS, "no_orders_key"))
 
         with pytest.raises(RemoteProtocolError, match="orders"):
-            await rig.client().orders_changed(rig.ago(hours=6), rig.clock.now())
+            await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())
 
-    async def test_a_wrong_content_type_does_not_matter(self, rig: AgbisRig) -> None:
-        fill(rig)
-        rig.agbis.fail(Fault(ORDERS, "wrong_content_type"))
+    async def test_a_wrong_content_type_does_not_matter(self, harness: AgbisHarness) -> None:
+        fill(harness)
+        harness.agbis.fail(Fault(ORDERS, "wrong_content_type"))
 
-        assert len(await rig.client().orders_changed(rig.ago(hours=6), rig.clock.now())) == 1
+        assert len(await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
 
 
 class TestStatus:
-    async def test_a_redirect_is_not_followed_but_told_with_what_to_set(self, rig: AgbisRig) -> None:
-        crm = rig.client(url="http://www.agbis.test/cl/demo_clean/api/")
+    async def test_a_redirect_is_not_followed_but_told_with_what_to_set(self, harness: AgbisHarness) -> None:
+        crm = harness.client(url="http://www.agbis.test/cl/demo_clean/api/")
 
         with pytest.raises(RemoteProtocolError, match="AGBIS_URL to the bare host") as raised:
-            await crm.orders_changed(rig.ago(hours=6), rig.clock.now())
+            await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
 
         assert "/cl/" not in str(raised.value)
 
-    async def test_a_wrong_path_is_a_refusal(self, rig: AgbisRig) -> None:
-        crm = rig.client(url="http://agbis.test/cl/another/api/")
+    async def test_a_wrong_path_is_a_refusal(self, harness: AgbisHarness) -> None:
+        crm = harness.client(url="http://agbis.test/cl/another/api/")
 
         with pytest.raises(RemoteRejected, match="HTTP 404"):
-            await crm.orders_changed(rig.ago(hours=6), rig.clock.now())
+            await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
 
-    async def test_a_status_may_come_with_an_error_of_its_own(self, rig: AgbisRig) -> None:
-        rig.agbis.fail(Fault(ORDERS, "http_403_json"))
+    async def test_a_status_may_come_with_an_error_of_its_own(self, harness: AgbisHarness) -> None:
+        harness.agbis.fail(Fault(ORDERS, "http_403_json"))
 
         with pytest.raises(RemoteRejected, match="error 403: Forbidden"):
-            await rig.client().orders_changed(rig.ago(hours=6), rig.clock.now())
+            await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())
 
     @pytest.mark.parametrize(
         "failure",
@@ -347,34 +360,36 @@ class TestStatus:
         assert "https://h" not in str(raised.value)
 
 
-async def test_nothing_secret_is_in_an_error_or_its_causes_told_by_us(rig: AgbisRig) -> None:
-    rig.agbis.fail(Fault(ORDERS, "http_502_html", times=None))
+async def test_nothing_secret_is_in_an_error_or_its_causes_told_by_us(harness: AgbisHarness) -> None:
+    harness.agbis.fail(Fault(ORDERS, "http_502_html", times=None))
 
     with pytest.raises(RemoteUnavailable) as raised:
-        await rig.client().orders_changed(rig.ago(hours=6), rig.clock.now())
+        await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())
 
     told = "".join(traceback.format_exception(raised.value))
-    known = rig.notes.saved[-1]
+    known = harness.memory.saved[-1]
     for secret in (known.session_id, known.refresh_id, "agbis.test", "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"):
         assert secret not in told
 
 
-async def test_a_client_that_changed_its_phone_is_told_with_the_new_one(rig: AgbisRig) -> None:
-    client_id, _ = fill(rig)
-    crm = rig.client()
-    rig.agbis.change_phone(client_id, "8 (903) 111-22-33")
+async def test_a_client_that_changed_its_phone_is_told_with_the_new_one(harness: AgbisHarness) -> None:
+    client_id, _ = fill(harness)
+    crm = harness.client()
+    harness.agbis.change_phone(client_id, "8 (903) 111-22-33")
 
-    assert [client.phone for client in await crm.clients_changed(rig.ago(minutes=5), rig.clock.now())] == [BORIS]
+    assert [client.phone for client in await crm.clients_changed(harness.ago(minutes=5), harness.clock.now())] == [
+        BORIS
+    ]
     assert await crm.client(client_id) == Client(client_id=client_id, phone=BORIS, seen_at=NOON)
 
 
-async def test_error_1_means_nobody_in_a_look_up_only(rig: AgbisRig) -> None:
-    rig.agbis.switches = replace(rig.agbis.switches, not_found_form="error_1")
+async def test_error_1_means_nobody_in_a_look_up_only(harness: AgbisHarness) -> None:
+    harness.agbis.switches = replace(harness.agbis.switches, not_found_form="error_1")
 
-    assert await rig.client().client("1") is None
+    assert await harness.client().client("1") is None
 
 
-async def test_the_clock_is_the_only_time(rig: AgbisRig) -> None:
+async def test_the_clock_is_the_only_time(harness: AgbisHarness) -> None:
     clock = Clock(NOON + timedelta(days=400))
     crm = agbis_of(lambda _: httpx.Response(200, json={"error": 0, "contr_id": "5", "fone_cell": ANNA}), clock)
 

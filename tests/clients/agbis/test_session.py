@@ -13,7 +13,7 @@ import pytest
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import AccessDenied, Barrier, RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from tests.clients.harness import AgbisRig, Notes
+from tests.clients.harness import AgbisHarness, SessionMemory
 from tests.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
@@ -22,76 +22,76 @@ LOGIN, REFRESH = "Login", "RefreshSession"
 
 
 @pytest.fixture
-def rig() -> AgbisRig:
-    return AgbisRig()
+def harness() -> AgbisHarness:
+    return AgbisHarness()
 
 
 def count() -> Counter[str]:
     return Counter()
 
 
-async def test_the_first_call_logs_in_and_the_next_eight_minutes_use_it(rig: AgbisRig) -> None:
-    session, requests = rig.session(), count()
+async def test_the_first_call_logs_in_and_the_next_eight_minutes_use_it(harness: AgbisHarness) -> None:
+    session, requests = harness.session(), count()
 
     first = await session.session_id(requests)
-    rig.clock.advance(timedelta(minutes=7, seconds=59))
+    harness.clock.advance(timedelta(minutes=7, seconds=59))
 
     assert await session.session_id(requests) == first
     assert requests == {LOGIN: 1}
 
 
-async def test_a_session_of_eight_minutes_is_refreshed_before_it_is_refused(rig: AgbisRig) -> None:
-    session, requests = rig.session(), count()
+async def test_a_session_of_eight_minutes_is_refreshed_before_it_is_refused(harness: AgbisHarness) -> None:
+    session, requests = harness.session(), count()
     first = await session.session_id(requests)
-    rig.clock.advance(timedelta(minutes=8))
+    harness.clock.advance(timedelta(minutes=8))
 
     assert await session.session_id(requests) != first
     assert requests == {LOGIN: 1, REFRESH: 1}
 
 
-async def test_both_ids_rotate_again_and_again(rig: AgbisRig) -> None:
-    session, requests = rig.session(), count()
+async def test_both_ids_rotate_again_and_again(harness: AgbisHarness) -> None:
+    session, requests = harness.session(), count()
     ids = set()
     for _ in range(4):
         ids.add(await session.session_id(requests))
-        rig.clock.advance(timedelta(minutes=9))
+        harness.clock.advance(timedelta(minutes=9))
 
     assert len(ids) == 4
     assert requests == {LOGIN: 1, REFRESH: 3}
 
 
-async def test_another_process_goes_on_with_the_session_in_the_store(rig: AgbisRig) -> None:
-    first = await rig.session().session_id(count())
+async def test_another_process_goes_on_with_the_session_in_the_store(harness: AgbisHarness) -> None:
+    first = await harness.session().session_id(count())
     requests = count()
 
-    assert await rig.session().session_id(requests) == first
+    assert await harness.session().session_id(requests) == first
     assert requests == {}
 
 
-async def test_a_day_later_the_session_is_refreshed_not_begun(rig: AgbisRig) -> None:
-    await rig.session().session_id(count())
-    rig.clock.advance(timedelta(hours=23))
+async def test_a_day_later_the_session_is_refreshed_not_begun(harness: AgbisHarness) -> None:
+    await harness.session().session_id(count())
+    harness.clock.advance(timedelta(hours=23))
     requests = count()
 
-    await rig.session().session_id(requests)
+    await harness.session().session_id(requests)
 
     assert requests == {REFRESH: 1}
 
 
 @pytest.mark.parametrize("switches", [{"refresh_life_minutes": 10}, {"refresh_life_minutes": 10, "expired_code": 106}])
 async def test_a_refresh_id_that_is_over_costs_one_login(switches: dict[str, Any]) -> None:
-    rig = AgbisRig(**switches)
-    await rig.session().session_id(count())
-    rig.clock.advance(timedelta(minutes=30))
+    harness = AgbisHarness(**switches)
+    await harness.session().session_id(count())
+    harness.clock.advance(timedelta(minutes=30))
     requests = count()
 
-    await rig.session().session_id(requests)
+    await harness.session().session_id(requests)
 
     assert requests == {REFRESH: 1, LOGIN: 1}
 
 
-async def test_many_tasks_that_were_refused_at_once_cause_one_renewal(rig: AgbisRig) -> None:
-    session, requests = rig.session(), count()
+async def test_many_tasks_that_were_refused_at_once_cause_one_renewal(harness: AgbisHarness) -> None:
+    session, requests = harness.session(), count()
     old = await session.session_id(requests)
 
     renewed = await asyncio.gather(*(session.renew(old, requests) for _ in range(20)))
@@ -101,8 +101,8 @@ async def test_many_tasks_that_were_refused_at_once_cause_one_renewal(rig: Agbis
     assert requests == {LOGIN: 1, REFRESH: 1}
 
 
-async def test_many_tasks_that_need_the_first_session_cause_one_login(rig: AgbisRig) -> None:
-    session, requests = rig.session(), count()
+async def test_many_tasks_that_need_the_first_session_cause_one_login(harness: AgbisHarness) -> None:
+    session, requests = harness.session(), count()
 
     ids = await asyncio.gather(*(session.session_id(requests) for _ in range(20)))
 
@@ -110,8 +110,8 @@ async def test_many_tasks_that_need_the_first_session_cause_one_login(rig: Agbis
     assert requests == {LOGIN: 1}
 
 
-async def test_a_session_that_another_process_has_renewed_is_taken_over(rig: AgbisRig) -> None:
-    mine, other = rig.session(), rig.session()
+async def test_a_session_that_another_process_has_renewed_is_taken_over(harness: AgbisHarness) -> None:
+    mine, other = harness.session(), harness.session()
     old = await mine.session_id(count())
     newer = await other.renew(old, count())
     requests = count()
@@ -120,13 +120,13 @@ async def test_a_session_that_another_process_has_renewed_is_taken_over(rig: Agb
     assert requests == {}
 
 
-async def test_a_session_serves_one_event_loop_after_another(rig: AgbisRig) -> None:
+async def test_a_session_serves_one_event_loop_after_another(harness: AgbisHarness) -> None:
     """A worker's loop may be replaced under an object that is made once."""
-    session = rig.session()
+    session = harness.session()
 
     async def many() -> None:
         await asyncio.gather(*(session.renew(None, count()) for _ in range(3)))
-        rig.clock.advance(timedelta(minutes=9))
+        harness.clock.advance(timedelta(minutes=9))
 
     def in_a_loop_of_its_own() -> None:
         asyncio.run(many())
@@ -134,43 +134,46 @@ async def test_a_session_serves_one_event_loop_after_another(rig: AgbisRig) -> N
     await asyncio.to_thread(in_a_loop_of_its_own)
     await asyncio.to_thread(in_a_loop_of_its_own)
 
-    assert rig.commands() == [LOGIN, REFRESH]
+    assert harness.commands() == [LOGIN, REFRESH]
 
 
 class TestLogin:
-    async def test_its_time_is_saved_before_it_is_tried(self, rig: AgbisRig) -> None:
+    async def test_its_time_is_saved_before_it_is_tried(self, harness: AgbisHarness) -> None:
         """A process that dies in the middle of it must not make the next one log in too early."""
-        rig.agbis.fail(Fault(LOGIN, "connect_error", times=None))
+        harness.agbis.fail(Fault(LOGIN, "connect_error", times=None))
 
         with pytest.raises(RemoteUnavailable):
-            await rig.session().session_id(count())
+            await harness.session().session_id(count())
 
-        assert [state.login_at for state in rig.notes.saved] == [rig.agbis.requests[0].at]
-        assert rig.notes.saved[0].session_id == ""
+        assert [state.login_at for state in harness.memory.saved] == [harness.agbis.requests[0].at]
+        assert harness.memory.saved[0].session_id == ""
 
-    async def test_no_login_follows_another_within_two_minutes_in_whatever_process(self, rig: AgbisRig) -> None:
-        await rig.session().session_id(count())
-        rig.agbis.sessions.forget()
-        rig.clock.advance(timedelta(seconds=30))
-        again = rig.session()
+    async def test_no_login_follows_another_within_two_minutes_in_whatever_process(self, harness: AgbisHarness) -> None:
+        await harness.session().session_id(count())
+        harness.agbis.sessions.forget()
+        harness.clock.advance(timedelta(seconds=30))
+        again = harness.session()
 
         await again.renew(await again.session_id(count()), count())
 
-        times = [record.at for record in rig.agbis.requests if record.method == LOGIN]
+        times = [record.at for record in harness.agbis.requests if record.method == LOGIN]
         assert times[1] - times[0] == timedelta(seconds=120)
-        assert all(record.outcome != "http 429" for record in rig.agbis.requests)
+        assert all(record.outcome != "http 429" for record in harness.agbis.requests)
 
-    async def test_a_session_begun_elsewhere_while_we_waited_is_taken_over(self, rig: AgbisRig) -> None:
-        rig.notes.saved.append(
-            CrmSession(session_id="", refresh_id="", renewed_at=rig.ago(days=1), login_at=rig.clock.now())
+    async def test_a_session_begun_elsewhere_while_we_waited_is_taken_over(self, harness: AgbisHarness) -> None:
+        harness.memory.saved.append(
+            CrmSession(session_id="", refresh_id="", renewed_at=harness.ago(days=1), login_at=harness.clock.now())
         )
         theirs = CrmSession(
-            session_id="T", refresh_id="R", renewed_at=rig.clock.now() + timedelta(seconds=2), login_at=rig.clock.now()
+            session_id="T",
+            refresh_id="R",
+            renewed_at=harness.clock.now() + timedelta(seconds=2),
+            login_at=harness.clock.now(),
         )
-        session, requests = rig.session(), count()
+        session, requests = harness.session(), count()
 
         async def other_process() -> None:
-            rig.notes.saved.append(theirs)
+            harness.memory.saved.append(theirs)
 
         mine, _ = await asyncio.gather(session.session_id(requests), other_process())
 
@@ -179,15 +182,15 @@ class TestLogin:
 
     @pytest.mark.parametrize("form", ["http", "error_102"])
     async def test_a_login_refused_as_too_early_is_tried_once_more_after_two_minutes(self, form: str) -> None:
-        rig = AgbisRig(throttle_form=form)
-        await rig.session().session_id(count())
-        rig.notes.saved.clear()  # as if somebody else had logged in with our user
-        rig.clock.advance(timedelta(seconds=1))
+        harness = AgbisHarness(throttle_form=form)
+        await harness.session().session_id(count())
+        harness.memory.saved.clear()  # as if somebody else had logged in with our user
+        harness.clock.advance(timedelta(seconds=1))
         requests = count()
 
-        assert await rig.session().session_id(requests)
+        assert await harness.session().session_id(requests)
         assert requests == {LOGIN: 2}
-        assert rig.clock.slept == [120]
+        assert harness.clock.slept == [120]
 
     @pytest.mark.parametrize(
         "fault",
@@ -201,33 +204,37 @@ class TestLogin:
         ],
         ids=str,
     )
-    async def test_a_login_that_keeps_failing_is_given_up_after_two(self, rig: AgbisRig, fault: dict[str, Any]) -> None:
-        rig.agbis.fail(Fault(LOGIN, times=None, **fault))
+    async def test_a_login_that_keeps_failing_is_given_up_after_two(
+        self, harness: AgbisHarness, fault: dict[str, Any]
+    ) -> None:
+        harness.agbis.fail(Fault(LOGIN, times=None, **fault))
         requests = count()
 
         with pytest.raises((RemoteUnavailable, RemoteProtocolError)):
-            await rig.session().session_id(requests)
+            await harness.session().session_id(requests)
 
         assert requests == {LOGIN: 2}
-        assert sum(rig.clock.slept) == 120
+        assert sum(harness.clock.slept) == 120
 
-    async def test_a_login_that_failed_in_passing_succeeds_two_minutes_later(self, rig: AgbisRig) -> None:
-        rig.agbis.fail(Fault(LOGIN, "error", params={"code": 101}))
+    async def test_a_login_that_failed_in_passing_succeeds_two_minutes_later(self, harness: AgbisHarness) -> None:
+        harness.agbis.fail(Fault(LOGIN, "error", params={"code": 101}))
         requests = count()
 
-        assert await rig.session().session_id(requests)
+        assert await harness.session().session_id(requests)
         assert requests == {LOGIN: 2}
 
-    async def test_without_a_connection_nothing_was_asked_so_it_is_soon_tried_again(self, rig: AgbisRig) -> None:
-        rig.agbis.fail(Fault(LOGIN, "connect_error", times=2))
+    async def test_without_a_connection_nothing_was_asked_so_it_is_soon_tried_again(
+        self, harness: AgbisHarness
+    ) -> None:
+        harness.agbis.fail(Fault(LOGIN, "connect_error", times=2))
 
-        assert await rig.session().session_id(count())
-        assert sum(rig.clock.slept) < 15
+        assert await harness.session().session_id(count())
+        assert sum(harness.clock.slept) < 15
 
     @pytest.mark.parametrize("code", [2, 1])
     async def test_a_wrong_password_is_denied_access_at_once_and_never_shown(self, code: int) -> None:
-        rig = AgbisRig(wrong_credentials_code=code)
-        session, requests = rig.session(password="wrong-password", user="robot"), count()
+        harness = AgbisHarness(wrong_credentials_code=code)
+        session, requests = harness.session(password="wrong-password", user="robot"), count()
 
         with pytest.raises(AccessDenied, match="AGBIS_USER and AGBIS_PASSWORD") as raised:
             await session.session_id(requests)
@@ -238,23 +245,25 @@ class TestLogin:
         assert requests == {LOGIN: 1}
         assert "wrong-password" not in str(raised.value)
 
-    async def test_a_server_that_quotes_our_secrets_is_not_quoted(self, rig: AgbisRig) -> None:
+    async def test_a_server_that_quotes_our_secrets_is_not_quoted(self, harness: AgbisHarness) -> None:
         digest = "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"  # of "secret"
-        rig.agbis.fail(Fault(LOGIN, "error", params={"code": 2, "msg": f"api secret {digest}"}))
+        harness.agbis.fail(Fault(LOGIN, "error", params={"code": 2, "msg": f"api secret {digest}"}))
 
         with pytest.raises(RemoteRejected) as raised:
-            await rig.session().session_id(count())
+            await harness.session().session_id(count())
 
         assert "secret" not in str(raised.value)
         assert digest not in str(raised.value)
 
-    async def test_a_ready_hash_is_a_password_too(self, rig: AgbisRig) -> None:
-        assert await rig.session(password="E5E9FA1BA31ECD1AE84F75CAAA474F3A663F05F4").session_id(count())
+    async def test_a_ready_hash_is_a_password_too(self, harness: AgbisHarness) -> None:
+        assert await harness.session(password="E5E9FA1BA31ECD1AE84F75CAAA474F3A663F05F4").session_id(count())
 
     async def test_a_success_without_a_session_is_no_success(self) -> None:
-        rig = AgbisRig()
+        harness = AgbisHarness()
         http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"error": 0})))
-        session = AgbisSession(http=http, url=rig.URL, user="u", password="p", store=Notes(), clock=rig.clock)
+        session = AgbisSession(
+            http=http, url=harness.URL, user="u", password="p", store=SessionMemory(), clock=harness.clock
+        )
 
         with pytest.raises(RemoteProtocolError, match="Session_id"):
             await session.session_id(count())
@@ -262,27 +271,27 @@ class TestLogin:
 
 class TestRefresh:
     @pytest.mark.parametrize("kind", ["http_502_html", "reset_before", "truncated_json", "timeout_before"])
-    async def test_a_passing_failure_does_not_cost_a_login(self, rig: AgbisRig, kind: str) -> None:
-        session, requests = rig.session(), count()
+    async def test_a_passing_failure_does_not_cost_a_login(self, harness: AgbisHarness, kind: str) -> None:
+        session, requests = harness.session(), count()
         old = await session.session_id(requests)
-        rig.agbis.fail(Fault(REFRESH, kind, times=2))
+        harness.agbis.fail(Fault(REFRESH, kind, times=2))
 
         assert await session.renew(old, requests) != old
         assert requests == {LOGIN: 1, REFRESH: 3}
 
-    async def test_an_answer_that_was_lost_after_the_ids_rotated_costs_one_login(self, rig: AgbisRig) -> None:
-        session, requests = rig.session(), count()
+    async def test_an_answer_that_was_lost_after_the_ids_rotated_costs_one_login(self, harness: AgbisHarness) -> None:
+        session, requests = harness.session(), count()
         old = await session.session_id(requests)
-        rig.agbis.fail(Fault(REFRESH, "reset_after"))
+        harness.agbis.fail(Fault(REFRESH, "reset_after"))
 
         assert await session.renew(old, requests) != old
         assert requests == {LOGIN: 2, REFRESH: 2}
-        assert rig.agbis.requests[-1].at - rig.agbis.requests[0].at >= timedelta(seconds=120)
+        assert harness.agbis.requests[-1].at - harness.agbis.requests[0].at >= timedelta(seconds=120)
 
-    async def test_a_database_that_is_away_is_told_without_logging_in(self, rig: AgbisRig) -> None:
-        session, requests = rig.session(), count()
+    async def test_a_database_that_is_away_is_told_without_logging_in(self, harness: AgbisHarness) -> None:
+        session, requests = harness.session(), count()
         old = await session.session_id(requests)
-        rig.agbis.fail(Fault(REFRESH, "error", times=None, params={"code": 108}))
+        harness.agbis.fail(Fault(REFRESH, "error", times=None, params={"code": 108}))
 
         with pytest.raises(RemoteUnavailable, match="108"):
             await session.renew(old, requests)

@@ -25,7 +25,7 @@ from crm_bridge.errors import (
     RemoteTimeout,
     RemoteUnavailable,
 )
-from tests.clients.harness import ANNA, BORIS, NOON, Clock, ComagicRig, comagic_of
+from tests.clients.harness import ANNA, BORIS, NOON, Clock, ComagicHarness, comagic_of
 from tests.sandbox.comagic.errors import ERRORS
 from tests.sandbox.comagic.simulator import CoMagicSwitches
 from tests.sandbox.faults import Fault
@@ -39,8 +39,8 @@ POSITIONS = [(name, value) for name, values in all_positions(CoMagicSwitches).it
 
 
 @pytest.fixture
-def rig() -> ComagicRig:
-    return ComagicRig()
+def harness() -> ComagicHarness:
+    return ComagicHarness()
 
 
 def sale(call_id: int, amount: int = 320_050, *, kind: CommunicationType = CALL, **changes: Any) -> Sale:
@@ -51,51 +51,51 @@ def sale(call_id: int, amount: int = 320_050, *, kind: CommunicationType = CALL,
 
 @pytest.mark.parametrize(("name", "value"), POSITIONS)
 async def test_a_sale_goes_there_and_back_in_every_position_of_every_switch(name: str, value: Any) -> None:
-    rig = ComagicRig(**{name: value})
-    call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5), tags=["Чужая"])
-    client = rig.client()
+    harness = ComagicHarness(**{name: value})
+    call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5), tags=["Чужая"])
+    client = harness.client()
     tag = await client.sale_tag_id()
     key = CommunicationKey(CALL, call_id)
 
     sale_id = await client.set_sale(sale(call_id))
-    rig.clock.advance(timedelta(minutes=1))  # reports may be behind
+    harness.clock.advance(timedelta(minutes=1))  # reports may be behind
 
-    assert tag == rig.tag
-    (stands,) = rig.comagic.sales[key]
+    assert tag == harness.tag
+    (stands,) = harness.comagic.sales[key]
     assert (stands.sale_id, stands.amount_kopecks, stands.comment) == (sale_id, 320_050, "Чистка, Стирка")
     assert stands.date_time == NOON - timedelta(hours=4)
-    (found,) = await rig.read(client)
+    (found,) = await harness.read(client)
     assert (found.id, found.phone, found.started_at) == (call_id, ANNA, NOON - timedelta(hours=5))
     assert found.bears_sale
     assert found.sale_kopecks == 320_050
     assert (await client.get_communications([(key, found.started_at)], sale_tag_id=tag))[key] == found
 
     await client.unset_sale(key, sale_tag_id=tag)
-    rig.clock.advance(timedelta(minutes=1))
-    (after,) = await rig.read(client)
+    harness.clock.advance(timedelta(minutes=1))
+    (after,) = await harness.read(client)
     assert not after.tagged or name == "unset_clears"
 
 
-async def test_all_kinds_are_read_one_after_the_other(rig: ComagicRig) -> None:
-    at = rig.ago(hours=3)
-    call, chat = rig.comagic.add_call(ANNA, at), rig.comagic.add_chat("8 926 123-45-67", at)
-    message = rig.comagic.add_message("9261234567", at)
-    rig.comagic.add_call(BORIS, at, lost=True)
-    rig.comagic.add_call(None, at)
-    rig.comagic.add_goal(at)
-    client = rig.client(sources=(CALL, CHAT, MESSAGE))
+async def test_all_kinds_are_read_one_after_the_other(harness: ComagicHarness) -> None:
+    at = harness.ago(hours=3)
+    call, chat = harness.comagic.add_call(ANNA, at), harness.comagic.add_chat("8 926 123-45-67", at)
+    message = harness.comagic.add_message("9261234567", at)
+    harness.comagic.add_call(BORIS, at, lost=True)
+    harness.comagic.add_call(None, at)
+    harness.comagic.add_goal(at)
+    client = harness.client(sources=(CALL, CHAT, MESSAGE))
 
-    found = await rig.read(client)
+    found = await harness.read(client)
 
     assert [(item.type, item.id) for item in found] == [(CALL, call), (CHAT, chat), (MESSAGE, message)]
     assert {item.phone for item in found} == {ANNA}
     assert client.requests == {CALLS: 1, "get.chats_report": 1, "get.offline_messages_report": 1}
 
 
-async def test_only_the_needed_fields_are_asked_for(rig: ComagicRig) -> None:
-    await rig.read()
+async def test_only_the_needed_fields_are_asked_for(harness: ComagicHarness) -> None:
+    await harness.read()
 
-    params = rig.comagic.requests[-1].params
+    params = harness.comagic.requests[-1].params
     assert params["fields"] == [
         "communication_id",
         "start_time",
@@ -111,11 +111,11 @@ async def test_only_the_needed_fields_are_asked_for(rig: ComagicRig) -> None:
 
 
 async def test_a_source_whose_component_is_off_is_a_warning_and_the_others_are_read() -> None:
-    rig = ComagicRig(consultant=False)
-    call = rig.comagic.add_call(ANNA, NOON - timedelta(hours=1))
-    client = rig.client(sources=(CHAT, CALL, MESSAGE))
+    harness = ComagicHarness(consultant=False)
+    call = harness.comagic.add_call(ANNA, NOON - timedelta(hours=1))
+    client = harness.client(sources=(CHAT, CALL, MESSAGE))
 
-    found = await rig.read(client)
+    found = await harness.read(client)
 
     assert [item.id for item in found] == [call]
     assert [warning.partition(":")[0] for warning in client.warnings] == [
@@ -126,9 +126,9 @@ async def test_a_source_whose_component_is_off_is_a_warning_and_the_others_are_r
 
 
 @pytest.mark.parametrize("mnemonic", sorted(set(ERRORS) - {"limit_exceeded", "internal_error"}))
-async def test_only_denied_access_says_that_the_key_may_not_change_tags(rig: ComagicRig, mnemonic: str) -> None:
+async def test_only_denied_access_says_that_the_key_may_not_change_tags(harness: ComagicHarness, mnemonic: str) -> None:
     """A component that is off says nothing about the key's rights."""
-    rig.comagic.fail(Fault(UNSET, "error", params={"mnemonic": mnemonic}, times=None))
+    harness.comagic.fail(Fault(UNSET, "error", params={"mnemonic": mnemonic}, times=None))
     denied = mnemonic in {
         *("access_token_invalid", "access_token_expired", "access_token_blocked", "auth_error"),
         *("ip_not_whitelisted", "account_inactive", "forbidden"),
@@ -136,10 +136,10 @@ async def test_only_denied_access_says_that_the_key_may_not_change_tags(rig: Com
 
     if denied:
         with pytest.raises(AccessDenied, match=mnemonic):
-            await rig.client().check_tag_permission()
+            await harness.client().check_tag_permission()
     else:
-        await rig.client().check_tag_permission()
-    assert rig.comagic.count(UNSET) == 1
+        await harness.client().check_tag_permission()
+    assert harness.comagic.count(UNSET) == 1
 
 
 async def test_the_request_reaches_the_address_as_it_is_set() -> None:
@@ -160,63 +160,63 @@ async def test_the_request_reaches_the_address_as_it_is_set() -> None:
 
 
 class TestLook:
-    async def test_what_is_looked_for_is_found_whatever_its_kind_and_age(self, rig: ComagicRig) -> None:
+    async def test_what_is_looked_for_is_found_whatever_its_kind_and_age(self, harness: ComagicHarness) -> None:
         made = {
-            CommunicationKey(CALL, rig.comagic.add_call(ANNA, at)): at
-            for at in (rig.ago(days=days, hours=5) for days in (0, 1, 28, 29, 30, 60, 85))
+            CommunicationKey(CALL, harness.comagic.add_call(ANNA, at)): at
+            for at in (harness.ago(days=days, hours=5) for days in (0, 1, 28, 29, 30, 60, 85))
         }
-        made[CommunicationKey(CHAT, rig.comagic.add_chat(ANNA, rig.ago(days=2)))] = rig.ago(days=2)
-        made[CommunicationKey(MESSAGE, rig.comagic.add_message(ANNA, rig.ago(days=3)))] = rig.ago(days=3)
-        rig.comagic.add_call(BORIS, rig.ago(days=1))
+        made[CommunicationKey(CHAT, harness.comagic.add_chat(ANNA, harness.ago(days=2)))] = harness.ago(days=2)
+        made[CommunicationKey(MESSAGE, harness.comagic.add_message(ANNA, harness.ago(days=3)))] = harness.ago(days=3)
+        harness.comagic.add_call(BORIS, harness.ago(days=1))
 
-        found = await rig.client().get_communications(made.items(), sale_tag_id=rig.tag)
+        found = await harness.client().get_communications(made.items(), sale_tag_id=harness.tag)
 
         assert {key: item.started_at for key, item in found.items()} == made
 
-    async def test_two_hundred_ids_cost_one_request(self, rig: ComagicRig) -> None:
-        ids = rig.comagic.add_calls_bulk((ANNA, rig.ago(minutes=number + 1), False) for number in range(401))
-        client = rig.client()
-        asked = [(CommunicationKey(CALL, key), rig.ago(minutes=number + 1)) for number, key in enumerate(ids)]
+    async def test_two_hundred_ids_cost_one_request(self, harness: ComagicHarness) -> None:
+        ids = harness.comagic.add_calls_bulk((ANNA, harness.ago(minutes=number + 1), False) for number in range(401))
+        client = harness.client()
+        asked = [(CommunicationKey(CALL, key), harness.ago(minutes=number + 1)) for number, key in enumerate(ids)]
 
-        assert len(await client.get_communications(asked, sale_tag_id=rig.tag)) == 401
+        assert len(await client.get_communications(asked, sale_tag_id=harness.tag)) == 401
         assert client.requests == {CALLS: 3}
 
-    async def test_what_comagic_no_longer_has_is_left_out(self, rig: ComagicRig) -> None:
-        client = rig.client()
+    async def test_what_comagic_no_longer_has_is_left_out(self, harness: ComagicHarness) -> None:
+        client = harness.client()
 
-        assert await client.get_communications([(CommunicationKey(CALL, 1), NOON)], sale_tag_id=rig.tag) == {}
-        assert await client.get_communications([], sale_tag_id=rig.tag) == {}
+        assert await client.get_communications([(CommunicationKey(CALL, 1), NOON)], sale_tag_id=harness.tag) == {}
+        assert await client.get_communications([], sale_tag_id=harness.tag) == {}
         assert client.requests == {CALLS: 1}
 
-    async def test_what_became_lost_or_hidden_is_still_there(self, rig: ComagicRig) -> None:
-        at = rig.ago(hours=1)
-        lost, hidden = rig.comagic.add_call(ANNA, at, lost=True), rig.comagic.add_call(None, at)
+    async def test_what_became_lost_or_hidden_is_still_there(self, harness: ComagicHarness) -> None:
+        at = harness.ago(hours=1)
+        lost, hidden = harness.comagic.add_call(ANNA, at, lost=True), harness.comagic.add_call(None, at)
         keys = [CommunicationKey(CALL, lost), CommunicationKey(CALL, hidden)]
 
-        found = await rig.client().get_communications([(key, at) for key in keys], sale_tag_id=rig.tag)
+        found = await harness.client().get_communications([(key, at) for key in keys], sale_tag_id=harness.tag)
 
         assert [found[key].phone for key in keys] == [ANNA, ""]
 
 
 class TestWriting:
-    async def test_a_comment_is_left_out_when_empty(self, rig: ComagicRig) -> None:
-        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
+    async def test_a_comment_is_left_out_when_empty(self, harness: ComagicHarness) -> None:
+        call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5))
 
-        await rig.client().set_sale(sale(call_id, 1, comment=""))
+        await harness.client().set_sale(sale(call_id, 1, comment=""))
 
-        assert "comment" not in rig.comagic.requests[-1].params
-        assert rig.comagic.requests[-1].params["transaction_value"] == Decimal("0.01")
+        assert "comment" not in harness.comagic.requests[-1].params
+        assert harness.comagic.requests[-1].params["transaction_value"] == Decimal("0.01")
 
     @pytest.mark.parametrize("kind", [CHAT, MESSAGE])
-    async def test_other_kinds_bear_sales_too(self, rig: ComagicRig, kind: CommunicationType) -> None:
-        add = {CHAT: rig.comagic.add_chat, MESSAGE: rig.comagic.add_message}[kind]
-        key = CommunicationKey(kind, add(ANNA, rig.ago(hours=5)))
-        client = rig.client()
+    async def test_other_kinds_bear_sales_too(self, harness: ComagicHarness, kind: CommunicationType) -> None:
+        add = {CHAT: harness.comagic.add_chat, MESSAGE: harness.comagic.add_message}[kind]
+        key = CommunicationKey(kind, add(ANNA, harness.ago(hours=5)))
+        client = harness.client()
 
         await client.set_sale(sale(key.id, kind=kind))
-        assert list(rig.comagic.sales) == [key]
-        await client.unset_sale(key, sale_tag_id=rig.tag)
-        assert rig.comagic.sales == {}
+        assert list(harness.comagic.sales) == [key]
+        await client.unset_sale(key, sale_tag_id=harness.tag)
+        assert harness.comagic.sales == {}
 
     @pytest.mark.parametrize(
         ("kind", "expected", "happened"),
@@ -236,46 +236,46 @@ class TestWriting:
         ],
     )
     async def test_a_write_whose_outcome_is_unknown_is_made_once(
-        self, rig: ComagicRig, kind: str, expected: type[RemoteError], happened: bool
+        self, harness: ComagicHarness, kind: str, expected: type[RemoteError], happened: bool
     ) -> None:
-        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
-        client = rig.client()
-        rig.comagic.fail(Fault(SET, kind, times=None))
+        call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5))
+        client = harness.client()
+        harness.comagic.fail(Fault(SET, kind, times=None))
 
         with pytest.raises(expected) as raised:
             await client.set_sale(sale(call_id))
 
         assert not isinstance(raised.value, QuotaSpent | RemoteRejected)
         assert client.requests == {SET: 1}
-        assert bool(rig.comagic.sales) is happened
-        assert rig.clock.slept == []
+        assert bool(harness.comagic.sales) is happened
+        assert harness.clock.slept == []
 
     @pytest.mark.parametrize("kind", ["limit_exceeded_minute", "http_429"])
     async def test_a_write_refused_for_the_minute_did_nothing_and_is_made_again(
-        self, rig: ComagicRig, kind: str
+        self, harness: ComagicHarness, kind: str
     ) -> None:
-        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
-        client = rig.client()
-        rig.comagic.fail(Fault(SET, kind))
+        call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5))
+        client = harness.client()
+        harness.comagic.fail(Fault(SET, kind))
 
         assert await client.set_sale(sale(call_id)) is not None
         assert client.requests == {SET: 2}
-        assert rig.clock.slept == [61]
+        assert harness.clock.slept == [61]
 
-    async def test_a_refusal_is_told_by_its_mnemonic(self, rig: ComagicRig) -> None:
-        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
-        client = rig.client()
+    async def test_a_refusal_is_told_by_its_mnemonic(self, harness: ComagicHarness) -> None:
+        call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5))
+        client = harness.client()
 
         with pytest.raises(RemoteRejected) as raised:
-            await client.set_sale(sale(call_id, sold_at=rig.ago(hours=6)))
+            await client.set_sale(sale(call_id, sold_at=harness.ago(hours=6)))
         assert raised.value.code == "invalid_date_time"
         assert str(raised.value) == "CoMagic: invalid_date_time: Invalid date time"
 
         with pytest.raises(RemoteRejected) as raised:
-            await client.unset_sale(CommunicationKey(CALL, 1), sale_tag_id=rig.tag)
+            await client.unset_sale(CommunicationKey(CALL, 1), sale_tag_id=harness.tag)
         assert raised.value.code == "entity_not_found"
 
-    async def test_success_without_any_id_is_success(self, rig: ComagicRig) -> None:
+    async def test_success_without_any_id_is_success(self, harness: ComagicHarness) -> None:
         def answer(request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, json={"id": json.loads(request.content)["id"], "result": {}})
 
@@ -302,18 +302,20 @@ class TestRepeating:
         ],
         ids=str,
     )
-    async def test_a_read_is_repeated_twice_after_growing_pauses(self, rig: ComagicRig, fault: dict[str, Any]) -> None:
-        rig.comagic.add_call(ANNA, rig.ago(hours=5))
-        rig.comagic.fail(Fault(CALLS, times=2, **fault))
-        client = rig.client()
+    async def test_a_read_is_repeated_twice_after_growing_pauses(
+        self, harness: ComagicHarness, fault: dict[str, Any]
+    ) -> None:
+        harness.comagic.add_call(ANNA, harness.ago(hours=5))
+        harness.comagic.fail(Fault(CALLS, times=2, **fault))
+        client = harness.client()
 
-        assert len(await rig.read(client)) == 1
+        assert len(await harness.read(client)) == 1
         assert client.requests == {CALLS: 3}
-        assert 5 <= sum(rig.clock.slept) <= 7
+        assert 5 <= sum(harness.clock.slept) <= 7
 
-        rig.comagic.fail(Fault(CALLS, times=None, **fault))
+        harness.comagic.fail(Fault(CALLS, times=None, **fault))
         with pytest.raises((RemoteUnavailable, RemoteProtocolError)) as raised:
-            await rig.read(client)
+            await harness.read(client)
         assert raised.value.system == "CoMagic"
         assert client.requests == {CALLS: 6}
 
@@ -321,38 +323,38 @@ class TestRepeating:
         ("kind", "message"),
         [("no_result", "No result in CoMagic answer"), ("no_data", "No data in CoMagic answer result")],
     )
-    async def test_the_messages_that_users_know_stay(self, rig: ComagicRig, kind: str, message: str) -> None:
-        rig.comagic.fail(Fault(CALLS, kind))
+    async def test_the_messages_that_users_know_stay(self, harness: ComagicHarness, kind: str, message: str) -> None:
+        harness.comagic.fail(Fault(CALLS, kind))
 
         with pytest.raises(RemoteProtocolError) as raised:
-            await rig.read()
+            await harness.read()
 
         assert str(raised.value) == message
 
     @pytest.mark.parametrize("mnemonic", sorted(set(ERRORS) - {"limit_exceeded", "internal_error"}))
-    async def test_a_refusal_is_not_repeated_with_any_mnemonic(self, rig: ComagicRig, mnemonic: str) -> None:
-        rig.comagic.fail(Fault(CALLS, "error", params={"mnemonic": mnemonic}))
-        client = rig.client()
+    async def test_a_refusal_is_not_repeated_with_any_mnemonic(self, harness: ComagicHarness, mnemonic: str) -> None:
+        harness.comagic.fail(Fault(CALLS, "error", params={"mnemonic": mnemonic}))
+        client = harness.client()
 
         with pytest.raises(RemoteRejected) as raised:
-            await rig.read(client)
+            await harness.read(client)
 
         assert raised.value.code == mnemonic
         assert str(raised.value).startswith(f"CoMagic: {mnemonic}: ")
         assert client.requests == {CALLS: 1}
 
-    async def test_no_repetition_begins_after_the_deadline(self, rig: ComagicRig) -> None:
-        rig.comagic.fail(Fault(CALLS, "http_502_html", times=None))
-        client = rig.client(deadline=rig.clock.now())
+    async def test_no_repetition_begins_after_the_deadline(self, harness: ComagicHarness) -> None:
+        harness.comagic.fail(Fault(CALLS, "http_502_html", times=None))
+        client = harness.client(deadline=harness.clock.now())
 
         with pytest.raises(RemoteUnavailable):
-            await rig.read(client)
+            await harness.read(client)
 
         assert client.requests == {CALLS: 1}
 
-    async def test_a_wrong_address_is_told(self, rig: ComagicRig) -> None:
+    async def test_a_wrong_address_is_told(self, harness: ComagicHarness) -> None:
         with pytest.raises(RemoteProtocolError, match="HTTP 404: COMAGIC_URL"):
-            await rig.read(rig.client(url="http://comagic.test/v3"))
+            await harness.read(harness.client(url="http://comagic.test/v3"))
 
     async def test_a_redirect_is_told(self) -> None:
         client = comagic_of(lambda _: httpx.Response(301, headers={"location": "https://elsewhere.test/"}))
@@ -390,19 +392,19 @@ class TestRepeating:
         assert "t0p-secret" not in str(raised.value)
         assert "https://h" not in str(raised.value)
 
-    async def test_the_token_is_in_no_error_and_no_cause(self, rig: ComagicRig) -> None:
-        rig.comagic.fail(Fault(CALLS, "not_json", times=None))
+    async def test_the_token_is_in_no_error_and_no_cause(self, harness: ComagicHarness) -> None:
+        harness.comagic.fail(Fault(CALLS, "not_json", times=None))
 
         with pytest.raises(RemoteProtocolError) as raised:
-            await rig.read()
+            await harness.read()
 
         assert "t0p-secret" not in "".join(traceback.format_exception(raised.value))
 
 
 class TestQuota:
-    async def test_what_comagic_last_told_is_shown(self, rig: ComagicRig) -> None:
-        rig.comagic.minute_limit, rig.comagic.day_limit = 60, 3000
-        client = rig.client()
+    async def test_what_comagic_last_told_is_shown(self, harness: ComagicHarness) -> None:
+        harness.comagic.minute_limit, harness.comagic.day_limit = 60, 3000
+        client = harness.client()
         assert client.quota.limits == {}
 
         await client.sale_tag_id()
@@ -413,29 +415,29 @@ class TestQuota:
     @pytest.mark.parametrize("limits", ["present", "empty", "absent"])
     @pytest.mark.parametrize("status", [200, 429])
     async def test_a_spent_minute_is_waited_out(self, limits: str, status: int) -> None:
-        rig = ComagicRig(limits_in_metadata=limits, limit_status=status)
-        rig.comagic.minute_limit = 12
-        calls = rig.comagic.add_calls_bulk((ANNA, rig.ago(hours=5), False) for _ in range(40))
-        client = rig.client()
+        harness = ComagicHarness(limits_in_metadata=limits, limit_status=status)
+        harness.comagic.minute_limit = 12
+        calls = harness.comagic.add_calls_bulk((ANNA, harness.ago(hours=5), False) for _ in range(40))
+        client = harness.client()
 
         await asyncio.gather(*(client.set_sale(sale(key)) for key in calls))
 
-        assert len(rig.comagic.sales) == 40
+        assert len(harness.comagic.sales) == 40
         if limits == "present":
             assert client.requests == {SET: 40}, "nothing was refused"
 
-    async def test_at_most_as_many_requests_as_allowed_are_under_way(self, rig: ComagicRig) -> None:
-        rig.comagic.latency = 0.002
-        calls = rig.comagic.add_calls_bulk((ANNA, rig.ago(hours=5), False) for _ in range(20))
-        client = rig.client(concurrency=4)
+    async def test_at_most_as_many_requests_as_allowed_are_under_way(self, harness: ComagicHarness) -> None:
+        harness.comagic.latency = 0.002
+        calls = harness.comagic.add_calls_bulk((ANNA, harness.ago(hours=5), False) for _ in range(20))
+        client = harness.client(concurrency=4)
 
         await asyncio.gather(*(client.set_sale(sale(key)) for key in calls))
 
-        assert rig.comagic.max_in_flight == 4
+        assert harness.comagic.max_in_flight == 4
 
-    async def test_a_spent_day_is_told_before_anything_is_asked(self, rig: ComagicRig) -> None:
-        rig.comagic.day_limit = 30
-        client = rig.client()
+    async def test_a_spent_day_is_told_before_anything_is_asked(self, harness: ComagicHarness) -> None:
+        harness.comagic.day_limit = 30
+        client = harness.client()
         await client.sale_tag_id()
         for _ in range(27):
             await client.sale_tag_id()
@@ -446,9 +448,9 @@ class TestQuota:
         assert raised.value.retry_after == 12 * 3600 + 1
         assert client.requests == {"get.tags": 28}
 
-    async def test_a_day_that_somebody_else_spent_is_told_at_the_first_refusal(self, rig: ComagicRig) -> None:
-        rig.comagic.fail(Fault(SET, "limit_exceeded_day", times=None))
-        client = rig.client()
+    async def test_a_day_that_somebody_else_spent_is_told_at_the_first_refusal(self, harness: ComagicHarness) -> None:
+        harness.comagic.fail(Fault(SET, "limit_exceeded_day", times=None))
+        client = harness.client()
 
         with pytest.raises(QuotaSpent, match="limit_exceeded: Limit per day") as raised:
             await client.set_sale(sale(5))
@@ -456,48 +458,48 @@ class TestQuota:
         assert raised.value.retry_after == 12 * 3600
         assert client.requests == {SET: 1}
 
-    async def test_a_wait_beyond_the_deadline_is_not_begun(self, rig: ComagicRig) -> None:
-        rig.comagic.fail(Fault(CALLS, "limit_exceeded_minute", times=None))
-        client = rig.client(deadline=rig.clock.now() + timedelta(seconds=30))
+    async def test_a_wait_beyond_the_deadline_is_not_begun(self, harness: ComagicHarness) -> None:
+        harness.comagic.fail(Fault(CALLS, "limit_exceeded_minute", times=None))
+        client = harness.client(deadline=harness.clock.now() + timedelta(seconds=30))
 
         with pytest.raises(QuotaSpent, match="limit_exceeded"):
-            await rig.read(client)
+            await harness.read(client)
 
-        assert rig.clock.slept == []
+        assert harness.clock.slept == []
 
-    async def test_points_held_for_a_change_are_there_for_all_of_its_calls(self, rig: ComagicRig) -> None:
-        rig.comagic.minute_limit = 14
-        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
-        client = rig.client()
+    async def test_points_held_for_a_change_are_there_for_all_of_its_calls(self, harness: ComagicHarness) -> None:
+        harness.comagic.minute_limit = 14
+        call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5))
+        client = harness.client()
         for _ in range(10):
             await client.sale_tag_id()
 
         async with client.reserve_quota(2):
             await client.set_sale(sale(call_id))
-            await client.unset_sale(CommunicationKey(CALL, call_id), sale_tag_id=rig.tag)
-        assert rig.clock.slept == []
+            await client.unset_sale(CommunicationKey(CALL, call_id), sale_tag_id=harness.tag)
+        assert harness.clock.slept == []
 
         async with client.reserve_quota(2):
-            assert rig.clock.slept == [61]
+            assert harness.clock.slept == [61]
 
-    async def test_a_refusal_within_held_points_is_waited_out(self, rig: ComagicRig) -> None:
-        rig.comagic.fail(Fault(SET, "limit_exceeded_minute"))
-        call_id = rig.comagic.add_call(ANNA, rig.ago(hours=5))
-        client = rig.client()
+    async def test_a_refusal_within_held_points_is_waited_out(self, harness: ComagicHarness) -> None:
+        harness.comagic.fail(Fault(SET, "limit_exceeded_minute"))
+        call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5))
+        client = harness.client()
 
         async with client.reserve_quota(1):
             assert await client.set_sale(sale(call_id)) is not None
 
-        assert rig.clock.slept == [61]
+        assert harness.clock.slept == [61]
 
 
-async def test_the_sale_tag_of_an_account_without_one_names_the_setting(rig: ComagicRig) -> None:
-    rig.comagic.switches = replace(rig.comagic.switches, sale_tag_name="Sale")
-    assert await rig.client().sale_tag_id() == rig.tag
+async def test_the_sale_tag_of_an_account_without_one_names_the_setting(harness: ComagicHarness) -> None:
+    harness.comagic.switches = replace(harness.comagic.switches, sale_tag_name="Sale")
+    assert await harness.client().sale_tag_id() == harness.tag
 
-    rig.comagic.add_tag_name("Продажа", is_system=True)
+    harness.comagic.add_tag_name("Продажа", is_system=True)
     with pytest.raises(RemoteProtocolError, match="COMAGIC_SALE_TAG_ID"):
-        await rig.client().sale_tag_id()
+        await harness.client().sale_tag_id()
 
 
 async def test_a_client_begins_without_requests() -> None:

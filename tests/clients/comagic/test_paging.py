@@ -18,7 +18,7 @@ from crm_bridge.clients.comagic.mapping import Page, Row
 from crm_bridge.clients.comagic.wire import PAGE
 from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.errors import RemoteUnavailable
-from tests.clients.harness import ANNA, NOON, ComagicRig
+from tests.clients.harness import ANNA, NOON, ComagicHarness
 
 pytestmark = pytest.mark.anyio
 
@@ -26,15 +26,15 @@ CALLS = "get.calls_report"
 SECOND = timedelta(seconds=1)
 
 
-def bulk(rig: ComagicRig, count: int, *, spread: timedelta = timedelta(days=29), tie: int = 1) -> list[int]:
+def bulk(harness: ComagicHarness, count: int, *, spread: timedelta = timedelta(days=29), tie: int = 1) -> list[int]:
     """Add calls up to an hour ago, `tie` of them in each second that has any; return their ids."""
-    last, step = int(rig.ago(hours=1).timestamp()), max(1, int(spread.total_seconds()) * tie // count)
-    return rig.comagic.add_calls_bulk((ANNA, last - number // tie * step, False) for number in range(count))
+    last, step = int(harness.ago(hours=1).timestamp()), max(1, int(spread.total_seconds()) * tie // count)
+    return harness.comagic.add_calls_bulk((ANNA, last - number // tie * step, False) for number in range(count))
 
 
-async def assert_all(rig: ComagicRig, ids: Iterable[int], *, requests: int | None = None) -> None:
-    client = rig.client()
-    read = Counter(communication.id for communication in await rig.read(client))
+async def assert_all(harness: ComagicHarness, ids: Iterable[int], *, requests: int | None = None) -> None:
+    client = harness.client()
+    read = Counter(communication.id for communication in await harness.read(client))
     assert set(read) == set(ids)
     assert max(read.values()) == 1
     if requests is not None:
@@ -43,88 +43,89 @@ async def assert_all(rig: ComagicRig, ids: Iterable[int], *, requests: int | Non
 
 @pytest.mark.parametrize(("count", "requests"), [(1, 1), (9_999, 1), (10_000, 1), (10_001, 2), (25_000, 3)])
 async def test_a_report_costs_one_request_for_ten_thousand_rows(count: int, requests: int) -> None:
-    rig = ComagicRig()
-    await assert_all(rig, bulk(rig, count), requests=requests)
+    harness = ComagicHarness()
+    await assert_all(harness, bulk(harness, count), requests=requests)
 
 
 async def test_an_empty_report_costs_one_request() -> None:
-    rig = ComagicRig()
-    client = rig.client()
+    harness = ComagicHarness()
+    client = harness.client()
 
-    assert await rig.read(client) == []
+    assert await harness.read(client) == []
     assert client.requests == {CALLS: 1}
 
 
 async def test_120_000_rows_cost_twelve_requests_although_one_query_reaches_110_000() -> None:
-    rig = ComagicRig()
-    await assert_all(rig, bulk(rig, 120_000), requests=12)
+    harness = ComagicHarness()
+    await assert_all(harness, bulk(harness, 120_000), requests=12)
 
 
 async def test_rows_of_the_second_at_which_a_query_ends_cost_one_request_more() -> None:
-    rig = ComagicRig()
-    ids = bulk(rig, 119_000)
-    border = rig.comagic.communication(ids[119_000 - 110_000]).start  # the last one reached
-    more = rig.comagic.add_calls_bulk((ANNA, border, False) for _ in range(3))
+    harness = ComagicHarness()
+    ids = bulk(harness, 119_000)
+    border = harness.comagic.communication(ids[119_000 - 110_000]).start  # the last one reached
+    more = harness.comagic.add_calls_bulk((ANNA, border, False) for _ in range(3))
 
-    await assert_all(rig, [*ids, *more], requests=13)
+    await assert_all(harness, [*ids, *more], requests=13)
 
 
 @pytest.mark.parametrize("tie", [2, 7, 400])
 @pytest.mark.parametrize("end", ["inclusive", "exclusive"])
 async def test_rows_that_swap_between_pages_are_neither_missed_nor_doubled(tie: int, end: str) -> None:
-    rig = ComagicRig(sort_ties="shuffled", interval_end=end)
-    await assert_all(rig, bulk(rig, 30_500, tie=tie))
+    harness = ComagicHarness(sort_ties="shuffled", interval_end=end)
+    await assert_all(harness, bulk(harness, 30_500, tie=tie))
 
 
 async def test_rows_that_swap_where_a_query_ends_are_not_missed() -> None:
-    rig = ComagicRig(sort_ties="shuffled")
-    await assert_all(rig, bulk(rig, 115_000, tie=11))
+    harness = ComagicHarness(sort_ties="shuffled")
+    await assert_all(harness, bulk(harness, 115_000, tie=11))
 
 
 async def test_all_rows_may_be_of_one_second() -> None:
-    rig = ComagicRig()
-    await assert_all(rig, bulk(rig, 21_000, tie=21_000))
+    harness = ComagicHarness()
+    await assert_all(harness, bulk(harness, 21_000, tie=21_000))
 
 
 @pytest.mark.parametrize("end", ["inclusive", "exclusive"])
 async def test_a_long_interval_is_cut_without_losing_the_second_of_the_cut(end: str) -> None:
-    rig = ComagicRig(interval_end=end)
-    cut = rig.ago(days=80) + paging.SPAN
-    ids = [rig.comagic.add_call(ANNA, cut + offset * SECOND) for offset in (-1, 0, 0, 1)]
-    client = rig.client()
+    harness = ComagicHarness(interval_end=end)
+    cut = harness.ago(days=80) + paging.SPAN
+    ids = [harness.comagic.add_call(ANNA, cut + offset * SECOND) for offset in (-1, 0, 0, 1)]
+    client = harness.client()
 
-    assert [call.id for call in await rig.read(client, days=80)] == ids
+    assert [call.id for call in await harness.read(client, days=80)] == ids
     assert client.requests == {CALLS: 3}
 
 
 async def test_an_unsortable_report_is_halved_when_one_query_does_not_reach_all_of_it() -> None:
-    rig = ComagicRig(sort_ties="shuffled")
+    harness = ComagicHarness(sort_ties="shuffled")
     made = {
-        rig.comagic.add_message(ANNA, rig.ago(minutes=number)) if number % 7 else 0 for number in range(1, 15_000)
+        harness.comagic.add_message(ANNA, harness.ago(minutes=number)) if number % 7 else 0
+        for number in range(1, 15_000)
     } - {0}
-    client = rig.client(sources=(CommunicationType.OFFLINE_MESSAGE,))
+    client = harness.client(sources=(CommunicationType.OFFLINE_MESSAGE,))
 
-    read = Counter(message.id for message in await rig.read(client))
+    read = Counter(message.id for message in await harness.read(client))
 
     assert set(read) == made
     assert max(read.values()) == 1
-    assert all("sort" not in record.params for record in rig.comagic.requests)
+    assert all("sort" not in record.params for record in harness.comagic.requests)
 
 
 async def test_no_more_pages_are_asked_for_ahead_than_may_be_under_way() -> None:
-    rig = ComagicRig()
-    ids = bulk(rig, 90_000)
-    rig.comagic.latency = 0.001
-    client = rig.client(concurrency=3)
-    pages = client.communications(rig.ago(days=30), rig.clock.now(), sale_tag_id=rig.tag)
+    harness = ComagicHarness()
+    ids = bulk(harness, 90_000)
+    harness.comagic.latency = 0.001
+    client = harness.client(concurrency=3)
+    pages = client.communications(harness.ago(days=30), harness.clock.now(), sale_tag_id=harness.tag)
 
     first = [await anext(pages), await anext(pages)]
     await asyncio.sleep(0.3)
-    assert len(rig.comagic.requests) <= 2 + 3
+    assert len(harness.comagic.requests) <= 2 + 3
 
     rest = [page async for page in pages]
     assert sum(map(len, [*first, *rest])) == len(ids)
-    assert rig.comagic.max_in_flight == 3
+    assert harness.comagic.max_in_flight == 3
 
 
 async def test_a_reader_who_stops_early_leaves_nothing_under_way() -> None:
