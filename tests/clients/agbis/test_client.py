@@ -1,4 +1,4 @@
-"""The CRM client on the simulator: what it reads, what it repeats, and what it tells when it cannot."""
+"""The CRM client on the simulator: what it reads, what it repeats, and what it raises."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def test_every_request_is_counted_by_its_command(harness: AgbisHarness) ->
     assert sum(crm.requests.values()) == len(harness.agbis.requests)
 
 
-async def test_agbis_is_asked_one_thing_at_a_time(harness: AgbisHarness) -> None:
+async def test_one_request_at_a_time_is_under_way(harness: AgbisHarness) -> None:
     harness.agbis.latency = 0.001
     session = harness.session()
     first, second = harness.client(session), harness.client(session)
@@ -208,7 +208,7 @@ class TestWindows:
 
         assert {client.client_id for client in clients} == made
 
-    async def test_a_minute_that_is_too_wide_is_told(self, harness: AgbisHarness) -> None:
+    async def test_a_window_is_halved_down_to_a_minute_and_then_fails(self, harness: AgbisHarness) -> None:
         harness.agbis.fail(Fault(ORDERS, "http_504_html", times=None))
         crm = harness.client()
 
@@ -236,7 +236,9 @@ PASSING: list[dict[str, Any]] = [
 
 class TestRepeating:
     @pytest.mark.parametrize("fault", PASSING, ids=str)
-    async def test_a_failure_that_passes_is_waited_for(self, harness: AgbisHarness, fault: dict[str, Any]) -> None:
+    async def test_a_call_is_repeated_after_a_failure_that_passes(
+        self, harness: AgbisHarness, fault: dict[str, Any]
+    ) -> None:
         fill(harness)
         harness.agbis.fail(Fault(ORDERS, times=2, **fault))
         crm = harness.client()
@@ -246,7 +248,7 @@ class TestRepeating:
         assert 10 <= sum(harness.clock.slept) <= 12
 
     @pytest.mark.parametrize("fault", PASSING, ids=str)
-    async def test_one_that_does_not_pass_is_told_after_three_tries(
+    async def test_a_failure_that_does_not_pass_is_raised_after_three_tries(
         self, harness: AgbisHarness, fault: dict[str, Any]
     ) -> None:
         harness.agbis.fail(Fault(ORDERS, times=None, **fault))
@@ -266,7 +268,7 @@ class TestRepeating:
         assert await harness.client().client(client_id) is not None
 
     @pytest.mark.parametrize("form", ["http", "error_102"])
-    async def test_asking_too_often_is_waited_out_and_then_asked_slower(self, form: str) -> None:
+    async def test_after_a_block_the_client_waits_and_then_asks_more_slowly(self, form: str) -> None:
         harness = AgbisHarness(throttle_form=form, min_gap_seconds=1)
         client_id, _ = fill(harness)
         crm = harness.client()
@@ -278,7 +280,7 @@ class TestRepeating:
         assert max(harness.clock.slept) >= 120
 
     @pytest.mark.parametrize("fault", [{"kind": "http_429"}, {"kind": "error", "params": {"code": 102}}], ids=str)
-    async def test_a_block_that_does_not_end_is_told_with_its_time(
+    async def test_a_block_that_does_not_end_is_raised_with_its_length(
         self, harness: AgbisHarness, fault: dict[str, Any]
     ) -> None:
         harness.agbis.fail(Fault(ORDERS, times=None, **fault))
@@ -302,7 +304,7 @@ class TestRepeating:
         assert raised.value.code == str(code)
         assert crm.requests[ORDERS] == 1
 
-    async def test_a_success_without_its_list_is_told(self, harness: AgbisHarness) -> None:
+    async def test_a_success_without_its_list_is_a_protocol_error(self, harness: AgbisHarness) -> None:
         harness.agbis.fail(Fault(ORDERS, "no_orders_key"))
 
         with pytest.raises(RemoteProtocolError, match="orders"):
@@ -316,7 +318,7 @@ class TestRepeating:
 
 
 class TestStatus:
-    async def test_a_redirect_is_not_followed_but_told_with_what_to_set(self, harness: AgbisHarness) -> None:
+    async def test_a_redirect_is_not_followed_and_names_the_setting(self, harness: AgbisHarness) -> None:
         crm = harness.client(url="http://www.agbis.test/cl/demo_clean/api/")
 
         with pytest.raises(RemoteProtocolError, match="AGBIS_URL to the bare host") as raised:
@@ -360,19 +362,19 @@ class TestStatus:
         assert "https://h" not in str(raised.value)
 
 
-async def test_nothing_secret_is_in_an_error_or_its_causes_told_by_us(harness: AgbisHarness) -> None:
+async def test_no_secret_is_in_an_error_or_its_causes(harness: AgbisHarness) -> None:
     harness.agbis.fail(Fault(ORDERS, "http_502_html", times=None))
 
     with pytest.raises(RemoteUnavailable) as raised:
         await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())
 
-    told = "".join(traceback.format_exception(raised.value))
+    text = "".join(traceback.format_exception(raised.value))
     known = harness.memory.saved[-1]
     for secret in (known.session_id, known.refresh_id, "agbis.test", "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"):
-        assert secret not in told
+        assert secret not in text
 
 
-async def test_a_client_that_changed_its_phone_is_told_with_the_new_one(harness: AgbisHarness) -> None:
+async def test_a_client_that_changed_its_phone_is_read_with_the_new_one(harness: AgbisHarness) -> None:
     client_id, _ = fill(harness)
     crm = harness.client()
     harness.agbis.change_phone(client_id, "8 (903) 111-22-33")
@@ -383,13 +385,13 @@ async def test_a_client_that_changed_its_phone_is_told_with_the_new_one(harness:
     assert await crm.client(client_id) == Client(client_id=client_id, phone=BORIS, seen_at=NOON)
 
 
-async def test_error_1_means_nobody_in_a_look_up_only(harness: AgbisHarness) -> None:
+async def test_error_1_of_a_look_up_means_that_there_is_no_such_client(harness: AgbisHarness) -> None:
     harness.agbis.switches = replace(harness.agbis.switches, not_found_form="error_1")
 
     assert await harness.client().client("1") is None
 
 
-async def test_the_clock_is_the_only_time(harness: AgbisHarness) -> None:
+async def test_the_given_clock_is_the_only_source_of_time(harness: AgbisHarness) -> None:
     clock = Clock(NOON + timedelta(days=400))
     crm = agbis_of(lambda _: httpx.Response(200, json={"error": 0, "contr_id": "5", "fone_cell": ANNA}), clock)
 

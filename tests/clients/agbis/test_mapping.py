@@ -67,14 +67,14 @@ def test_a_window_without_orders_is_empty(nothing: object) -> None:
 
 
 @pytest.mark.parametrize("answer", [{}, {"Msg": ""}, {"orders": "many"}, {"orders": {"0": ORDER}}, {"orders": ["x"]}])
-def test_no_list_of_orders_is_never_taken_for_no_orders(answer: dict[str, Any]) -> None:
+def test_a_missing_list_of_orders_is_an_error_not_an_empty_window(answer: dict[str, Any]) -> None:
     with pytest.raises(RemoteProtocolError, match="no list `orders`"):
         read(answer)
 
 
 @pytest.mark.parametrize("value", ["", None, ...])
 @pytest.mark.parametrize("field", ["dor_id", "contr_id"])
-def test_an_order_without_its_ids_is_told_by_the_missing_field(field: str, value: object) -> None:
+def test_an_order_without_its_ids_is_an_error_that_names_the_field(field: str, value: object) -> None:
     with pytest.raises(RemoteProtocolError, match=field):
         read_one(**{field: value})
 
@@ -86,7 +86,7 @@ def test_ids_may_be_numbers() -> None:
 
 
 @pytest.mark.parametrize("payments", [None, [], "", ...])
-def test_an_order_without_payments_has_none_of_them_in_any_form(payments: object) -> None:
+def test_an_order_without_payments_is_read_in_every_form_of_nothing(payments: object) -> None:
     assert read_one(payments=payments).payments == ()
 
 
@@ -118,13 +118,13 @@ def test_a_payment_without_a_date_gets_that_of_its_order() -> None:
     assert read_one(payments=payments, doc_date="").last_paid_at == datetime(2026, 6, 15, 11, 31, 2, tzinfo=UTC)
 
 
-def test_an_order_without_dates_was_changed_now() -> None:
+def test_an_order_without_dates_counts_as_changed_now() -> None:
     order = read_one(update=..., doc_date=...)
 
     assert (order.changed_at, order.ordered_at) == (NOON, NOON)
 
 
-def test_acceptance_may_have_its_time_beside_it() -> None:
+def test_the_time_of_acceptance_may_stand_in_a_field_of_its_own() -> None:
     assert read_one(doc_time="11:04:10").ordered_at == datetime(2026, 6, 12, 8, 4, 10, tzinfo=UTC)
 
 
@@ -134,15 +134,15 @@ class TestServiceNames:
 
         assert read_one(Srvices=names).services == ("Химчистка пальто", "Стирка")
 
-    def test_the_other_spelling_of_the_list_does_as_well(self) -> None:
+    def test_both_spellings_of_the_list_are_read(self) -> None:
         assert read_one(Services=[line("Стирка")]).services == ("Стирка",)
 
-    def test_the_shops_mark_before_a_name_is_not_for_clients(self) -> None:
+    def test_the_shops_mark_before_a_name_is_dropped(self) -> None:
         names = [line("А Пиджак"), line("Куртка А"), line("а пиджак"), line("В2 Плащ"), line("A Coat")]
 
         assert read_one(Srvices=names).services == ("Пиджак", "Куртка А", "а пиджак", "В2 Плащ", "A Coat")
 
-    def test_a_parent_without_money_is_left_to_its_children(self) -> None:
+    def test_a_parent_without_money_is_not_named_beside_its_children(self) -> None:
         lines = [line("Обувь", "0", own="1"), line("Чистка", own="2", parent="1"), line("Набойки", own="3", parent="1")]
 
         assert read_one(Srvices=lines).services == ("Чистка", "Набойки")
@@ -155,13 +155,13 @@ class TestServiceNames:
     def test_a_line_without_money_and_children_is_named(self) -> None:
         assert read_one(Srvices=[line("Ремонт по гарантии", "0", own="1")]).services == ("Ремонт по гарантии",)
 
-    def test_lines_that_only_point_at_each_other_are_all_named(self) -> None:
+    def test_lines_that_are_each_others_parents_are_all_named(self) -> None:
         lines = [line("Обувь", "0", own="1", parent="2"), line("Чистка", "0", own="2", parent="1")]
 
         assert read_one(Srvices=lines).services == ("Обувь", "Чистка")
 
     @pytest.mark.parametrize("lines", [None, [], "", ..., "broken", [1]])
-    def test_an_order_is_worth_more_than_its_names(self, lines: object) -> None:
+    def test_an_order_with_unreadable_lines_is_kept_without_names(self, lines: object) -> None:
         assert read_one(Srvices=lines, Tovars=lines).services == ()
 
 
@@ -189,11 +189,11 @@ class TestClients:
     def test_the_phone_is_the_mobile_else_the_landline(self, fields: dict[str, Any], phone: str | None) -> None:
         assert clients({"contr_id": "5", **fields}) == [Client(client_id="5", phone=phone, seen_at=NOON)]
 
-    def test_a_client_without_an_id_is_told(self) -> None:
+    def test_a_client_without_an_id_is_an_error(self) -> None:
         with pytest.raises(RemoteProtocolError, match="contr_id"):
             clients({"contr_id": "", "teleph_cell": ANNA})
 
-    def test_one_client_has_other_names_for_phones(self) -> None:
+    def test_the_answer_about_one_client_names_its_phones_differently(self) -> None:
         answer = {"contr_id": "5", "fone_cell": "", "fone": "84951112233"}
 
         assert mapping.client("5", answer, region="RU", now=NOON) == Client(
@@ -201,5 +201,5 @@ class TestClients:
         )
 
     @pytest.mark.parametrize("answer", [{}, {"contr_id": ""}, {"contr_id": None}, {"contr_id": "6", "fone_cell": ANNA}])
-    def test_an_empty_answer_and_that_of_somebody_else_are_nobody(self, answer: dict[str, Any]) -> None:
+    def test_an_empty_answer_and_one_about_another_client_are_none(self, answer: dict[str, Any]) -> None:
         assert mapping.client("5", answer, region="RU", now=NOON) is None

@@ -1,4 +1,4 @@
-"""The session of Agbis: renewed once whoever needs it, and logged in anew as rarely as can be."""
+"""The session of Agbis: one renewal for all who need it, and as few logins as possible."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_another_process_goes_on_with_the_session_in_the_store(harness: Ag
     assert requests == {}
 
 
-async def test_a_day_later_the_session_is_refreshed_not_begun(harness: AgbisHarness) -> None:
+async def test_a_day_later_the_session_is_refreshed_without_a_login(harness: AgbisHarness) -> None:
     await harness.session().session_id(count())
     harness.clock.advance(timedelta(hours=23))
     requests = count()
@@ -79,7 +79,7 @@ async def test_a_day_later_the_session_is_refreshed_not_begun(harness: AgbisHarn
 
 
 @pytest.mark.parametrize("switches", [{"refresh_life_minutes": 10}, {"refresh_life_minutes": 10, "expired_code": 106}])
-async def test_a_refresh_id_that_is_over_costs_one_login(switches: dict[str, Any]) -> None:
+async def test_an_expired_refresh_id_costs_one_login(switches: dict[str, Any]) -> None:
     harness = AgbisHarness(**switches)
     await harness.session().session_id(count())
     harness.clock.advance(timedelta(minutes=30))
@@ -110,7 +110,7 @@ async def test_many_tasks_that_need_the_first_session_cause_one_login(harness: A
     assert requests == {LOGIN: 1}
 
 
-async def test_a_session_that_another_process_has_renewed_is_taken_over(harness: AgbisHarness) -> None:
+async def test_a_session_that_another_process_has_renewed_is_used(harness: AgbisHarness) -> None:
     mine, other = harness.session(), harness.session()
     old = await mine.session_id(count())
     newer = await other.renew(old, count())
@@ -139,7 +139,7 @@ async def test_a_session_serves_one_event_loop_after_another(harness: AgbisHarne
 
 class TestLogin:
     async def test_its_time_is_saved_before_it_is_tried(self, harness: AgbisHarness) -> None:
-        """A process that dies in the middle of it must not make the next one log in too early."""
+        """A process that is killed during a login must not let the next one log in too early."""
         harness.agbis.fail(Fault(LOGIN, "connect_error", times=None))
 
         with pytest.raises(RemoteUnavailable):
@@ -148,7 +148,7 @@ class TestLogin:
         assert [state.login_at for state in harness.memory.saved] == [harness.agbis.requests[0].at]
         assert harness.memory.saved[0].session_id == ""
 
-    async def test_no_login_follows_another_within_two_minutes_in_whatever_process(self, harness: AgbisHarness) -> None:
+    async def test_no_login_follows_another_within_two_minutes_in_any_process(self, harness: AgbisHarness) -> None:
         await harness.session().session_id(count())
         harness.agbis.sessions.forget()
         harness.clock.advance(timedelta(seconds=30))
@@ -160,7 +160,7 @@ class TestLogin:
         assert times[1] - times[0] == timedelta(seconds=120)
         assert all(record.outcome != "http 429" for record in harness.agbis.requests)
 
-    async def test_a_session_begun_elsewhere_while_we_waited_is_taken_over(self, harness: AgbisHarness) -> None:
+    async def test_a_session_that_another_process_started_while_we_waited_is_used(self, harness: AgbisHarness) -> None:
         harness.memory.saved.append(
             CrmSession(session_id="", refresh_id="", renewed_at=harness.ago(days=1), login_at=harness.clock.now())
         )
@@ -204,7 +204,7 @@ class TestLogin:
         ],
         ids=str,
     )
-    async def test_a_login_that_keeps_failing_is_given_up_after_two(
+    async def test_a_login_that_keeps_failing_is_tried_twice(
         self, harness: AgbisHarness, fault: dict[str, Any]
     ) -> None:
         harness.agbis.fail(Fault(LOGIN, times=None, **fault))
@@ -216,16 +216,14 @@ class TestLogin:
         assert requests == {LOGIN: 2}
         assert sum(harness.clock.slept) == 120
 
-    async def test_a_login_that_failed_in_passing_succeeds_two_minutes_later(self, harness: AgbisHarness) -> None:
+    async def test_a_login_that_failed_for_the_moment_succeeds_two_minutes_later(self, harness: AgbisHarness) -> None:
         harness.agbis.fail(Fault(LOGIN, "error", params={"code": 101}))
         requests = count()
 
         assert await harness.session().session_id(requests)
         assert requests == {LOGIN: 2}
 
-    async def test_without_a_connection_nothing_was_asked_so_it_is_soon_tried_again(
-        self, harness: AgbisHarness
-    ) -> None:
+    async def test_a_login_that_found_no_connection_is_repeated_within_seconds(self, harness: AgbisHarness) -> None:
         harness.agbis.fail(Fault(LOGIN, "connect_error", times=2))
 
         assert await harness.session().session_id(count())
@@ -258,7 +256,7 @@ class TestLogin:
     async def test_a_ready_hash_is_a_password_too(self, harness: AgbisHarness) -> None:
         assert await harness.session(password="E5E9FA1BA31ECD1AE84F75CAAA474F3A663F05F4").session_id(count())
 
-    async def test_a_success_without_a_session_is_no_success(self) -> None:
+    async def test_a_success_without_a_session_id_is_an_error(self) -> None:
         harness = AgbisHarness()
         http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"error": 0})))
         session = AgbisSession(
@@ -288,7 +286,7 @@ class TestRefresh:
         assert requests == {LOGIN: 2, REFRESH: 2}
         assert harness.agbis.requests[-1].at - harness.agbis.requests[0].at >= timedelta(seconds=120)
 
-    async def test_a_database_that_is_away_is_told_without_logging_in(self, harness: AgbisHarness) -> None:
+    async def test_a_refresh_that_finds_no_database_raises_without_a_login(self, harness: AgbisHarness) -> None:
         session, requests = harness.session(), count()
         old = await session.session_id(requests)
         harness.agbis.fail(Fault(REFRESH, "error", times=None, params={"code": 108}))

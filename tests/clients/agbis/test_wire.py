@@ -91,7 +91,7 @@ class TestReply:
         assert reply(error=0, name=coded)["name"] == text.encode("utf-8", "replace").decode()
 
     @given(st.text())
-    def test_no_text_is_too_broken_to_be_read(self, text: str) -> None:
+    def test_any_text_can_be_decoded(self, text: str) -> None:
         assert isinstance(reply(error=0, name=text)["name"], str)
 
     def test_values_are_decoded_once_at_every_depth_and_keys_never(self) -> None:
@@ -99,7 +99,7 @@ class TestReply:
 
         assert decoded["list"] == [{"a%20b": "%25", "inner": [["a b+c"]]}]
 
-    def test_a_byte_order_mark_is_no_content(self) -> None:
+    def test_a_byte_order_mark_is_ignored(self) -> None:
         assert wire.reply("X", b'\xef\xbb\xbf{"error":0}') == {"error": 0}
 
     def test_a_success_may_write_its_error_as_a_string(self) -> None:
@@ -108,38 +108,38 @@ class TestReply:
     @pytest.mark.parametrize(
         "content", [b"", b"<html></html>", b'{"error":0,"ord', b"[]", b'"x"', b"\xff\xfe{}", b"NaN"]
     )
-    def test_what_is_no_json_object_is_unreadable(self, content: bytes) -> None:
+    def test_an_answer_that_is_no_json_object_is_malformed(self, content: bytes) -> None:
         with pytest.raises(MalformedResponse):
             wire.reply("X", content)
 
     @pytest.mark.parametrize("error", [None, "", "no", True, 0.5, []])
-    def test_an_answer_without_an_error_number_is_not_of_this_api(self, error: object) -> None:
+    def test_an_answer_without_an_error_number_is_a_protocol_error(self, error: object) -> None:
         with pytest.raises(RemoteProtocolError):
             reply(error=error, orders=[])
 
     @pytest.mark.parametrize("code", [100, 101, 107, 108, 109])
-    def test_what_passes_is_told_as_unavailable(self, code: int) -> None:
+    def test_an_error_that_passes_is_unavailable(self, code: int) -> None:
         with pytest.raises(RemoteUnavailable) as raised:
             reply(error=code)
 
         assert raised.value.retry_after is None
         assert str(code) in str(raised.value)
 
-    def test_asking_too_often_comes_with_a_time_to_wait(self) -> None:
+    def test_asking_too_often_says_how_long_to_wait(self) -> None:
         with pytest.raises(RemoteUnavailable) as raised:
             reply(error=102)
 
         assert raised.value.retry_after == 120
 
     @pytest.mark.parametrize("code", [1, 2, 3, 103, 104, 105, 106, 117, 999])
-    def test_everything_else_is_a_refusal_told_with_its_text(self, code: int) -> None:
+    def test_any_other_error_is_a_refusal_with_its_text(self, code: int) -> None:
         with pytest.raises(RemoteRejected) as raised:
             reply(error=code, Msg="%D0%9D%D0%B5+%D0%B0%D0%B2%D1%82%D0%BE%D1%80%D0%B8%D0%B7%D0%BE%D0%B2%D0%B0%D0%BD")
 
         assert raised.value.code == str(code)
         assert str(raised.value) == f"Agbis: X: error {code}: Не авторизован"
 
-    def test_secrets_in_a_text_are_not_told_on(self) -> None:
+    def test_a_text_of_the_server_does_not_repeat_secrets(self) -> None:
         with pytest.raises(RemoteRejected) as raised:
             reply(error=1, Msg="0BE170AB-86AF-441F-8523-8C960EA3EC4E %2B79261234567 https://himinfo.net/x?Login=1")
 
@@ -173,7 +173,7 @@ class TestMoney:
             (Decimal("4300.5"), 430_050),
         ],
     )
-    def test_documented_and_seen_forms(self, value: object, amount: int) -> None:
+    def test_documented_and_seen_forms_of_a_sum_are_read(self, value: object, amount: int) -> None:
         assert wire.kopecks(value) == amount
 
     def test_a_json_number_never_becomes_a_float(self) -> None:
@@ -184,7 +184,7 @@ class TestMoney:
     @pytest.mark.parametrize(
         "value", ["1.234,56", "1,234.56", "12e3", "abc", "1500 rub", "--5", ",5", "1,", "٣", True, [], {}, "9" * 16]
     )
-    def test_money_is_never_guessed(self, value: object) -> None:
+    def test_a_text_that_is_not_surely_a_sum_is_an_error(self, value: object) -> None:
         with pytest.raises(ValueError, match="not a sum"):
             wire.kopecks(value)
 
@@ -199,7 +199,7 @@ class TestMoments:
         assert wire.moment(f"{moment:%d.%m.%Y}{space}{moment:%H:%M}", zone) == known.replace(second=0)
 
     @given(st.dates(date(1990, 1, 1), date(2090, 1, 1)))
-    def test_a_date_alone_begins_at_midnight(self, day: date) -> None:
+    def test_a_date_alone_is_midnight(self, day: date) -> None:
         known = datetime(day.year, day.month, day.day, tzinfo=UTC)
 
         assert wire.moment(f"{day:%d.%m.%Y}", ZoneInfo("UTC")) == known
@@ -211,5 +211,5 @@ class TestMoments:
         assert wire.moment("14.06.2026 09:00", utc, "11:04:10") == datetime(2026, 6, 14, 9, 0, tzinfo=UTC)
 
     @pytest.mark.parametrize("value", ["", None, "31.02.2026", "15.06.2026 25:00", "yesterday", "15.06.26", [], {}])
-    def test_what_is_no_moment_is_none(self, value: object) -> None:
+    def test_a_text_that_is_no_moment_is_none(self, value: object) -> None:
         assert wire.moment(value, MOSCOW) is None

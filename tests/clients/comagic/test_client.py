@@ -159,8 +159,8 @@ async def test_the_request_reaches_the_address_as_it_is_set() -> None:
     assert json.loads(seen[0].content)["params"]["user_id"] == 12
 
 
-class TestLook:
-    async def test_what_is_looked_for_is_found_whatever_its_kind_and_age(self, harness: ComagicHarness) -> None:
+class TestGetCommunications:
+    async def test_communications_are_found_by_key_whatever_their_type_and_age(self, harness: ComagicHarness) -> None:
         made = {
             CommunicationKey(CALL, harness.comagic.add_call(ANNA, at)): at
             for at in (harness.ago(days=days, hours=5) for days in (0, 1, 28, 29, 30, 60, 85))
@@ -181,14 +181,14 @@ class TestLook:
         assert len(await client.get_communications(asked, sale_tag_id=harness.tag)) == 401
         assert client.requests == {CALLS: 3}
 
-    async def test_what_comagic_no_longer_has_is_left_out(self, harness: ComagicHarness) -> None:
+    async def test_communications_that_comagic_no_longer_has_are_left_out(self, harness: ComagicHarness) -> None:
         client = harness.client()
 
         assert await client.get_communications([(CommunicationKey(CALL, 1), NOON)], sale_tag_id=harness.tag) == {}
         assert await client.get_communications([], sale_tag_id=harness.tag) == {}
         assert client.requests == {CALLS: 1}
 
-    async def test_what_became_lost_or_hidden_is_still_there(self, harness: ComagicHarness) -> None:
+    async def test_communications_that_became_lost_or_hidden_are_returned(self, harness: ComagicHarness) -> None:
         at = harness.ago(hours=1)
         lost, hidden = harness.comagic.add_call(ANNA, at, lost=True), harness.comagic.add_call(None, at)
         keys = [CommunicationKey(CALL, lost), CommunicationKey(CALL, hidden)]
@@ -262,7 +262,7 @@ class TestWriting:
         assert client.requests == {SET: 2}
         assert harness.clock.slept == [61]
 
-    async def test_a_refusal_is_told_by_its_mnemonic(self, harness: ComagicHarness) -> None:
+    async def test_a_refusal_has_its_mnemonic_as_code(self, harness: ComagicHarness) -> None:
         call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5))
         client = harness.client()
 
@@ -323,7 +323,7 @@ class TestRepeating:
         ("kind", "message"),
         [("no_result", "No result in CoMagic answer"), ("no_data", "No data in CoMagic answer result")],
     )
-    async def test_the_messages_that_users_know_stay(self, harness: ComagicHarness, kind: str, message: str) -> None:
+    async def test_documented_messages_stay_as_they_are(self, harness: ComagicHarness, kind: str, message: str) -> None:
         harness.comagic.fail(Fault(CALLS, kind))
 
         with pytest.raises(RemoteProtocolError) as raised:
@@ -343,7 +343,7 @@ class TestRepeating:
         assert str(raised.value).startswith(f"CoMagic: {mnemonic}: ")
         assert client.requests == {CALLS: 1}
 
-    async def test_no_repetition_begins_after_the_deadline(self, harness: ComagicHarness) -> None:
+    async def test_no_repetition_starts_after_the_deadline(self, harness: ComagicHarness) -> None:
         harness.comagic.fail(Fault(CALLS, "http_502_html", times=None))
         client = harness.client(deadline=harness.clock.now())
 
@@ -352,11 +352,11 @@ class TestRepeating:
 
         assert client.requests == {CALLS: 1}
 
-    async def test_a_wrong_address_is_told(self, harness: ComagicHarness) -> None:
+    async def test_a_wrong_address_names_the_setting(self, harness: ComagicHarness) -> None:
         with pytest.raises(RemoteProtocolError, match="HTTP 404: COMAGIC_URL"):
             await harness.read(harness.client(url="http://comagic.test/v3"))
 
-    async def test_a_redirect_is_told(self) -> None:
+    async def test_a_redirect_is_not_followed(self) -> None:
         client = comagic_of(lambda _: httpx.Response(301, headers={"location": "https://elsewhere.test/"}))
 
         with pytest.raises(RemoteProtocolError, match="HTTP 301"):
@@ -402,7 +402,7 @@ class TestRepeating:
 
 
 class TestQuota:
-    async def test_what_comagic_last_told_is_shown(self, harness: ComagicHarness) -> None:
+    async def test_the_quota_is_that_of_the_last_answer(self, harness: ComagicHarness) -> None:
         harness.comagic.minute_limit, harness.comagic.day_limit = 60, 3000
         client = harness.client()
         assert client.quota.limits == {}
@@ -435,7 +435,7 @@ class TestQuota:
 
         assert harness.comagic.max_in_flight == 4
 
-    async def test_a_spent_day_is_told_before_anything_is_asked(self, harness: ComagicHarness) -> None:
+    async def test_a_spent_day_is_raised_before_a_request(self, harness: ComagicHarness) -> None:
         harness.comagic.day_limit = 30
         client = harness.client()
         await client.sale_tag_id()
@@ -448,7 +448,7 @@ class TestQuota:
         assert raised.value.retry_after == 12 * 3600 + 1
         assert client.requests == {"get.tags": 28}
 
-    async def test_a_day_that_somebody_else_spent_is_told_at_the_first_refusal(self, harness: ComagicHarness) -> None:
+    async def test_a_day_that_somebody_else_spent_is_raised_at_the_first_refusal(self, harness: ComagicHarness) -> None:
         harness.comagic.fail(Fault(SET, "limit_exceeded_day", times=None))
         client = harness.client()
 
@@ -458,7 +458,7 @@ class TestQuota:
         assert raised.value.retry_after == 12 * 3600
         assert client.requests == {SET: 1}
 
-    async def test_a_wait_beyond_the_deadline_is_not_begun(self, harness: ComagicHarness) -> None:
+    async def test_a_wait_beyond_the_deadline_is_not_started(self, harness: ComagicHarness) -> None:
         harness.comagic.fail(Fault(CALLS, "limit_exceeded_minute", times=None))
         client = harness.client(deadline=harness.clock.now() + timedelta(seconds=30))
 
@@ -467,7 +467,7 @@ class TestQuota:
 
         assert harness.clock.slept == []
 
-    async def test_points_held_for_a_change_are_there_for_all_of_its_calls(self, harness: ComagicHarness) -> None:
+    async def test_points_reserved_for_a_change_serve_all_of_its_calls(self, harness: ComagicHarness) -> None:
         harness.comagic.minute_limit = 14
         call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5))
         client = harness.client()
@@ -482,7 +482,7 @@ class TestQuota:
         async with client.reserve_quota(2):
             assert harness.clock.slept == [61]
 
-    async def test_a_refusal_within_held_points_is_waited_out(self, harness: ComagicHarness) -> None:
+    async def test_a_refusal_within_a_reservation_is_waited_out(self, harness: ComagicHarness) -> None:
         harness.comagic.fail(Fault(SET, "limit_exceeded_minute"))
         call_id = harness.comagic.add_call(ANNA, harness.ago(hours=5))
         client = harness.client()
@@ -502,7 +502,7 @@ async def test_the_sale_tag_of_an_account_without_one_names_the_setting(harness:
         await harness.client().sale_tag_id()
 
 
-async def test_a_client_begins_without_requests() -> None:
+async def test_a_new_client_has_made_no_requests() -> None:
     client: ComagicClient = comagic_of(lambda _: httpx.Response(500), Clock())
 
     assert client.requests == {}

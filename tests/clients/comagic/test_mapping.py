@@ -40,7 +40,7 @@ class TestRows:
 
     @pytest.mark.parametrize("phone", ["79261234567", 79261234567, "89261234567", "9261234567", "+7 926 123-45-67"])
     @pytest.mark.parametrize("kind", [CommunicationType.CHAT, CommunicationType.OFFLINE_MESSAGE])
-    def test_a_visitors_phone_is_normalised_hard(self, kind: CommunicationType, phone: object) -> None:
+    def test_every_spelling_of_a_visitors_phone_is_normalised(self, kind: CommunicationType, phone: object) -> None:
         row = {"communication_id": 5, "date_time": "2026-06-15 12:00:00", "visitor_phone_number": phone}
 
         assert page(row, kind=kind).rows[0].communication == Communication(type=kind, id=5, started_at=NOON, phone=ANNA)
@@ -58,7 +58,7 @@ class TestRows:
         ],
         ids=str,
     )
-    def test_what_cannot_bear_a_sale_is_left_out_and_still_counted(self, changes: dict[str, Any]) -> None:
+    def test_a_row_that_cannot_bear_a_sale_has_no_communication_and_still_counts(self, changes: dict[str, Any]) -> None:
         assert read(**changes) is None
         assert len(page(call(**changes)).rows) == 1
 
@@ -110,7 +110,7 @@ class TestRows:
         assert found.bears_sale
 
     @pytest.mark.parametrize("cost", ["NaN", "Infinity", "1e400", "9" * 20])
-    def test_what_is_no_sum_is_told(self, cost: str) -> None:
+    def test_a_sale_cost_that_is_no_sum_is_an_error(self, cost: str) -> None:
         with pytest.raises(RemoteProtocolError):
             read(sale_cost=cost)
 
@@ -120,14 +120,14 @@ class TestRows:
     )
     @example("2026-03-29 02:30:00", "Europe/Berlin")  # in an hour that is left out
     @example("2026-10-25 02:30:00", "Europe/Berlin")  # in one that comes twice: its first is meant
-    def test_a_time_is_of_the_accounts_zone_at_that_moment(self, written: str, zone: str) -> None:
+    def test_a_time_is_read_in_the_accounts_zone_of_that_moment(self, written: str, zone: str) -> None:
         options = mapping.RowOptions(zone=ZoneInfo(zone), region="RU", sale_tag_id=TAG)
 
         found = mapping.page(answer(result={"data": [call(start_time=written)]}), CALL, options).rows[0]
 
         assert found.at == datetime.fromisoformat(written).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
-    def test_a_time_before_all_time_is_told(self) -> None:
+    def test_a_time_out_of_range_is_an_error(self) -> None:
         with pytest.raises(RemoteProtocolError, match="time"):
             read(start_time="0001-01-01 00:00:00")
 
@@ -138,16 +138,16 @@ class TestRows:
         assert found is not None
         assert found.started_at == NOON
 
-    def test_unknown_keys_do_no_harm(self) -> None:
+    def test_unknown_keys_are_ignored(self) -> None:
         assert read(id=77, employees=[{"x": 1}], source="new") is not None
 
-    def test_rows_of_another_shape_are_told_without_their_values(self) -> None:
+    def test_rows_of_another_shape_are_an_error_that_shows_no_value(self) -> None:
         with pytest.raises(RemoteProtocolError, match="start_time") as raised:
             read(start_time=f"call of {ANNA}")
 
         assert ANNA not in str(raised.value)
 
-    def test_when_everything_is_wanted_lost_calls_and_hidden_callers_come_too(self) -> None:
+    def test_lost_calls_and_hidden_callers_are_kept_when_asked_for(self) -> None:
         found = [
             row.communication
             for row in page(
@@ -162,13 +162,13 @@ class TestData:
     @pytest.mark.parametrize(
         "result", [{}, {"metadata": {}}, {"data": None}, True, [], "x", {"metadata": {"limits": {}}}]
     )
-    def test_a_result_without_data_is_told_in_the_known_words(self, result: object) -> None:
+    def test_a_result_without_data_has_the_documented_message(self, result: object) -> None:
         with pytest.raises(RemoteProtocolError) as raised:
             mapping.sale_tag_id(answer(result=result))
 
         assert str(raised.value) == "No data in CoMagic answer result"
 
-    def test_null_is_an_empty_list_when_there_is_nothing(self) -> None:
+    def test_null_is_an_empty_list_when_the_total_is_zero(self) -> None:
         options = mapping.RowOptions(zone=MOSCOW, region="RU", sale_tag_id=TAG)
 
         assert mapping.page(answer(result={"data": None, "metadata": {"total_items": 0}}), CALL, options).rows == []
@@ -188,7 +188,7 @@ class TestData:
             (True, None),
         ],
     )
-    def test_the_id_of_a_sale_is_flat_or_nested_or_not_told(self, result: object, sale_id: int | None) -> None:
+    def test_the_id_of_a_sale_is_flat_or_nested_or_missing(self, result: object, sale_id: int | None) -> None:
         assert mapping.sale_id(answer(result=result)) == sale_id
 
     @pytest.mark.parametrize("name", ["Продажа", " продажа ", "Sale", "SALE"])
@@ -202,7 +202,7 @@ class TestData:
         assert mapping.sale_tag_id(answer(result={"data": tags})) == 9
 
     @pytest.mark.parametrize("names", [[], ["Продажи"], ["Продажа", "Sale"], [None]])
-    def test_without_exactly_one_the_setting_is_named(self, names: list[str | None]) -> None:
+    def test_without_exactly_one_sale_tag_the_error_names_the_setting(self, names: list[str | None]) -> None:
         tags = [{"id": number, "name": name, "is_system": True} for number, name in enumerate(names)]
 
         with pytest.raises(RemoteProtocolError, match="COMAGIC_SALE_TAG_ID"):

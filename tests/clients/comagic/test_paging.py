@@ -87,10 +87,10 @@ async def test_all_rows_may_be_of_one_second() -> None:
 
 
 @pytest.mark.parametrize("end", ["inclusive", "exclusive"])
-async def test_a_long_interval_is_cut_without_losing_the_second_of_the_cut(end: str) -> None:
+async def test_a_long_interval_is_divided_without_losing_the_second_between_the_parts(end: str) -> None:
     harness = ComagicHarness(interval_end=end)
-    cut = harness.ago(days=80) + paging.SPAN
-    ids = [harness.comagic.add_call(ANNA, cut + offset * SECOND) for offset in (-1, 0, 0, 1)]
+    border = harness.ago(days=80) + paging.SPAN
+    ids = [harness.comagic.add_call(ANNA, border + offset * SECOND) for offset in (-1, 0, 0, 1)]
     client = harness.client()
 
     assert [call.id for call in await harness.read(client, days=80)] == ids
@@ -112,7 +112,7 @@ async def test_an_unsortable_report_is_halved_when_one_query_does_not_reach_all_
     assert all("sort" not in record.params for record in harness.comagic.requests)
 
 
-async def test_no_more_pages_are_asked_for_ahead_than_may_be_under_way() -> None:
+async def test_pages_read_ahead_are_limited_by_the_concurrency() -> None:
     harness = ComagicHarness()
     ids = bulk(harness, 90_000)
     harness.comagic.latency = 0.001
@@ -128,7 +128,7 @@ async def test_no_more_pages_are_asked_for_ahead_than_may_be_under_way() -> None
     assert harness.comagic.max_in_flight == 3
 
 
-async def test_a_reader_who_stops_early_leaves_nothing_under_way() -> None:
+async def test_a_reader_that_stops_early_leaves_no_task() -> None:
     before = asyncio.all_tasks()
 
     async def page(number: int) -> int:
@@ -145,7 +145,7 @@ async def test_a_reader_who_stops_early_leaves_nothing_under_way() -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_a_page_that_fails_ends_those_asked_for_beside_it() -> None:
+async def test_a_page_that_fails_cancels_the_pages_read_beside_it() -> None:
     before = asyncio.all_tasks()
 
     async def page(number: int) -> int:
@@ -188,7 +188,7 @@ def row(number: int) -> tuple[int, datetime]:
     return number, NOON - timedelta(days=19) + number * SECOND * 10
 
 
-async def test_a_row_that_vanishes_between_two_pages_hides_no_other() -> None:
+async def test_a_row_that_vanishes_between_two_pages_hides_no_other_row() -> None:
     """All rows after it move up, so the first of the next page is skipped."""
     asked: list[tuple[datetime, datetime, int]] = []
     everything = [row(number) for number in range(25_000)]
@@ -210,7 +210,7 @@ async def test_rows_that_appear_meanwhile_do_no_harm() -> None:
     assert len(asked) <= 4
 
 
-async def test_a_server_that_tells_no_total_is_read_until_a_page_is_not_full() -> None:
+async def test_a_report_without_a_total_is_read_until_a_page_is_not_full() -> None:
     asked: list[tuple[datetime, datetime, int]] = []
     everything = [row(number) for number in range(20_000)]
 
@@ -221,7 +221,7 @@ async def test_a_server_that_tells_no_total_is_read_until_a_page_is_not_full() -
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_a_server_that_tells_of_more_rows_than_it_has_is_not_asked_for_ever(*, ordered: bool) -> None:
+async def test_a_report_that_claims_more_rows_than_it_has_is_not_read_for_ever(*, ordered: bool) -> None:
     asked: list[tuple[datetime, datetime, int]] = []
     everything = [row(number) for number in range(100)]
 

@@ -1,4 +1,4 @@
-"""Points of CoMagic: who waits, until when, and who is told that there are none."""
+"""Points of CoMagic: who waits, until when, and when QuotaSpent is raised."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.anyio
 def limits(
     *, minute: int | None = None, day: int | None = None, hour: int | None = None, reset: int = 20, limit: int = 60
 ) -> dict[str, int]:
-    told: dict[str, int] = {}
+    found: dict[str, int] = {}
     for name, remaining, full in (("minute", minute, limit), ("hour", hour, 4000), ("day", day, 3000)):
         if remaining is not None:
-            told |= {f"{name}_limit": full, f"{name}_remaining": remaining, f"{name}_reset": reset}
-    return told
+            found |= {f"{name}_limit": full, f"{name}_remaining": remaining, f"{name}_reset": reset}
+    return found
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def use(quota: QuotaThrottle, count: int = 1) -> None:
         pass
 
 
-async def test_before_the_first_answer_everybody_may_ask(quota: QuotaThrottle, clock: Clock) -> None:
+async def test_before_the_first_answer_nobody_waits(quota: QuotaThrottle, clock: Clock) -> None:
     async with quota.reserve_quota(50), quota.reserve_quota(50):
         pass
 
@@ -47,7 +47,7 @@ async def test_before_the_first_answer_everybody_may_ask(quota: QuotaThrottle, c
     assert quota.limits == {}
 
 
-async def test_an_answer_without_limits_leaves_what_is_known(quota: QuotaThrottle) -> None:
+async def test_an_answer_without_limits_changes_nothing(quota: QuotaThrottle) -> None:
     quota.note(limits(minute=30))
     quota.note({})
 
@@ -64,7 +64,7 @@ async def test_the_last_two_points_of_a_minute_are_left_to_others(quota: QuotaTh
     assert clock.slept == [21]
 
 
-async def test_a_tiny_limit_is_used_to_its_last_point(quota: QuotaThrottle, clock: Clock) -> None:
+async def test_a_small_limit_is_used_to_its_last_point(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=1, limit=5))
     await use(quota)
     assert clock.slept == []
@@ -74,7 +74,9 @@ async def test_a_tiny_limit_is_used_to_its_last_point(quota: QuotaThrottle, cloc
     assert clock.slept == [21]
 
 
-async def test_after_a_wait_the_minute_counts_as_full_until_an_answer_tells(quota: QuotaThrottle, clock: Clock) -> None:
+async def test_after_a_wait_the_minute_counts_as_full_until_an_answer_says_otherwise(
+    quota: QuotaThrottle, clock: Clock
+) -> None:
     quota.note(limits(minute=0))
     for _ in range(40):
         await use(quota)
@@ -115,7 +117,7 @@ class Other:
         await self._task
 
 
-async def test_calls_inside_a_hold_do_not_book_again(quota: QuotaThrottle, clock: Clock) -> None:
+async def test_calls_inside_a_reservation_book_no_more_points(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=4))
     async with quota.reserve_quota(2):
         quota.note(limits(minute=0))
@@ -132,7 +134,7 @@ async def test_more_points_than_a_minute_has_do_not_wait_for_ever(quota: QuotaTh
     assert clock.slept == [21]
 
 
-async def test_a_spent_day_is_told_with_the_time_until_the_next(quota: QuotaThrottle, clock: Clock) -> None:
+async def test_a_spent_day_is_raised_with_the_time_until_the_next(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note(limits(minute=50, day=2, reset=3600))
 
     with pytest.raises(QuotaSpent, match="day") as raised:
@@ -149,7 +151,7 @@ async def test_a_day_that_has_ended_meanwhile_is_full_again(quota: QuotaThrottle
     await use(quota)
 
 
-async def test_a_wait_beyond_the_deadline_is_not_begun(clock: Clock) -> None:
+async def test_a_wait_beyond_the_deadline_is_not_started(clock: Clock) -> None:
     quota = QuotaThrottle(clock=clock, deadline=NOON + timedelta(seconds=20))
     quota.note(limits(minute=0))
 
@@ -167,7 +169,7 @@ async def test_an_hour_is_waited_for_like_a_minute(quota: QuotaThrottle, clock: 
     assert clock.slept == [601]
 
 
-async def test_limits_may_be_told_by_halves(quota: QuotaThrottle, clock: Clock) -> None:
+async def test_limits_may_come_without_their_reset(quota: QuotaThrottle, clock: Clock) -> None:
     quota.note({"minute_remaining": 0})
     quota.note({"minute_remaining": 0, "minute_reset": 5})
     await use(quota)
@@ -183,7 +185,7 @@ async def test_an_answer_that_was_overtaken_gives_no_points_back(quota: QuotaThr
     assert clock.slept == [21]
 
 
-async def test_those_who_wait_together_are_not_let_in_together(quota: QuotaThrottle, clock: Clock) -> None:
+async def test_tasks_that_wait_together_do_not_all_go_together(quota: QuotaThrottle, clock: Clock) -> None:
     """Of 30 tasks that wait for a minute of 10 points, 8 may ask in each of the next minutes."""
     quota.note(limits(minute=0, limit=10, reset=60))
     asked: list[int] = []
@@ -202,21 +204,21 @@ async def test_those_who_wait_together_are_not_let_in_together(quota: QuotaThrot
 
 
 class TestRefused:
-    async def test_everybody_waits_for_the_reset_that_was_told(self, quota: QuotaThrottle, clock: Clock) -> None:
+    async def test_everybody_waits_for_the_reported_reset(self, quota: QuotaThrottle, clock: Clock) -> None:
         quota.refused("no", limits(minute=0, day=100), kind="minute", times=1)
         async with quota.reserve_quota(1):
             pass
 
         assert clock.slept == [21]
 
-    async def test_a_holder_of_points_waits_too(self, quota: QuotaThrottle, clock: Clock) -> None:
+    async def test_a_task_with_reserved_points_waits_too(self, quota: QuotaThrottle, clock: Clock) -> None:
         async with quota.reserve_quota(2):
             quota.refused("no", limits(minute=0), kind="minute", times=1)
             await use(quota)
 
         assert clock.slept == [21]
 
-    async def test_without_a_told_time_it_is_surely_the_next_minute_three_times(
+    async def test_without_a_reported_reset_the_next_minute_is_awaited_three_times(
         self, quota: QuotaThrottle, clock: Clock
     ) -> None:
         for times in (1, 2, 3):
@@ -228,7 +230,7 @@ class TestRefused:
             quota.refused("no", {}, kind="", times=4)
         assert raised.value.retry_after == 61
 
-    async def test_a_spent_day_is_told_at_once(self, quota: QuotaThrottle) -> None:
+    async def test_a_spent_day_is_raised_at_once(self, quota: QuotaThrottle) -> None:
         with pytest.raises(QuotaSpent) as raised:
             quota.refused("no", limits(minute=40, day=0, reset=900), kind="", times=1)
         assert raised.value.retry_after == 900
@@ -237,7 +239,7 @@ class TestRefused:
             QuotaThrottle(clock=Clock(), deadline=NOON).refused("no", {}, kind="Limit per Day", times=1)
         assert raised.value.retry_after is None
 
-    async def test_a_refusal_that_cannot_be_waited_out_in_time_is_told_with_its_words(self, clock: Clock) -> None:
+    async def test_a_refusal_that_lasts_beyond_the_deadline_is_raised_with_its_text(self, clock: Clock) -> None:
         quota = QuotaThrottle(clock=clock, deadline=NOON + timedelta(seconds=10))
         quota.refused("CoMagic: limit_exceeded: x", limits(minute=0), kind="minute", times=1)
 

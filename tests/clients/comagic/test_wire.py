@@ -47,7 +47,7 @@ class TestRequests:
         }
         assert TOKEN not in repr(request)
 
-    def test_ids_are_never_used_twice(self) -> None:
+    def test_every_request_has_an_id_of_its_own(self) -> None:
         assert len({wire.request("m", {}, token=TOKEN, user_id=None).id for _ in range(100)}) == 100
 
     def test_an_agency_names_its_customer(self) -> None:
@@ -87,7 +87,7 @@ class TestRequests:
 
 class TestAnswer:
     @pytest.mark.parametrize("body", [{}, {"result": None}, {"result": None, "error": None}])
-    def test_neither_result_nor_error_is_told_in_the_known_words(self, body: dict[str, Any]) -> None:
+    def test_an_answer_with_neither_result_nor_error_has_the_documented_message(self, body: dict[str, Any]) -> None:
         with pytest.raises(RemoteProtocolError) as raised:
             answer(**body)
 
@@ -103,16 +103,16 @@ class TestAnswer:
             answer(failure("forbidden", -32003), id=None)
 
     @pytest.mark.parametrize("content", [b"", b"<html>", b'{"jsonrpc":"2.0","id":"1","resu', b"[]", b'"x"', b"\xff"])
-    def test_what_is_no_object_is_unreadable(self, content: bytes) -> None:
+    def test_an_answer_that_is_no_json_object_is_malformed(self, content: bytes) -> None:
         with pytest.raises(MalformedResponse):
             wire.answer(wire.request("m", {}, token=TOKEN, user_id=None), content, secrets=())
 
-    def test_every_part_of_a_result_but_the_needed_is_optional(self) -> None:
+    def test_every_part_of_a_result_is_optional(self) -> None:
         results: list[object] = [{}, {"data": {}}, {"data": {}, "metadata": None}, {"success": "true"}, True, [], "ok"]
         for result in results:
             assert answer(result=result).limits == {}
 
-    def test_limits_are_taken_as_they_come(self) -> None:
+    def test_limits_are_kept_under_whatever_names_they_have(self) -> None:
         limits = {"minute_limit": 60, "minute_remaining": 59, "minute_reset": 12, "hour_limit": 4000, "new": "x"}
 
         assert answer(result={"metadata": {"limits": limits}}).limits == {
