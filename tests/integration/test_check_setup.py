@@ -52,7 +52,7 @@ def switch(bridge: Bridge, **positions: Any) -> None:
     bridge.world.comagic.switches = replace(bridge.world.comagic.switches, **positions)
 
 
-async def test_all_holds(sound: Bridge) -> None:
+async def test_when_all_is_set_up_right_every_check_holds(sound: Bridge) -> None:
     status, checks = await ask(sound)
 
     assert status == 200
@@ -61,7 +61,7 @@ async def test_all_holds(sound: Bridge) -> None:
     assert checks["database"]["hint"] == "The CRM has not been read yet: call /?update_db once."
 
 
-async def test_it_costs_three_points_and_leaves_no_trace_in_comagic_and_none_in_the_database(sound: Bridge) -> None:
+async def test_it_costs_three_points_and_changes_neither_comagic_nor_the_database(sound: Bridge) -> None:
     await sound.run()
     before, points = await dump(sound.store), sound.world.comagic.points_used
 
@@ -72,7 +72,7 @@ async def test_it_costs_three_points_and_leaves_no_trace_in_comagic_and_none_in_
     assert await dump(sound.store) == before
 
 
-async def test_it_works_while_a_run_is_going(sound: Bridge) -> None:
+async def test_it_works_during_a_run(sound: Bridge) -> None:
     from crm_bridge.domain.run import LEASE_TTL, Lease
 
     now = sound.clock.now()
@@ -82,7 +82,7 @@ async def test_it_works_while_a_run_is_going(sound: Bridge) -> None:
 
 
 class TestCrmLogin:
-    async def test_a_wrong_password(self, sound: Bridge) -> None:
+    async def test_a_wrong_password_names_the_settings_and_is_tried_once(self, sound: Bridge) -> None:
         sound.world.agbis.fail(Fault(method="Login", kind="error", params={"code": 2}, times=None))
 
         hint = (await failing(sound))["crm_login"]
@@ -90,7 +90,7 @@ class TestCrmLogin:
         assert "AGBIS_USER and AGBIS_PASSWORD" in hint
         assert sound.world.agbis.count("Login") == 1
 
-    async def test_a_wrong_address(self, tmp_path: Path) -> None:
+    async def test_a_wrong_address_fails_the_login(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
         async with bridge_on(store, {"AGBIS_URL": "http://agbis.test/cl/nobody/api/"}) as bridge:
             assert "crm_login" in await failing(bridge)
@@ -102,14 +102,14 @@ class TestCrmLogin:
             assert (await failing(bridge))["crm_login"] == "Set AGBIS_URL, AGBIS_PASSWORD."
         await store.close()
 
-    async def test_the_session_that_is_kept_is_used(self, sound: Bridge) -> None:
+    async def test_the_stored_session_is_used(self, sound: Bridge) -> None:
         await sound.run()
         for _ in range(3):
             assert (await ask(sound))[0] == 200
 
         assert (sound.world.agbis.count("Login"), sound.world.agbis.count("ValidSessionID")) == (1, 3)
 
-    async def test_a_session_that_agbis_has_lost_is_told_when_a_login_is_not_allowed_yet(self, sound: Bridge) -> None:
+    async def test_a_lost_session_fails_the_check_when_a_login_is_not_allowed_yet(self, sound: Bridge) -> None:
         await sound.get("update_db")
         sound.world.agbis.sessions.forget()
         started = sound.clock.now()
@@ -120,7 +120,7 @@ class TestCrmLogin:
         assert sound.world.agbis.count("Login") == 1
         assert sound.clock.now() - started < timedelta(seconds=30), "somebody is waiting for the page"
 
-    async def test_a_session_begun_here_is_kept_for_the_next_run(self, sound: Bridge) -> None:
+    async def test_a_session_started_here_is_kept_for_the_next_run(self, sound: Bridge) -> None:
         await ask(sound)
         started = sound.clock.now()
 
@@ -134,7 +134,7 @@ class TestCrmLogin:
         assert "Ask again a little later" in (await failing(sound))["crm_login"]
         assert sound.world.agbis.count("Login") == 1
 
-    async def test_the_dry_cleaners_database_is_away(self, sound: Bridge) -> None:
+    async def test_a_dry_cleaners_database_that_is_down_fails_the_login_only(self, sound: Bridge) -> None:
         sound.world.agbis.switches = replace(sound.world.agbis.switches, database_down=True)
 
         assert list(await failing(sound)) == ["crm_login"]
@@ -142,28 +142,30 @@ class TestCrmLogin:
 
 class TestComagic:
     @pytest.mark.parametrize("key", ["expired", "blocked"])
-    async def test_a_key_that_has_ended(self, sound: Bridge, key: str) -> None:
+    async def test_an_expired_or_blocked_key_names_the_setting_and_skips_the_rest(
+        self, sound: Bridge, key: str
+    ) -> None:
         switch(sound, key=key)
 
-        told = await failing(sound)
+        hints = await failing(sound)
 
-        assert "COMAGIC_TOKEN" in told["comagic_token"]
-        assert told["ip_whitelist"] == "Not checked, because CoMagic key comes first."
-        assert {"database", "crm_login"}.isdisjoint(told)
+        assert "COMAGIC_TOKEN" in hints["comagic_token"]
+        assert hints["ip_whitelist"] == "Not checked, because CoMagic key comes first."
+        assert {"database", "crm_login"}.isdisjoint(hints)
 
-    async def test_a_wrong_key(self, tmp_path: Path) -> None:
+    async def test_a_wrong_key_names_the_setting(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
         async with bridge_on(store, {"COMAGIC_TOKEN": "another"}) as bridge:
             assert "COMAGIC_TOKEN" in (await failing(bridge))["comagic_token"]
         await store.close()
 
-    async def test_no_key(self, tmp_path: Path) -> None:
+    async def test_a_missing_key_names_the_setting(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
         async with bridge_on(store, {"COMAGIC_TOKEN": ""}) as bridge:
             assert (await failing(bridge))["comagic_token"] == "Set COMAGIC_TOKEN."
         await store.close()
 
-    async def test_an_account_that_is_blocked(self, sound: Bridge) -> None:
+    async def test_a_blocked_account_is_one_for_the_support(self, sound: Bridge) -> None:
         switch(sound, account_active=False)
 
         assert "support" in (await failing(sound))["comagic_token"]
@@ -172,42 +174,58 @@ class TestComagic:
         refused = {"mnemonic": "ip_not_whitelisted", "ip": "203.0.113.7"}
         sound.world.comagic.fail(Fault(method="*", kind="error", params=refused, times=None))
 
-        told = await failing(sound)
+        hints = await failing(sound)
 
-        assert told["ip_whitelist"].startswith("Add 203.0.113.7 to the allowed addresses")
-        assert "comagic_token" not in told, "CoMagic looks at the key first"
+        assert hints["ip_whitelist"].startswith("Add 203.0.113.7 to the allowed addresses")
+        assert "comagic_token" not in hints, "CoMagic looks at the key first"
+
+    async def test_an_address_that_comagic_does_not_name_is_a_question_mark(self, sound: Bridge) -> None:
+        refused = {"mnemonic": "ip_not_whitelisted", "ip": "unknown"}
+        sound.world.comagic.fail(Fault(method="*", kind="error", params=refused, times=None))
+
+        assert (await failing(sound))["ip_whitelist"].startswith("Add ? to the allowed addresses")
+
+    @pytest.mark.parametrize("mnemonic", ["forbidden", "method_component_disabled", "data_limit_exceeded"])
+    async def test_any_other_refusal_of_the_first_call_names_the_address_setting(
+        self, sound: Bridge, mnemonic: str
+    ) -> None:
+        sound.world.comagic.fail(Fault(method="get.account", kind="error", params={"mnemonic": mnemonic}, times=None))
+
+        assert "COMAGIC_URL" in (await failing(sound))["comagic_token"]
 
     @pytest.mark.parametrize("rights", ["select", "none"])
-    async def test_a_key_without_the_right_to_change_tags(self, sound: Bridge, rights: str) -> None:
+    async def test_a_key_without_the_right_to_change_tags_names_the_right(self, sound: Bridge, rights: str) -> None:
         switch(sound, tag_rights=rights)
 
-        told = await failing(sound)
+        hints = await failing(sound)
 
-        assert "tag_management" in told["comagic_rights"]
-        assert ("sale_tag" in told) is (rights == "none")
+        assert "tag_management" in hints["comagic_rights"]
+        assert ("sale_tag" in hints) is (rights == "none")
 
-    async def test_an_account_without_the_sale_tag(self, sound: Bridge) -> None:
+    async def test_an_account_without_the_sale_tag_names_the_setting(self, sound: Bridge) -> None:
         sound.world.comagic.fail(Fault(method="get.tags", kind="empty_success", times=None))
 
-        told = await failing(sound)
+        hints = await failing(sound)
 
-        assert list(told) == ["sale_tag"]
-        assert "COMAGIC_SALE_TAG_ID" in told["sale_tag"]
+        assert list(hints) == ["sale_tag"]
+        assert "COMAGIC_SALE_TAG_ID" in hints["sale_tag"]
 
     async def test_a_site_with_sales_switched_off_is_named(self, bridge: Bridge) -> None:
-        told = await failing(bridge)
+        hints = await failing(bridge)
 
-        assert list(told) == ["sites"]
-        assert "example.org" in told["sites"]
-        assert "example.ru" not in told["sites"]
+        assert list(hints) == ["sites"]
+        assert "example.org" in hints["sites"]
+        assert "example.ru" not in hints["sites"]
 
-    async def test_an_account_without_sites(self, sound: Bridge) -> None:
+    async def test_an_account_without_sites_fails_the_check_of_sites(self, sound: Bridge) -> None:
         sound.world.comagic._writer.sites.clear()
 
         assert list(await failing(sound)) == ["sites"]
 
     @pytest.mark.parametrize(("zone", "holds"), [("Asia/Yekaterinburg", False), ("Europe/Minsk", True)])
-    async def test_an_account_in_another_time_zone(self, tmp_path: Path, zone: str, holds: bool) -> None:
+    async def test_an_account_in_another_time_zone_names_the_setting(
+        self, tmp_path: Path, zone: str, holds: bool
+    ) -> None:
         world = World(ManualClock(NOON), zone=zone)
         world.comagic._writer.sites.pop(SITE_WITHOUT_SALES_ID)
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
@@ -218,62 +236,62 @@ class TestComagic:
         assert (status == 200) is holds
         assert holds or f"TIME_ZONE={zone}" in checks["time_zone"]["hint"]
 
-    async def test_few_points_left(self, sound: Bridge) -> None:
+    async def test_few_points_left_fail_the_check_of_the_quota(self, sound: Bridge) -> None:
         sound.world.comagic.day_limit = 15
 
-        told = await failing(sound)
+        hints = await failing(sound)
 
-        assert list(told) == ["quota"]
-        assert told["quota"].startswith("12 points of the day are left")
+        assert list(hints) == ["quota"]
+        assert hints["quota"].startswith("12 points of the day are left")
 
-    async def test_no_points_left(self, sound: Bridge) -> None:
+    async def test_no_points_left_say_nothing_about_the_key(self, sound: Bridge) -> None:
         sound.world.comagic.fail(Fault(method="*", kind="limit_exceeded_day", times=None))
 
-        told = await failing(sound)
+        hints = await failing(sound)
 
-        assert told["quota"].startswith("0 points of the day are left")
-        assert "comagic_token" not in told
+        assert hints["quota"].startswith("0 points of the day are left")
+        assert "comagic_token" not in hints
 
     @pytest.mark.parametrize("kind", ["http_503", "connect_error", "timeout_before"])
-    async def test_comagic_cannot_be_reached(self, sound: Bridge, kind: str) -> None:
+    async def test_an_unreachable_comagic_is_no_fault_of_the_key(self, sound: Bridge, kind: str) -> None:
         sound.world.comagic.fail(Fault(method="*", kind=kind, times=None))
 
         assert "CoMagic cannot be asked now" in (await failing(sound))["comagic_token"]
 
-    async def test_something_else_answers(self, sound: Bridge) -> None:
+    async def test_an_answer_that_is_not_comagics_names_the_setting(self, sound: Bridge) -> None:
         sound.world.comagic.fail(Fault(method="*", kind="not_json", times=None))
 
         assert "COMAGIC_URL" in (await failing(sound))["comagic_token"]
 
 
-async def test_a_database_that_cannot_be_read(sound: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_cannot_be_read_names_the_setting(sound: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: Any) -> None:
         raise OSError("disk I/O error")
 
     monkeypatch.setattr(sound.store, "state", broken)
 
-    told = await failing(sound)
+    hints = await failing(sound)
 
-    assert "STORE_URL" in told["database"]
+    assert "STORE_URL" in hints["database"]
 
 
 async def test_settings_that_cannot_be_read_are_the_only_row(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
     async with bridge_on(store, {"TIME_ZONE": "Mars/Olympus"}) as bridge:
-        told = await failing(bridge)
+        hints = await failing(bridge)
     await store.close()
 
-    assert list(told) == ["settings"]
-    assert "TIME_ZONE" in told["settings"]
+    assert list(hints) == ["settings"]
+    assert "TIME_ZONE" in hints["settings"]
 
 
-async def test_no_secret_is_told(sound: Bridge, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_is_in_the_answer_or_the_log(sound: Bridge, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="crm_bridge")
     sound.world.agbis.fail(Fault(method="Login", kind="error", params={"code": 2}, times=None))
     switch(sound, key="blocked")
 
-    told = json.dumps((await ask(sound))[1])
+    answer = json.dumps((await ask(sound))[1])
 
     for secret in (SETTINGS["AGBIS_PASSWORD"], SETTINGS["AGBIS_URL"]):
-        assert secret not in told.replace("AGBIS_PASSWORD", "")
+        assert secret not in answer.replace("AGBIS_PASSWORD", "")
         assert secret not in caplog.text

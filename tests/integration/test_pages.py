@@ -19,13 +19,13 @@ from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Note, Reason, Verdict
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
+from crm_bridge.domain.setup_check import COMAGIC_CHECKS
 from crm_bridge.handlers.negotiation import translator_for
 from crm_bridge.presentation.journal_table import SORTS
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from crm_bridge.translations import LANGUAGES, MESSAGES, Translator
 from crm_bridge.translations.answers import ANSWERS
 from crm_bridge.translations.labels import LABELS
-from crm_bridge.usecases.check_setup import COMAGIC_CHECKS
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
 from tests.support.database_dump import dump

@@ -16,9 +16,9 @@ from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
 from crm_bridge.domain.run import Lease, Run, RunStatus
 from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent
+from crm_bridge.domain.setup_check import Check
 from crm_bridge.settings import SOURCES, Settings
 from crm_bridge.translations import Translator
-from crm_bridge.usecases.check_setup import Check
 
 
 def run_view(run: Run, lease: Lease | None, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
