@@ -1,4 +1,4 @@
-"""Phones, secrets and addresses taken out of any text that leaves the program."""
+"""Hides phones, secrets and addresses in every text that leaves the program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REMOTE_TEXT_LIMIT = 200  # characters
 
 
 def register_secrets(*values: str | None) -> None:
-    """Take these values out of every text from now on; values shorter than 4 characters are ignored."""
+    """Hide these values in every text from now on; a value shorter than 4 characters would hide ordinary words."""
     _secrets.update(value for value in values if value and len(value) >= 4)
 
 
@@ -31,8 +31,8 @@ def redact_remote(text: object, secrets: Collection[str] = ()) -> str:
     """Make a remote system's text fit for an error message: at most 200 characters, no address, phone, key or secret.
 
     Args:
-        text: What the remote system sent.
-        secrets: What we sent, and it may repeat.
+        text: A message of the remote system, or an exception about it.
+        secrets: Values of our request that the text may repeat.
     """
     redacted = " ".join(str(text).split())
     for secret in secrets:
