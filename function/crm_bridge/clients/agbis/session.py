@@ -1,8 +1,8 @@
-"""The session of the Agbis user: kept, refreshed in time, and begun anew as rarely as can be.
+"""The session of the Agbis user: kept in the store, renewed in time, and logged in as rarely as possible.
 
-A session lives ten minutes and `RefreshSession` replaces both of its ids. Calling `Login` again instead blocks the
-user for two minutes, which is why what we know is kept in the store, and why the time of a login is saved before it
-is tried: a process that dies in the middle of it must not make the next one log in too early.
+A session lives ten minutes; `RefreshSession` replaces both of its ids. A second `Login` within two minutes blocks the
+user instead. So the session is saved for the next process, and the time of a login is saved before the login: a process
+that is killed during it must not let the next one log in too early. Source: docs/remote/agbis.md#sessions
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from crm_bridge.errors import (
 )
 from crm_bridge.redaction import redact_remote
 
-_USED_FOR = timedelta(minutes=8)  # of the ten it lives; whether use prolongs it is not known
-_REFRESHED_FOR = timedelta(hours=23, minutes=30)  # of a day-old refresh id nobody knows; a login surely is one request
+_USED_FOR = timedelta(minutes=8)  # a session lives ten; whether use prolongs that is not known
+_REFRESHED_FOR = timedelta(hours=23, minutes=30)  # how long a refresh id lives is not known; a login works at any age
 _BETWEEN_LOGINS = timedelta(seconds=AGBIS_BLOCK_SECONDS)
-_CLOCK_SKEW = timedelta(minutes=1)  # another machine's clock may be ahead of ours by as much
+_CLOCK_SKEW = timedelta(minutes=1)  # the clock of the process that saved the session may be ahead by as much
 _NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -46,12 +46,10 @@ class SessionStore(Protocol):
 
 
 class AgbisSession:
-    """The session, shared by everything in this process that asks Agbis.
-
-    However many tasks find it old at once, one of them renews it and the others wait for that.
+    """The session, shared by all runs of this process. One task renews it while the others wait.
 
     Attributes:
-        turn: Held by whoever asks Agbis something at the moment.
+        throttle: Shared by every request to Agbis, so that they go one at a time.
     """
 
     def __init__(
@@ -74,28 +72,28 @@ class AgbisSession:
         self._renewing = PerLoopLock()
 
     async def session_id(self, requests: Counter[str]) -> str:
-        """Return the id of a session that should still be good, renewing it when it is 8 minutes old.
+        """Return the id of a session that should still be good; renew it when it is 8 minutes old.
 
         Args:
             requests: Counts the HTTP requests made for it.
 
         Raises:
             AccessDenied: The user or the password is wrong.
-            RemoteUnavailable, RemoteProtocolError: There is no session for now.
+            RemoteUnavailable, RemoteProtocolError: Agbis gave no session.
         """
         if self._known is not None and self._is_good(self._known, refused=None):
             return self._known.session_id
         return await self.renew(None, requests)
 
     async def check(self, requests: Counter[str]) -> None:
-        """Make sure that there is a session which Agbis accepts, for somebody who waits for the answer.
+        """Make sure that Agbis accepts our session, for somebody who waits for the answer.
 
-        A session that should still be good is shown to Agbis (`ValidSessionID`); otherwise it is refreshed, or begun
-        with a single login. Nothing waits until a login is allowed again: that is told instead.
+        A session that should still be good is checked by `ValidSessionID`; any other is refreshed, or replaced by a
+        single login. When a login is not allowed yet, that is raised instead of waited for.
 
         Raises:
             AccessDenied: The user or the password is wrong.
-            RemoteUnavailable, RemoteProtocolError: It cannot be told now.
+            RemoteUnavailable, RemoteProtocolError: Whether Agbis lets us in is not known now.
         """
         known = await self._newest()
         if not self._is_good(known, refused=None):
@@ -110,12 +108,12 @@ class AgbisSession:
             await self.renew(known.session_id, requests, at_once=True)
 
     async def renew(self, refused: str | None, requests: Counter[str], *, at_once: bool = False) -> str:
-        """Return the id of another session than the refused one: somebody's newer one, a refreshed or a new one.
+        """Return the id of another session than the refused one: a newer one of the store, a refreshed or a new one.
 
         Args:
-            refused: The id that a call was refused with; None when it only got old.
+            refused: The id that a call was refused with; None when the session is only old.
             requests: Counts the HTTP requests made for it.
-            at_once: Do not wait until a login is allowed, and log in no more than once.
+            at_once: Do not wait until a login is allowed, and log in at most once.
 
         Raises:
             RemoteError: Like `session_id`.
@@ -128,7 +126,7 @@ class AgbisSession:
                     known = refreshed or await self._log_in(known, refused, requests, at_once=at_once)
                 self._known = known
                 return known.session_id
-        except RemoteTimeout as exc:  # which would look as if the window that needs the session were too wide
+        except RemoteTimeout as exc:  # a caller would take it for a window that is too wide, and halve the window
             raise RemoteUnavailable(wire.SYSTEM, str(exc)) from exc
 
     def _is_good(self, session: CrmSession, refused: str | None) -> bool:
@@ -136,14 +134,14 @@ class AgbisSession:
         return bool(session.session_id) and session.session_id != refused and -_CLOCK_SKEW <= age < _USED_FOR
 
     async def _newest(self) -> CrmSession:
-        """Return what is known by now; another process may have renewed the session meanwhile."""
+        """Return the newer one of our session and the stored one, which another process may have renewed."""
         known = self._known or CrmSession(session_id="", refresh_id="", renewed_at=_NEVER, login_at=_NEVER)
         stored = await self._store.state(CrmSession)
         if stored is None:
             return known
         newer = stored if stored.renewed_at >= known.renewed_at else known
         login_at = max(stored.login_at, known.login_at)
-        return replace(newer, login_at=min(login_at, self._clock.now()))  # a clock that ran ahead must not stop us
+        return replace(newer, login_at=min(login_at, self._clock.now()))  # a clock ahead of ours must not delay a login
 
     async def _refresh(self, known: CrmSession, requests: Counter[str], *, at_once: bool) -> CrmSession | None:
         if not known.refresh_id or self._clock.now() - known.renewed_at >= _REFRESHED_FOR:
@@ -152,43 +150,53 @@ class AgbisSession:
         try:
             answer = await call(wire.refresh(self._api.base, known.refresh_id), requests)
         except RemoteRejected:
-            return None  # how long a refresh id lives is not documented: every refusal means that it is over
+            return None  # any refusal may mean that the refresh id has expired, and a login helps in each case
         return await self._save_new(wire.REFRESH_SESSION, answer, login_at=known.login_at)
 
     async def _log_in(
         self, known: CrmSession, refused: str | None, requests: Counter[str], *, at_once: bool
     ) -> CrmSession:
         """Log in, and once more two minutes later when the failure may pass."""
-        for last in (False, True):
-            while (pause := known.login_at + _BETWEEN_LOGINS - self._clock.now()) > timedelta():
-                if at_once:
-                    seconds = math.ceil(pause.total_seconds())
-                    raise RemoteUnavailable(
-                        wire.SYSTEM,
-                        f"Agbis: {wire.LOGIN}: the next login is allowed in {seconds} s",
-                        retry_after=seconds,
-                    )
-                await self._clock.sleep(pause.total_seconds())
-                known = await self._newest()
-                if self._is_good(known, refused):
-                    return known
-            known = CrmSession(session_id="", refresh_id="", renewed_at=known.renewed_at, login_at=self._clock.now())
-            self._known = known
-            await self._store.save_state(known)
-            request = wire.login(self._api.base, self._user, self._password)
-            try:
-                return await self._save_new(
-                    wire.LOGIN, await self._api.call_once(request, requests), login_at=known.login_at
-                )
-            except RemoteRejected as exc:
-                # Error 1 or 2 means wrong credentials, and trying again would only get the user blocked.
-                reason = redact_remote(exc, secrets=(self._password, wire.password_hash(self._password), self._user))
-                message = f"{reason} (AGBIS_USER and AGBIS_PASSWORD are to be checked)"
-                raise AccessDenied(wire.SYSTEM, exc.code, message, barrier=Barrier.KEY, fatal=True) from None
-            except (RemoteUnavailable, RemoteProtocolError) as exc:
-                if last or at_once or isinstance(exc, ConnectionFailed):
-                    raise
-        raise AssertionError  # pragma: no cover - the second round returns or raises
+        known = await self._await_login(known, refused, at_once=at_once)
+        if self._is_good(known, refused):
+            return known
+        try:
+            return await self._try_login(known, requests)
+        except (RemoteUnavailable, RemoteProtocolError) as exc:
+            if at_once or isinstance(exc, ConnectionFailed):
+                raise
+        known = await self._await_login(await self._newest(), refused, at_once=False)
+        return known if self._is_good(known, refused) else await self._try_login(known, requests)
+
+    async def _await_login(self, known: CrmSession, refused: str | None, *, at_once: bool) -> CrmSession:
+        """Wait until a login is allowed, or another process has started a session; return the newest session."""
+        while (pause := known.login_at + _BETWEEN_LOGINS - self._clock.now()) > timedelta():
+            if at_once:
+                seconds = math.ceil(pause.total_seconds())
+                message = f"Agbis: {wire.LOGIN}: the next login is allowed in {seconds} s"
+                raise RemoteUnavailable(wire.SYSTEM, message, retry_after=seconds)
+            await self._clock.sleep(pause.total_seconds())
+            known = await self._newest()
+            if self._is_good(known, refused):
+                break
+        return known
+
+    async def _try_login(self, known: CrmSession, requests: Counter[str]) -> CrmSession:
+        """Log in once, after saving the time of it.
+
+        Which error means wrong credentials is not documented (1 or 2 by different sources), so every refusal counts as
+        that and is final: going on would only get the user blocked. Source: docs/remote/agbis.md#unknowns
+        """
+        attempt = CrmSession(session_id="", refresh_id="", renewed_at=known.renewed_at, login_at=self._clock.now())
+        self._known = attempt
+        await self._store.save_state(attempt)
+        try:
+            answer = await self._api.call_once(wire.login(self._api.base, self._user, self._password), requests)
+        except RemoteRejected as exc:
+            reason = redact_remote(exc, secrets=(self._password, wire.password_hash(self._password), self._user))
+            message = f"{reason} (AGBIS_USER and AGBIS_PASSWORD are to be checked)"
+            raise AccessDenied(wire.SYSTEM, exc.code, message, barrier=Barrier.KEY, fatal=True) from None
+        return await self._save_new(wire.LOGIN, answer, login_at=attempt.login_at)
 
     async def _save_new(self, command: str, answer: dict[str, Any], *, login_at: datetime) -> CrmSession:
         session_id, refresh_id = wire.session_ids(command, answer)
