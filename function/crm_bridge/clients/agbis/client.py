@@ -47,9 +47,9 @@ class AgbisClient:
     async def orders_changed(self, since: datetime, until: datetime) -> list[Order]:
         """Return the orders entered or changed from `since` to `until` (`OrderByDateTimeForAll`).
 
-        The command selects by the moment of change, not by the order's date, and late changes of old orders come too.
-        An order may come more than once: halves of a window share a minute, because whether the server counts the
-        last minute in is not known.
+        The command selects by the moment of change, not by the order's date, so late changes of old orders come too
+        (docs/remote/agbis.md#order-commands). An order may come more than once: whether a window includes its last
+        minute is not known, so the halves of a window share a minute.
         """
         answers = await self._window(wire.ORDERS_CHANGED, _floor(since), _floor(until))
         now = self._clock.now()
@@ -70,7 +70,10 @@ class AgbisClient:
         ]
 
     async def client(self, client_id: str) -> Client | None:
-        """Look one client up (`ContrInfoForAll`); None when Agbis says it does not know it, in either of its ways."""
+        """Look one client up (`ContrInfoForAll`); None when Agbis does not know the client.
+
+        Agbis says so by error 1 or by empty fields. Source: docs/remote/agbis.md#error-codes
+        """
         try:
             answer = await self._call(lambda session_id: wire.client(self._api.base, client_id, session_id))
         except RemoteRejected as exc:
@@ -84,7 +87,10 @@ class AgbisClient:
         await self._session.check(self.requests)
 
     async def _window(self, command: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
-        """Ask for a window; when the server does not manage it in time, for its halves, down to a minute."""
+        """Read a window; when the server needs too long, read its halves, down to a minute.
+
+        Source: docs/remote/agbis.md#http-statuses
+        """
 
         def request(session_id: str) -> wire.Request:
             return wire.window(self._api.base, command, session_id, since=since, until=until, zone=self._zone)
@@ -98,7 +104,7 @@ class AgbisClient:
         return [*await self._window(command, since, middle), *await self._window(command, middle, until)]
 
     async def _call(self, request: Callable[[str], wire.Request], *, window: bool = False) -> dict[str, Any]:
-        """Ask with the session; when that is refused, once more with another."""
+        """Make a call; when its session is refused, make it once more with another session."""
         session_id = await self._session.session_id(self.requests)
         try:
             return await self._api.call(request(session_id), self.requests, window=window)

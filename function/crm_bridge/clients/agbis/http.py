@@ -1,4 +1,4 @@
-"""Asking Agbis one thing: the HTTP exchange, what its failures mean, and which are tried again."""
+"""Calls of Agbis: the HTTP exchange, one at a time, what failures mean, and which are tried again."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from crm_bridge.clock import Clock
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 from crm_bridge.redaction import redact_remote
 
-_GAP = timedelta(seconds=1.1)  # a request a second is what is advised; once throttled, we keep to it
-_TIMEOUT = httpx.Timeout(60)  # seconds; 10 was seen to be too short for a slow link to the shop's database
+_GAP = timedelta(seconds=1.1)  # at most a request a second, after Agbis has once said that we ask too often
+_TIMEOUT = httpx.Timeout(60)  # seconds; 10 is too short for a slow link to the shop's database
 
-_JSON = {"Content-Type": "application/json; charset=UTF-8"}  # the POST form demands it
+_JSON = {"Content-Type": "application/json; charset=UTF-8"}  # obligatory: docs/remote/agbis.md#post
 
 
 class PerLoopLock:
-    """A lock for an object that outlives event loops, as a worker's do in tests."""
+    """A lock that serves one event loop after another: a session outlives the loop of one request."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -39,11 +39,13 @@ class PerLoopLock:
 
 
 class Throttle(PerLoopLock):
-    """The right to ask, and how quickly one request may follow another.
+    """Lets one request at a time through, and keeps a gap between two once Agbis says that we ask too often.
+
+    Source: docs/remote/agbis.md#operations
 
     Attributes:
-        last_request_at: When somebody last asked.
-        gap: Time to keep between two requests: none until Agbis says that we ask too often.
+        last_request_at: When the last request was sent.
+        gap: Time between two requests.
     """
 
     def __init__(self) -> None:
@@ -53,14 +55,14 @@ class Throttle(PerLoopLock):
 
 
 class ConnectionFailed(RemoteUnavailable):
-    """The connection was not even made, so nothing has been asked."""
+    """No connection was made, so Agbis has received nothing."""
 
 
 class AgbisHttp:
-    """The one entry point of the API, asked one thing at a time.
+    """The one entry point of the API.
 
     Attributes:
-        base: Its address, as `wire` wants it.
+        base: Its address, as `wire.base_url` writes it.
     """
 
     def __init__(self, *, http: httpx.AsyncClient, url: str, clock: Clock, throttle: Throttle) -> None:
@@ -70,16 +72,16 @@ class AgbisHttp:
         self._throttle = throttle
 
     async def call(self, request: wire.Request, requests: Counter[str], *, window: bool = False) -> dict[str, Any]:
-        """Ask until there is an answer, as long as that may help; for reads and `RefreshSession`.
+        """Make a call that may be repeated: a read or `RefreshSession`.
 
         Args:
-            request: What to ask.
+            request: What to send.
             requests: Counts every HTTP request made, by command.
-            window: It asks for a window, so a timeout means that the window is too wide: it is not asked again.
+            window: The call reads a window, so a timeout means that the window is too wide: it is not repeated.
 
         Raises:
             RemoteTimeout: No answer in time, or HTTP 504.
-            RemoteUnavailable, RemoteRejected, RemoteProtocolError: As the tree of errors tells.
+            RemoteUnavailable, RemoteRejected, RemoteProtocolError: See `errors`.
         """
 
         def may_pass(error: BaseException) -> bool:
@@ -105,7 +107,7 @@ class AgbisHttp:
             )
 
     async def call_once(self, request: wire.Request, requests: Counter[str]) -> dict[str, Any]:
-        """Ask, and again only while there is no connection; for `Login`. Raises like `ask`."""
+        """Make a call that is repeated only while there is no connection, such as `Login`; raises like `call`."""
         async with self._throttle.of_this_loop():
             return await _readable(
                 request,
@@ -134,7 +136,7 @@ class AgbisHttp:
                 content=request.content,
                 headers=None if request.content is None else _JSON,
                 timeout=_TIMEOUT,
-                follow_redirects=False,  # a POST would lose its body on the way
+                follow_redirects=False,  # a redirected POST loses its body: docs/remote/agbis.md#base-url
             )
         except httpx.ReadTimeout as exc:
             raise RemoteTimeout(wire.SYSTEM, f"Agbis: {command}: no answer in time") from exc
@@ -149,21 +151,21 @@ class AgbisHttp:
         try:
             return _read(command, response)
         except RemoteUnavailable as exc:
-            if _throttled(exc) and command != wire.LOGIN:  # a login is refused for reasons of its own
+            if _throttled(exc) and command != wire.LOGIN:  # a login is blocked by another login, not by our pace
                 self._throttle.gap = _GAP
             raise
 
     async def _keep_gap(self) -> None:
         throttle = self._throttle
-        if (
-            throttle.last_request_at is not None
-            and (pause := throttle.last_request_at + throttle.gap - self._clock.now()) > timedelta()
-        ):
-            await self._clock.sleep(pause.total_seconds())
+        if throttle.last_request_at is not None:
+            pause = throttle.last_request_at + throttle.gap - self._clock.now()
+            if pause > timedelta():
+                await self._clock.sleep(pause.total_seconds())
         throttle.last_request_at = self._clock.now()
 
 
 def _read(command: str, response: httpx.Response) -> dict[str, Any]:
+    """Decode a response, or raise what its status means. Source: docs/remote/agbis.md#http-statuses"""
     status = response.status_code
     failure = f"Agbis: {command}: HTTP {status}"
     if status == 429:
@@ -179,7 +181,7 @@ def _read(command: str, response: httpx.Response) -> dict[str, Any]:
     if response.is_success:
         return wire.reply(command, response.content)
     with suppress(MalformedResponse, RemoteProtocolError):
-        wire.reply(command, response.content)  # a refusal may come with its error number and text
+        wire.reply(command, response.content)  # a refusal may have an error number and a text: those say more
     raise RemoteRejected(wire.SYSTEM, f"HTTP {status}", failure)
 
 
@@ -191,7 +193,7 @@ async def _readable(request: wire.Request, ask: Callable[[], Awaitable[dict[str,
 
 
 def _throttled(error: BaseException) -> bool:
-    """HTTP 429 or error 102: the only failures that come with a time to wait."""
+    """HTTP 429 or error 102: the only failures that say how long to wait."""
     return isinstance(error, RemoteUnavailable) and error.retry_after is not None
 
 

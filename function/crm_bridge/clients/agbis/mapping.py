@@ -13,12 +13,13 @@ from crm_bridge.domain.aggregate import Client, Order, Payment
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.errors import RemoteProtocolError
 
-_ORDERS = ("orders", "order")  # the first is what servers say, the second what the documentation says
-_SERVICES = ("srvices", "services")  # sic
+# Servers and the documentation spell some keys differently: docs/remote/agbis.md#keys
+_ORDERS = ("orders", "order")
+_SERVICES = ("srvices", "services")
 _CLIENTS = ("clients",)
 
 _MARK = re.compile(r"\A[А-ЯЁ]\s+(?=[А-ЯЁ])")
-"""A letter before the name that is the shop's own mark: `А Пиджак` is `Пиджак` to people."""
+"""The shop's own mark, a letter before the name: people see `А Пиджак` as `Пиджак`."""
 
 
 def orders(command: str, answer: Mapping[str, Any], *, zone: ZoneInfo, now: datetime) -> list[Order]:
@@ -27,8 +28,8 @@ def orders(command: str, answer: Mapping[str, Any], *, zone: ZoneInfo, now: date
     Args:
         command: For the error messages.
         answer: Decoded by `wire.reply`.
-        zone: Local times of the answer are of it.
-        now: Stands in for a time of change that the answer does not tell.
+        zone: Of the local times in the answer.
+        now: The time of change of an order that has none.
 
     Raises:
         RemoteProtocolError: No list of orders, one without an id or a client, or a sum that cannot be read.
@@ -46,7 +47,7 @@ def clients(command: str, answer: Mapping[str, Any], *, region: str, now: dateti
 
 
 def client(client_id: str, answer: Mapping[str, Any], *, region: str, now: datetime) -> Client | None:
-    """Return the client of an answer (`ContrInfoForAll`), or None when it is empty or tells of somebody else."""
+    """Return the client of an answer (`ContrInfoForAll`), or None when it is empty or about another client."""
     if wire.text(answer.get("contr_id")) != client_id:
         return None
     return Client(client_id=client_id, phone=_phone(answer, region), seen_at=now)
@@ -61,7 +62,7 @@ def _rows(command: str, answer: Mapping[str, Any], names: Iterable[str]) -> list
             if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
                 return rows
             break
-    # Taking it for "nothing changed" would move the watermark over changes that were never read.
+    # "Nothing changed" would be wrong: the watermark would pass changes that were never read.
     raise RemoteProtocolError(wire.SYSTEM, f"Agbis: {command}: no list `{next(iter(names))}` in the answer")
 
 
@@ -112,10 +113,10 @@ def _lines(row: Mapping[str, Any], names: Iterable[str]) -> list[Mapping[str, An
 
 
 def _names(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name what was ordered: services, then goods, without repeats.
+    """Return the names of services, then of goods, without repeats.
 
-    Lines may be nested: a parent is the thing ("Shoes", without money), its children are what is done to it. Such a
-    parent is left out unless nothing else would be left.
+    Lines may be nested: a parent is the thing ("Shoes", without money), its children are the paid services. Such a
+    parent is left out unless nothing else would be left. Source: docs/remote/agbis.md#lines
     """
     named = [(line, name) for line in _optional_lines(row, _SERVICES) if (name := _name(line.get("service")))]
     lines = [(wire.text(line.get("dos_id")), wire.text(line.get("parent_id"))) for line, _ in named]
@@ -130,7 +131,7 @@ def _optional_lines(row: Mapping[str, Any], names: Iterable[str]) -> list[Mappin
     try:
         return _lines(row, names)
     except ValueError:
-        return []  # a comment is worth less than the order
+        return []  # names only make the sale's comment, so the order is kept without them
 
 
 def _has_money(line: Mapping[str, Any]) -> bool:
@@ -145,7 +146,10 @@ def _name(value: Any) -> str:
 
 
 def _phone(row: Mapping[str, Any], region: str) -> str | None:
-    """Take the mobile, else the landline: `fone_cell`, `fone` of one client, `teleph_cell`, `telephone` of many."""
+    """Return the mobile, else the landline, whose fields differ between commands.
+
+    Source: docs/remote/agbis.md#phones
+    """
     for name in ("fone_cell", "teleph_cell", "fone", "telephone"):
         if phone := normalize_phone(wire.text(row.get(name)), region):
             return phone

@@ -1,7 +1,7 @@
-"""The Agbis HTTP API as it is on the wire: its forms of request, its reply envelope and its ways to write a value.
+"""The Agbis HTTP API on the wire: forms of a request, the envelope of a reply, spellings of a value.
 
-Facts are from the vendor's API documentation and from public clients of it; where a rule looks odd, the odd one is
-theirs. Command and field names stand here and in `rows.py` only.
+Where a rule looks odd, Agbis is odd: docs/remote/agbis.md says how each fact is known. Names of commands and fields
+stand here and in `mapping.py` only.
 """
 
 from __future__ import annotations
@@ -33,17 +33,20 @@ CLIENTS_CHANGED = "ClientsByDateTimeForAll"
 CLIENT = "ContrInfoForAll"
 
 REFUSED_SESSION = frozenset({"2", "3", "106"})
-"""Not authorised, session expired, unknown session: which of them a server says for an old session differs."""
+"""Not authorised, session expired, session unknown; which of them an old session gets differs.
+
+Source: docs/remote/agbis.md#error-codes
+"""
 
 NOT_FOUND = "1"
-"""The command failed, text in `Msg`; there is no code of its own for something that is not there."""
+"""The command failed. There is no code for "not found", so this one stands for it in a look-up."""
 
 _THROTTLED = 102
-_FOR_NOW = frozenset({100, 101, 107, 108, 109})  # the database or the link to it is away, by the documentation
+_FOR_NOW = frozenset({100, 101, 107, 108, 109})  # the database or the link to it is down
 
 _HASH = re.compile(r"[0-9a-fA-F]{40}")
 _MONEY = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{1,8})?")
-_SPACES = re.compile(r"\s+")  # U+00A0 and U+202F, met as thousands separators, are white space to `re`
+_SPACES = re.compile(r"\s+")  # includes the thousands separators U+00A0 and U+202F
 _DATE_TIME = re.compile(
     r"(?:(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})|(?P<year2>\d{4})-(?P<month2>\d{2})-(?P<day2>\d{2}))"
     r"(?:[ T]+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)(?:[.,]\d+)?)?"
@@ -55,8 +58,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """One request, ready to send. Its address and body hold secrets.
 
     Attributes:
-        command: The API's name of what is asked.
-        url: Whole, and encoded exactly once already.
+        command: The API's name of the command.
+        url: The whole address, percent-encoded exactly once.
         content: The JSON body of the POST form; None for the GET form.
     """
 
@@ -69,13 +72,19 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 def base_url(url: str) -> str:
-    """Return the address with the slash its directory form has; a full name such as `index.php` stays."""
+    """Return the address with a slash at its end, unless it ends with a file such as `index.php`.
+
+    Source: docs/remote/agbis.md#base-url
+    """
     last = url.rstrip().rsplit("/", 1)[-1]
     return url.rstrip() if not last or "." in last else f"{url.rstrip()}/"
 
 
 def get(base: str, command: str, parameters: Mapping[str, str], session_id: str | None = None) -> Request:
-    """Write the GET form: the parameters are one JSON text, percent-encoded once (twice is answered with error 1)."""
+    """Write the GET form: the parameters are one JSON text, percent-encoded once; encoded twice they get error 1.
+
+    Source: docs/remote/agbis.md#get
+    """
     url = f"{base}?{command}={quote(_json(parameters), safe='')}"
     if session_id is not None:
         url += f"&SessionID={quote(session_id, safe='')}"
@@ -83,13 +92,16 @@ def get(base: str, command: str, parameters: Mapping[str, str], session_id: str 
 
 
 def post(base: str, command: str, parameters: Mapping[str, str], session_id: str) -> Request:
-    """Write the POST form: the command both bare in the query and as key of the body, the session in the body."""
+    """Write the POST form: the command bare in the query and as a key of the body, the session in the body.
+
+    Source: docs/remote/agbis.md#post
+    """
     body = {command: parameters, "SessionID": session_id}
     return Request(command=command, url=f"{base}?{command}", content=_json(body).encode())
 
 
 def _json(value: object) -> str:
-    # `\uXXXX` escapes arrive as empty text, so non-ASCII goes out as itself.
+    # Agbis reads a `\uXXXX` escape as empty text: docs/remote/agbis.md#get
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -99,14 +111,14 @@ def login(base: str, user: str, password: str) -> Request:
 
 
 def password_hash(password: str) -> str:
-    """Return what travels for a password: its SHA-1 in lower-case hex; a ready one is taken as it is."""
+    """Return the SHA-1 of a password in lower-case hex, as `Login` takes it; a hash is returned as it is."""
     if _HASH.fullmatch(password):
         return password.lower()
     return hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest()
 
 
 def refresh(base: str, refresh_id: str) -> Request:
-    """Write `RefreshSession`, which goes without a session."""
+    """Write `RefreshSession`, which needs no session."""
     return get(base, REFRESH_SESSION, {"Refresh_ID": refresh_id})
 
 
@@ -116,7 +128,10 @@ def valid_session(base: str, session_id: str) -> Request:
 
 
 def window(base: str, command: str, session_id: str, *, since: datetime, until: datetime, zone: ZoneInfo) -> Request:
-    """Write a request for what changed in a window; its ends are local, to the minute, seconds dropped."""
+    """Write a request for the changes in a window; its ends are local times to the minute, seconds dropped.
+
+    Source: docs/remote/agbis.md#order-requests
+    """
     ends = {
         "StartDate": f"{since.astimezone(zone):%d.%m.%Y %H:%M}",
         "StopDate": f"{until.astimezone(zone):%d.%m.%Y %H:%M}",
@@ -130,11 +145,14 @@ def client(base: str, client_id: str, session_id: str) -> Request:
 
 
 def reply(command: str, content: bytes) -> dict[str, Any]:
-    """Decode a reply: keys in lower case (their spelling varies), string values percent-decoded, once.
+    """Decode a reply: keys in lower case, because their spelling varies, and text percent-decoded once.
+
+    Success and error both come as HTTP 200, and the content type is unreliable.
+    Source: docs/remote/agbis.md#replies, #encoding, #keys
 
     Args:
         command: For the error messages.
-        content: The body. Its content type is not to be trusted, so it is not asked.
+        content: The body.
 
     Raises:
         MalformedResponse: Not a JSON object.
@@ -143,7 +161,7 @@ def reply(command: str, content: bytes) -> dict[str, Any]:
         RemoteProtocolError: There is no error number, which even a success has (0).
     """
     try:
-        # No float may come near money; what Agbis writes as a JSON number becomes Decimal.
+        # A JSON number becomes Decimal: a float could change a sum.
         answer = json.loads(content.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_no_constant)
     except (ValueError, RecursionError) as exc:
         raise MalformedResponse("the answer is not JSON") from exc
@@ -187,7 +205,7 @@ def _error_number(command: str, answer: Mapping[str, Any]) -> int:
 
 
 def session_ids(command: str, answer: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the session id and the refresh id of `Login` or `RefreshSession`; both are new each time."""
+    """Return the session id and the refresh id of `Login` or `RefreshSession`; each call makes both new."""
     session_id, refresh_id = text(answer.get("session_id")), text(answer.get("refresh_id"))
     if not session_id:
         raise RemoteProtocolError(SYSTEM, f"Agbis: {command}: no Session_id in the answer")
@@ -195,19 +213,19 @@ def session_ids(command: str, answer: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def text(value: Any) -> str:
-    """Return an id, a name or a phone as text; numbers are met where strings are promised, and null for nothing."""
+    """Return an id, a name or a phone as text; Agbis may send a number or null instead of a string."""
     if value is None or isinstance(value, bool | list | dict):
         return ""
     return str(value).strip()
 
 
 def kopecks(value: Any) -> int:
-    """Read money: `"693942,49"`, `"1500"`, `"12 800,50"`, and a decimal point or a JSON number just as well.
+    """Read money: `"693942,49"`, `"1500"`, `"12 800,50"`, also with a decimal point or as a JSON number.
 
-    Nothing at all is 0. Anything that is not surely a sum is an error, because money is never guessed.
+    Empty text and None are 0. Source: docs/remote/agbis.md#encoding
 
     Raises:
-        ValueError: It is not a sum.
+        ValueError: The value is not surely a sum; a sum is never guessed.
     """
     if isinstance(value, bool | list | dict):
         raise ValueError("not a sum")
@@ -220,12 +238,12 @@ def kopecks(value: Any) -> int:
 
 
 def moment(value: Any, zone: ZoneInfo, time: Any = None) -> datetime | None:
-    """Read a date, with or without its time, local in `zone`; None when there is none that can be read.
+    """Read a local date, with or without its time; None when the value is no date.
 
     Args:
         value: `15.06.2026`, `15.06.2026 14:30`, `15.06.2026 14:30:00`.
         zone: The dry cleaner's.
-        time: The time, where it stands in a field of its own (`11:04:10`); counts when `value` has none.
+        time: The time, when a field of its own has it (`11:04:10`); used when `value` has none.
     """
     match = _DATE_TIME.fullmatch(text(value))
     if match is None:
