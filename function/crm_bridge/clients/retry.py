@@ -85,7 +85,7 @@ Source: docs/remote/agbis.md#http-statuses
 
 
 class MalformedResponse(Exception):
-    """An answer that cannot be decoded, perhaps cut short. It stays inside the clients, which may repeat the call."""
+    """An answer that cannot be decoded, perhaps truncated. It stays inside the clients, which may repeat the call."""
 
 
 class _OutOfTime(stop_base):

@@ -1,4 +1,4 @@
-"""CoMagic as the use cases need it."""
+"""CoMagic as the use cases need it: each method of the port as calls of the Data API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from crm_bridge.clients.comagic.http import ComagicHttp
 from crm_bridge.clock import Clock
 from crm_bridge.domain.communication import (
     Communication,
-    CommunicationDetails,
     CommunicationKey,
     CommunicationType,
     FoundCommunications,
@@ -31,7 +30,7 @@ class ComagicClient:
 
     Attributes:
         requests: HTTP requests made so far, per method, retries included.
-        warnings: Sources that the settings name and CoMagic does not give, each told once.
+        warnings: One for each source that the settings name and CoMagic refuses.
     """
 
     def __init__(
@@ -51,16 +50,16 @@ class ComagicClient:
         """Make a client.
 
         Args:
-            http: Sends requests; nothing has to be set in it.
+            http: Sends requests; needs no settings of its own.
             url: The API's one address.
             token: A key of the Data API.
             user_id: The customer for whom an agency's key acts.
-            time_zone: The account's; all times on the wire are of it.
+            time_zone: The account's, in which all times are written and read.
             region: For phones in national spelling.
-            sources: The kinds of communications that `communications` reads.
-            concurrency: Requests under way at once.
-            clock: All waiting is done on it.
-            deadline: No wait for a quota and no repetition goes beyond it, aware.
+            sources: The types of communications that `communications` reads.
+            concurrency: The most requests under way at once.
+            clock: Waits.
+            deadline: No wait for a quota and no repetition lasts longer, aware.
         """
         self.warnings: list[str] = []
         self._api = ComagicHttp(
@@ -87,7 +86,7 @@ class ComagicClient:
         )
 
     def reserve_quota(self, count: int) -> AbstractAsyncContextManager[None]:
-        """Hold `count` points of the quota for the calls made inside; see `QuotaThrottle.reserve_quota`."""
+        """Book `count` points of the quota for the calls made inside; see `QuotaThrottle.reserve_quota`."""
         return self._api.quota.reserve_quota(count)
 
     async def sale_tag_id(self) -> int:
@@ -103,10 +102,10 @@ class ComagicClient:
     ) -> AsyncGenerator[list[Communication]]:
         """Read every communication of the interval with a usable phone that was not lost, page by page.
 
-        Full pages of 10 000 rows, one point each: 120 000 calls cost 12 requests. No row comes twice, and none is
-        missed because rows moved between pages; see `reports`. A page may be empty.
+        Pages have 10 000 rows and cost a point each: 120 000 calls cost 12 requests. No row comes twice, and none is
+        missed because rows moved between pages; see `paging`. A page may be empty.
         """
-        options = mapping.RowOptions(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id)
+        options = self._options(sale_tag_id)
         for kind in self._sources:
             pages = paging.read(
                 partial(self._page, kind, options),
@@ -125,11 +124,11 @@ class ComagicClient:
     async def get_communications(
         self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
     ) -> dict[CommunicationKey, Communication]:
-        """Read some communications again, each named by its key and start; one CoMagic no longer has is left out.
+        """Read some communications again, each named by its key and start; those CoMagic no longer has are left out.
 
-        One that is lost by now, or has no usable phone any more, is returned all the same, its phone perhaps empty.
+        A communication that was lost, or has no usable phone any more, is returned too, perhaps with an empty phone.
         """
-        options = mapping.RowOptions(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, keep_unusable=True)
+        options = self._options(sale_tag_id, keep_unusable=True)
         calls = [
             partial(self._page, kind, options, since, until, ids=ids)
             for kind, since, until, ids in paging.batches(communications)
@@ -147,23 +146,14 @@ class ComagicClient:
         self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> FoundCommunications:
         """Read the communications of one phone and one kind, lost ones too, in a single request."""
-        options = mapping.RowOptions(zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, keep_unusable=True)
+        options = self._options(sale_tag_id, keep_unusable=True)
         params = wire.phone_report(kind, since, until, zone=self._zone, phone=phone)
         try:
             page = mapping.page(await self._api.call(wire.REPORTS[kind].method, params), kind, options)
         except RemoteRejected as exc:
             self._warn(kind, exc)
             return FoundCommunications(found=())
-        found = {
-            row.communication.key: CommunicationDetails(
-                communication=row.communication, lost=row.lost, site_id=row.site_id
-            )
-            for row in page.rows
-            if row.communication is not None and row.communication.phone == phone
-        }
-        in_order = sorted(found.values(), key=lambda each: (each.communication.started_at, each.communication.id))
-        total = len(page.rows) if page.total is None else page.total
-        return FoundCommunications(found=tuple(in_order), complete=total <= wire.PAGE)
+        return mapping.found_of_phone(page, phone)
 
     async def sites(self) -> list[Site]:
         """Return the account's sites, and whether each takes sales (`get.sites`)."""
@@ -174,10 +164,10 @@ class ComagicClient:
         return mapping.account_zone(await self._api.call(wire.GET_ACCOUNT, {}))
 
     async def check_tag_permission(self) -> None:
-        """Make sure that the key may change tags, without changing anything and without costing a point.
+        """Make sure that the key may change tags, without changing anything and without using a point.
 
-        It asks for a tag that no account has to be taken off a communication that no account has. What is not allowed
-        is refused before what does not exist, and only what succeeds costs a point.
+        The call unsets a tag that no account has, of a communication that no account has. CoMagic checks rights before
+        it looks for either, and only a success costs a point. Source: docs/remote/comagic-data-api.md#mnemonics
         """
         nothing = CommunicationKey(CommunicationType.CALL, 0)
         try:
@@ -189,10 +179,10 @@ class ComagicClient:
             return
 
     async def set_sale(self, sale: Sale) -> int | None:
-        """Set a sale (`set.tag_sales`), once; only a refusal for the quota, which did nothing, is asked again.
+        """Set a sale (`set.tag_sales`), once; only a refusal for the quota, which did nothing, is repeated.
 
         Returns:
-            CoMagic's id of the sale, when it tells one.
+            CoMagic's id of the sale; None when the answer has none.
 
         Raises:
             QuotaSpent, RemoteRejected: It was not set.
@@ -205,11 +195,19 @@ class ComagicClient:
         await self._api.call_once(wire.UNSET_TAG, wire.unset_tag(key, sale_tag_id))
 
     def _warn(self, kind: CommunicationType, exc: RemoteRejected) -> None:
-        """Go on without a source whose component is not enabled; calls need none, so of them nothing is forgiven."""
+        """Go on without a source whose component is off. Calls need no component, so their refusal is raised.
+
+        Source: docs/remote/comagic-data-api.md#access
+        """
         component_is_off = isinstance(exc, AccessDenied) and exc.barrier is Barrier.COMPONENT
         if kind is CommunicationType.CALL or not component_is_off:
             raise exc
         self.warnings.append(f"{wire.REPORTS[kind].method} was not read: {exc}")
+
+    def _options(self, sale_tag_id: int, *, keep_unusable: bool = False) -> mapping.RowOptions:
+        return mapping.RowOptions(
+            zone=self._zone, region=self._region, sale_tag_id=sale_tag_id, keep_unusable=keep_unusable
+        )
 
     async def _page(
         self,

@@ -1,4 +1,4 @@
-"""What CoMagic's answers hold, as domain values: report rows, tags, the id of a sale."""
+"""CoMagic's answers as domain values: report rows, tags, sites, the id of a sale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from msgspec import Struct, field
 
 from crm_bridge.clients.comagic import wire
 from crm_bridge.clients.comagic.errors import SYSTEM
-from crm_bridge.domain.communication import Communication, CommunicationType, Site
+from crm_bridge.domain.communication import (
+    Communication,
+    CommunicationDetails,
+    CommunicationType,
+    FoundCommunications,
+    Site,
+)
 from crm_bridge.domain.money import to_kopecks
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.errors import RemoteProtocolError
@@ -22,20 +28,20 @@ from crm_bridge.errors import RemoteProtocolError
 T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what a time without a zone is counted from
+_LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the epoch for times without a zone
 _NO_OFFSET = timedelta()
-_MOST = Decimal(10**15)  # roubles; beyond, it is not a sum of ours and would not fit a database's integer
+_MOST = Decimal(10**15)  # roubles; more would not fit a database's integer as kopecks
 
 
 class Row(Struct, frozen=True, gc=False):
     """A row of a report.
 
     Attributes:
-        id: `communication_id`; the row's own `id` is something else in chats and messages.
-        at: When the communication began, aware.
-        communication: None when it was lost, has no usable phone, or no id or time.
+        id: `communication_id`; a chat or message has another `id` too (docs/remote/comagic-data-api.md#calls).
+        at: Start of the communication, aware.
+        communication: None when the row is a lost call, or has no usable phone, no id or no time.
         lost: Nobody answered.
-        site_id: Where it came from; None when it was not asked for.
+        site_id: The site it came from; None when the field was not requested.
     """
 
     id: int | None
@@ -49,7 +55,7 @@ class Page(Struct, frozen=True):
     """A page of a report.
 
     Attributes:
-        total: Rows of the whole query (`total_items`); None when not told.
+        total: Rows of the whole query (`total_items`); None when not reported.
     """
 
     rows: Sequence[Row]
@@ -57,13 +63,13 @@ class Page(Struct, frozen=True):
 
 
 class RowOptions(Struct, frozen=True, kw_only=True):
-    """How rows are read.
+    """How to read the rows of a report.
 
     Attributes:
-        zone: Of the account; the times of the rows are local.
+        zone: The account's, in which rows have their times (docs/remote/comagic-data-api.md#dates).
         region: For phones in national spelling.
-        sale_tag_id: The tag that says that a sale stands there, wherever among the tags.
-        keep_unusable: Lost communications, and those without a usable phone, are wanted too; their phone is empty then.
+        sale_tag_id: The tag of a sale; it may stand anywhere among the tags.
+        keep_unusable: Also keep lost communications and those without a usable phone, whose phone is then empty.
     """
 
     zone: ZoneInfo
@@ -77,12 +83,12 @@ class _Tag(Struct, gc=False):
 
 
 class _Row(Struct, gc=False):
-    """What the reports have in common."""
+    """Fields of every report."""
 
     id: int | str | None = field(default=None, name="communication_id")
     is_lost: bool | None = None
     tags: list[_Tag | None] | None = None
-    sale_cost: Decimal | None = None  # read from the digits of a JSON number: no float in between
+    sale_cost: Decimal | None = None  # decoded from the digits of a JSON number, without a float
     sale_date: Any = None
     site_id: int | None = None
 
@@ -93,7 +99,7 @@ class _Call(_Row, gc=False):
 
 
 class _Message(_Row, gc=False):
-    """A chat or a form."""
+    """A chat or an offline message."""
 
     at: datetime | None = field(default=None, name="date_time")
     phone: str | int | None = field(default=None, name="visitor_phone_number")
@@ -138,6 +144,18 @@ def page(answer: wire.Answer, kind: CommunicationType, options: RowOptions) -> P
     return Page([_row(row, kind, options) for row in found], answer.total)
 
 
+def found_of_phone(page: Page, phone: str) -> FoundCommunications:
+    """Return the communications of one phone on a page, oldest first; incomplete when the query has more pages."""
+    found = {
+        row.communication.key: CommunicationDetails(communication=row.communication, lost=row.lost, site_id=row.site_id)
+        for row in page.rows
+        if row.communication is not None and row.communication.phone == phone
+    }
+    in_order = sorted(found.values(), key=lambda each: (each.communication.started_at, each.communication.id))
+    total = len(page.rows) if page.total is None else page.total
+    return FoundCommunications(found=tuple(in_order), complete=total <= wire.PAGE)
+
+
 def sale_tag_id(answer: wire.Answer) -> int:
     """Find the one system tag that marks a sale among the account's tags.
 
@@ -166,16 +184,19 @@ def sites(answer: wire.Answer) -> list[Site]:
 
 
 def account_zone(answer: wire.Answer) -> str:
-    """Return the account's time zone (`get.account`), empty when it is not told."""
+    """Return the account's time zone (`get.account`), empty when it is missing."""
     accounts = _data(answer, _ACCOUNTS)
     return (accounts[0].timezone or "") if accounts else ""
 
 
 def sale_id(answer: wire.Answer) -> int | None:
-    """Return the id of the sale that `set.tag_sales` has made: documented flat, seen inside `data`; or told nowhere."""
+    """Return the id of the sale that `set.tag_sales` made: in `result`, in `result.data`, or missing.
+
+    Source: docs/remote/comagic-data-api.md#result-of-settag_sales
+    """
     value = answer.id
     if wire.is_there(answer.data):
-        with suppress(msgspec.DecodeError):  # the sale is set whatever this says
+        with suppress(msgspec.DecodeError):  # data of another shape does not make the success a failure
             value = _SALE_ID.decode(answer.data).id or value
     return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None
 
@@ -183,12 +204,12 @@ def sale_id(answer: wire.Answer) -> int | None:
 def _data(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
     if not wire.is_there(answer.data):
         if answer.total == 0 and memoryview(answer.data).nbytes:
-            return []  # an empty array is met as null
+            return []  # null stands for an empty array: docs/remote/comagic-data-api.md#nulls
         raise RemoteProtocolError(SYSTEM, wire.NO_DATA)
     try:
         return decoder.decode(answer.data)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        # Its text tells the place, `$[0].start_time`, and no value.
+        # The text of the error names the place, `$[0].start_time`, and quotes no value.
         raise RemoteProtocolError(SYSTEM, f"CoMagic: data that is not as documented: {exc}") from exc
 
 
@@ -208,7 +229,7 @@ def _row(row: _Call | _Message, kind: CommunicationType, options: RowOptions) ->
                 id=number,
                 started_at=at,
                 phone=phone or "",
-                # A sale without its tag or its sum is a sale all the same.
+                # A row with a sum or a date of a sale has a sale, also without the tag.
                 tagged=tagged or (kopecks is None and bool(row.sale_date)),
                 sale_kopecks=kopecks,
             )
@@ -216,7 +237,7 @@ def _row(row: _Call | _Message, kind: CommunicationType, options: RowOptions) ->
 
 
 def _in_utc(written: datetime, zone: ZoneInfo) -> datetime:
-    """Read a time of the account's zone: as `replace` and `astimezone` would, in a seventh of their time."""
+    """Read a time of the account's zone like `replace` and `astimezone` do, in a seventh of their time."""
     try:
         if written.tzinfo is not None:
             return written.astimezone(UTC)

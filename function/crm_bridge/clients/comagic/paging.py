@@ -1,8 +1,8 @@
-"""Reading a whole report, however big: few pages, none of its rows lost between them, none doubled.
+"""Reading a whole report of any size: few pages, no row lost between them, none twice.
 
-There is no paging by key. A query reaches 110 000 rows; rows of the same second stand in no certain order and may
-swap between two pages; a row that vanishes moves all after it. So what was read is counted against what CoMagic said
-there was, and only when rows are missing the seams between pages are read again.
+A query reaches 110 000 rows and cannot be continued by a key. Rows of the same second have no order, so they may swap
+between two pages; a row that vanishes moves all rows after it. So the rows read are counted against `total_items`, and
+only when some are missing, the seams between pages are read again. Source: docs/remote/comagic-data-api.md#paging
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from crm_bridge.domain.communication import Communication, CommunicationKey, Com
 T = TypeVar("T")
 
 SPAN = timedelta(days=31)
-"""The longest interval of a query; over three months are refused (`date_interval_limit_reached`)."""
+"""The longest interval of a query; CoMagic refuses over three months (`date_interval_limit_reached`)."""
 
-_SECOND = timedelta(seconds=1)  # the precision of all times
+_SECOND = timedelta(seconds=1)  # the precision of all times in rows
 _MOST_IDS = 200  # in one filter; the longest list that CoMagic takes is not known
 _AROUND = timedelta(days=1)  # a report needs an interval, also for known ids
-_MOST_HALVINGS = 5  # halvings to look for rows that the seams do not explain
+_MOST_HALVINGS = 5  # of an interval, to find rows that are missing without a seam
 
 logger = logging.getLogger(__name__)
 
 Fetch = Callable[[datetime, datetime, int], Awaitable[Page]]
-"""Reads the page of an interval, both ends included as far as one knows, at an offset."""
+"""Reads the page at an offset of an interval; whether the interval's ends are included is not known."""
 
 
 async def in_order(calls: Iterable[Callable[[], Awaitable[T]]], limit: int) -> AsyncGenerator[T]:
-    """Make calls at the same time, at most `limit` ahead of the caller, and yield their results in their order."""
+    """Make up to `limit` calls at once, ahead of the caller, and yield their results in the order of the calls."""
     waiting = iter(calls)
     under_way: deque[asyncio.Future[T]] = deque()
     try:
@@ -63,10 +63,9 @@ async def read(
 
     Args:
         fetch: Reads one page.
-        since: Aware.
-        until: Aware.
+        since, until: Aware.
         ordered: The rows come by time; otherwise in any order.
-        concurrency: Pages asked for at once, and the most that are in memory.
+        concurrency: Pages read at once, and the most that are in memory.
     """
     before: set[int] = set()
     for start, end in spans(since, until):
@@ -78,9 +77,9 @@ async def read(
 
 
 def spans(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Cut an interval into ones that a query takes, to whole seconds.
+    """Divide an interval into spans that one query takes, to whole seconds.
 
-    One begins in the second in which the other ends, because whether ends are included is not documented.
+    A span starts in the second in which the one before ends, because whether ends are included is not documented.
     """
     start = since.astimezone(UTC).replace(microsecond=0)
     last = -(-until.astimezone(UTC).timestamp() // 1)
@@ -126,7 +125,7 @@ class _Interval:
     """One interval being read.
 
     Attributes:
-        seen: Ids of all its rows so far, usable or not.
+        seen: Ids of all rows read, usable or not.
     """
 
     def __init__(
@@ -158,7 +157,7 @@ class _Interval:
                 yield page
         if not self._lacks_rows() or self._total <= PAGE:
             return
-        # Rows of one second are the first suspects: they swap.
+        # A narrow seam comes first: rows of one second are those that swap.
         for seam in sorted(self._seams, key=lambda seam: seam.high - seam.low):
             around = self._pages(seam.low - _SECOND, seam.high + 2 * _SECOND, again=True)
             async with aclosing(around) as pages:
@@ -176,11 +175,11 @@ class _Interval:
     async def _pages(
         self, since: datetime, until: datetime, *, again: bool = False
     ) -> AsyncGenerator[list[Communication]]:
-        """Read a query's pages, and where it reaches no further, those of the query that goes on after it.
+        """Read the pages of a query; beyond its reach, go on with a query that starts after the last row.
 
         Args:
-            since, until: What to ask for.
-            again: It is a part that has been read before.
+            since, until: The interval.
+            again: The interval is a part that has been read before.
         """
         while True:
             page = await self._fetch(since, until, 0)
@@ -188,11 +187,11 @@ class _Interval:
             if not self._total and not again:
                 self._total = total
             if total > REACH and not self._ordered:
-                return  # what one query can reach of it would be any rows: its halves are read instead
+                return  # without an order there is no "after the last row": the halves are read instead
             last = _last(page)
             yield self._take_new(page, again=again)
             covered = PAGE
-            while covered < min(total, REACH):  # it grows when calls end meanwhile
+            while covered < min(total, REACH):  # the total grows when calls end meanwhile
                 offsets = range(covered, min(total, REACH), PAGE)
                 calls = (partial(self._fetch, since, until, offset) for offset in offsets)
                 async with aclosing(in_order(calls, self._concurrency)) as pages:
@@ -239,7 +238,7 @@ class _Interval:
             self._seams.append(_Seam(min(last, first), max(last, first)))
 
     def _take_new(self, page: Page, *, again: bool) -> list[Communication]:
-        """Take note of a page's rows and return what was not read before."""
+        """Count a page's rows and return the communications that were not read before."""
         fresh = []
         for row in page.rows:
             if row.id is None:
@@ -255,7 +254,7 @@ class _Interval:
 
 
 def _total(page: Page, offset: int) -> int:
-    """Return how many rows there are; when CoMagic does not tell, a full page says that there may be more."""
+    """Return how many rows there are; without `total_items`, a full page means that there may be one more."""
     if page.total is not None:
         return page.total
     return offset + len(page.rows) + (len(page.rows) >= PAGE)

@@ -1,8 +1,8 @@
-"""CoMagic's points: what is left of them, as its own answers tell, and who may take one now.
+"""CoMagic's points: how many are left, and which task may use one now.
 
-Every successful request costs a point of the minute and of the day (some methods count an hour too). How many there
-are differs between accounts and is never assumed: `metadata.limits` of every answer tells what is left and the seconds
-until it is filled up again.
+Every successful request costs a point of the minute and of the day (some methods count an hour too). How many there are
+differs between accounts, so none is assumed: `metadata.limits` of an answer says what is left and when that is filled
+up again. Source: docs/remote/comagic-data-api.md#quota
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from crm_bridge.clock import Clock
 from crm_bridge.errors import QuotaSpent
 
 _RESERVE = 2  # points left to others who use the key, and to answers that overtake each other
-_SMALL_LIMIT = 10  # a limit below has no room for a reserve
-_GRACE = timedelta(seconds=1)  # a window begins anew a little after its reset was due
-_SAME_WINDOW = timedelta(seconds=3)
-_DEFAULT_WAIT = timedelta(seconds=61)  # when a refusal does not tell how long: surely the next minute
-_DEFAULT_WAITS = 3
-_MOST_REFUSALS = 20  # of one call; a server that refuses for ever is not asked for ever
+_SMALL_LIMIT = 10  # points; a smaller limit has no room for a reserve
+_GRACE = timedelta(seconds=1)  # resets are reported in whole seconds, so a window may restart up to a second later
+_SAME_WINDOW = timedelta(seconds=3)  # two answers whose resets differ by less are about one window
+_DEFAULT_WAIT = timedelta(seconds=61)  # when a refusal has no limits: until the next minute in any case
+_DEFAULT_WAITS = 3  # then the limit that is spent is not the minute's
+_MOST_REFUSALS = 20  # of one call, by a server that refuses for ever
 
 _held_from: ContextVar[QuotaThrottle | None] = ContextVar("held_from", default=None)
+"""The throttle from which the running task has reserved points."""
 
 
 class _Window(Struct):
-    """One of the counters.
+    """Points of a minute, an hour or a day.
 
     Attributes:
-        limit: Points of a full window; None when not told.
+        limit: Points of a full window; None when not reported.
         remaining: Points left at the last answer.
-        resets_at: When it is full again, aware.
+        resets_at: When the window is full again, aware.
     """
 
     limit: int | None
@@ -43,7 +44,7 @@ class _Window(Struct):
     resets_at: datetime
 
     def left(self, now: datetime) -> int | None:
-        """Return the points left; None when nothing is known, as after a reset of a window without a known limit."""
+        """Return the points left; None after the reset of a window whose limit is not known."""
         return self.remaining if now < self.resets_at + _GRACE else self.limit
 
     @property
@@ -54,11 +55,11 @@ class _Window(Struct):
 class QuotaThrottle:
     """The points of one run.
 
-    Tasks that wait for the same reset do not all go at once afterwards: each books before it asks, and only as many
-    are let through as the window surely has.
+    Every task books points before it makes a request, so of tasks that wait for the same reset only as many go on as
+    the new window has points.
 
     Attributes:
-        limits: The last limits, by CoMagic's own names; empty before the first answer.
+        limits: `metadata.limits` of the last answer that had them; empty before the first.
     """
 
     def __init__(self, *, clock: Clock, deadline: datetime) -> None:
@@ -71,7 +72,7 @@ class QuotaThrottle:
         self._refusal = ""
 
     def note(self, limits: Mapping[str, int]) -> None:
-        """Take over the limits of an answer; one to which limits do not apply has none."""
+        """Keep the limits of an answer; an answer to which limits do not apply has none."""
         if not limits:
             return
         self.limits = dict(limits)
@@ -88,9 +89,9 @@ class QuotaThrottle:
 
     @asynccontextmanager
     async def reserve_quota(self, count: int) -> AsyncIterator[None]:
-        """Hold points for the requests made inside, waiting for the next window when this one is spent.
+        """Book points for the requests made inside; wait for the next window when this one is spent.
 
-        Inside, nothing is booked a second time: a caller who holds points for a change of two calls has them.
+        A reservation inside another one books nothing: the outer one has points for all calls of a change.
 
         Raises:
             QuotaSpent: The day's points are spent, or the wait would last beyond the deadline.
@@ -109,16 +110,16 @@ class QuotaThrottle:
             self._booked -= count
 
     def refused(self, message: str, limits: Mapping[str, int], *, kind: str, times: int) -> None:
-        """Draw the consequence of a refusal (`limit_exceeded`, HTTP 429): nobody asks before there are points again.
+        """Stop all requests until there are points again, after a refusal (`limit_exceeded`, HTTP 429).
 
         Args:
-            message: What it says, for an error.
-            limits: Those of the refusal, empty when it has none.
-            kind: What it says of the limit, e.g. "minute" or "day"; the words are not documented.
-            times: How often this call has been refused by now.
+            message: For the error.
+            limits: Those of the refusal; empty when it has none.
+            kind: Words of the refusal about the limit, e.g. "minute" or "day"; they are not documented.
+            times: How often this call has been refused, this refusal included.
 
         Raises:
-            QuotaSpent: Waiting does not help today, or has not helped.
+            QuotaSpent: The day's points are spent, or waiting has not helped.
         """
         self.note(limits)
         now = self._clock.now()
@@ -152,13 +153,13 @@ class QuotaThrottle:
             left = window.left(now)
             if left is None:
                 continue
-            # Asking for more than a window ever has must not wait for ever.
+            # A caller who wants more than a full window has must not wait for ever.
             wanted = min(count, window.limit - window.reserve) if window.limit else count
             if left - self._booked - window.reserve >= wanted:
                 continue
             until_reset = window.resets_at + _GRACE - now
             if until_reset <= timedelta():
-                # It has begun anew and what it has is booked: an answer or the end of a booking tells more.
+                # The window is full again and all of it is booked: an answer or the end of a booking frees points.
                 waits.append(timedelta(seconds=1))
             elif name == "day":
                 raise _spent("CoMagic: the day's points are spent", until_reset)

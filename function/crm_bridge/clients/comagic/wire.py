@@ -1,8 +1,7 @@
-"""CoMagic's Data API v2.0 as it is on the wire: JSON-RPC requests, answers and errors.
+"""CoMagic's Data API v2.0 on the wire: JSON-RPC requests and answers.
 
-Facts are from the official reference of the API (dataapi v2.0) and from public clients of it. Success and error both
-come as HTTP 200; which it is tells the body. Names of methods, parameters and fields stand here and
-in `rows.py` only.
+Success and error both come as HTTP 200; the body says which. docs/remote/comagic-data-api.md says how each fact is
+known. Names of methods, parameters and fields stand here and in `mapping.py` only.
 """
 
 from __future__ import annotations
@@ -30,23 +29,29 @@ SET_SALE = "set.tag_sales"
 UNSET_TAG = "unset.tag_communications"
 
 PAGE = 10_000
-"""The greatest `limit`. Without one, 1000 rows come and nothing tells that there are more."""
+"""Rows of a page, the greatest `limit`. Without a limit an answer is silently shortened to 1000 rows.
+
+Source: docs/remote/comagic-data-api.md#paging
+"""
 
 REACH = 110_000
 """Rows that one query can reach: the greatest `offset`, 100 000, and a page."""
 
 SALE_TAG_NAMES = frozenset({"продажа", "sale"})
-"""The system tag's name, case-folded; it follows the language of the product."""
+"""The system tag's name, case-folded, in the languages of the product.
+
+Source: docs/remote/comagic-data-api.md#sale-tag
+"""
 
 NO_RESULT = "No result in CoMagic answer"
 NO_DATA = "No data in CoMagic answer result"
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A report of one kind of communication: its method, and the fields it calls differently.
+    """The report of one type of communication: its method and its names of fields.
 
     Attributes:
-        sortable: By its time; a report that is not comes in an order of its own, which may change between pages.
+        sortable: CoMagic can sort it by time; otherwise the order is undefined and may change between pages.
     """
 
     method: str
@@ -56,7 +61,7 @@ class Report(Struct, frozen=True, kw_only=True):
     sortable: bool
 
 
-_SALE_FIELDS = ("tags", "sale_cost", "sale_date")  # none of them is returned unless it is named
+_SALE_FIELDS = ("tags", "sale_cost", "sale_date")  # never returned unless named: docs/remote/comagic-data-api.md#traps
 
 REPORTS = {
     CommunicationType.CALL: Report(
@@ -78,7 +83,7 @@ REPORTS = {
         time="date_time",
         phone="visitor_phone_number",
         fields=("communication_id", "date_time", "visitor_phone_number", *_SALE_FIELDS),
-        sortable=False,  # its `date_time` is not listed as sortable
+        sortable=False,  # docs/remote/comagic-data-api.md#chats-messages-goals
     ),
 }
 
@@ -99,9 +104,9 @@ class Answer(Struct, frozen=True):
 
     Attributes:
         data: JSON of `result.data`, not yet decoded; empty when there is none, as after some writes.
-        id: `result.id`, where some writes tell the id that others tell inside the data.
-        total: `total_items`, rows of the whole query; None when not told.
-        limits: `metadata.limits`, empty when there are none.
+        id: `result.id`; some writes have their id here, others in the data.
+        total: `total_items`, rows of the whole query; None when not reported.
+        limits: `metadata.limits`; empty when there are none.
     """
 
     data: msgspec.Raw
@@ -123,7 +128,7 @@ class _Envelope(Struct):
 
 
 class _OddEnvelope(_Envelope):
-    """Some methods answer with other things than an object."""
+    """An answer whose result is not an object; some writes return one."""
 
     result: Any = None
 
@@ -134,7 +139,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")  # `transaction_value` 
 
 
 def request(method: str, params: Mapping[str, Any], *, token: str, user_id: int | None) -> Request:
-    """Write a request; the token travels among the parameters."""
+    """Write a request; the token stands among the parameters."""
     access: dict[str, Any] = {"access_token": token}
     if user_id is not None:
         access["user_id"] = user_id
@@ -144,24 +149,27 @@ def request(method: str, params: Mapping[str, Any], *, token: str, user_id: int 
 
 
 def local(moment: datetime, zone: ZoneInfo) -> str:
-    """Write a time as the API does: of the account's zone, without offset, `T` or fractions."""
+    """Write a time as the API takes it: in the account's zone, without an offset, `T` or fractions.
+
+    Source: docs/remote/comagic-data-api.md#dates
+    """
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def report(
     kind: CommunicationType, since: datetime, until: datetime, *, zone: ZoneInfo, offset: int, ids: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """Write the parameters of a report: a page of an interval, or the rows of some communications in it."""
-    what = REPORTS[kind]
+    """Write the parameters of a report: a page of an interval, or only the communications with these ids."""
+    description = REPORTS[kind]
     params: dict[str, Any] = {
         "date_from": local(since, zone),
         "date_till": local(until, zone),
         "limit": PAGE,
         "offset": offset,
-        "fields": what.fields,
+        "fields": description.fields,
     }
-    if what.sortable:
-        params["sort"] = [{"field": what.time, "order": "asc"}]
+    if description.sortable:
+        params["sort"] = [{"field": description.time, "order": "asc"}]
     if ids:
         params["filter"] = {"field": "communication_id", "operator": "in", "value": ids}
     return params
@@ -172,23 +180,23 @@ def phone_report(
 ) -> dict[str, Any]:
     """Write the parameters of a report that shows one phone's communications, the newest first.
 
-    Calls are filtered by the spellings a phone has. What visitors type has no certain spelling, so of chats and forms
-    all that have a phone are asked for: a full page costs the same point.
+    Calls are filtered by the spellings of a phone. Visitors type phones in any form, so of chats and messages all with
+    a phone are read: a full page costs one point too. Source: docs/remote/comagic-data-api.md#phones
     """
-    what = REPORTS[kind]
+    description = REPORTS[kind]
     params = report(kind, since, until, zone=zone, offset=0)
-    params["fields"] = (*what.fields, "site_id")
-    if what.sortable:
-        params["sort"] = [{"field": what.time, "order": "desc"}]
+    params["fields"] = (*description.fields, "site_id")
+    if description.sortable:
+        params["sort"] = [{"field": description.time, "order": "desc"}]
     if kind is CommunicationType.CALL:
-        params["filter"] = {"field": what.phone, "operator": "in", "value": spellings(phone)}
+        params["filter"] = {"field": description.phone, "operator": "in", "value": spellings(phone)}
     else:
-        params["filter"] = {"field": what.phone, "operator": "!=", "value": None}
+        params["filter"] = {"field": description.phone, "operator": "!=", "value": None}
     return params
 
 
 def spellings(phone: str) -> list[str]:
-    """Return the ways in which a row of the calls may have a phone, given as E.164 digits."""
+    """Return the spellings of a phone, given as E.164 digits, that a row of the calls may have."""
     found = [phone, f"+{phone}", f"810{phone}", f"00{phone}"]
     if len(phone) == 11 and phone.startswith("7"):
         found += [f"8{phone[1:]}", phone[1:]]
@@ -219,7 +227,10 @@ def set_sale(sale: Sale, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def unset_tag(key: CommunicationKey, tag_id: int) -> dict[str, Any]:
-    """Write the parameters of `unset.tag_communications`, which is the way to take a sale off as well."""
+    """Write the parameters of `unset.tag_communications`; with the sale tag it takes the sale off.
+
+    Source: docs/remote/comagic-data-api.md#unsettag_communications
+    """
     return {"communication_id": key.id, "communication_type": key.type.value, "tag_id": tag_id}
 
 
@@ -227,22 +238,22 @@ def answer(asked: Request, content: bytes, *, secrets: Sequence[str]) -> Answer:
     """Decode an answer.
 
     Args:
-        asked: What it should answer.
+        asked: The request.
         content: The body.
-        secrets: Never to be quoted in an error.
+        secrets: Values that an error must not quote.
 
     Raises:
         MalformedResponse: Not a JSON object.
         LimitExceeded: The quota is spent.
         RemoteRejected, RemoteUnavailable: Another JSON-RPC error.
-        RemoteProtocolError: Neither result nor error, or the answer to something else.
+        RemoteProtocolError: Neither result nor error, or the answer to another request.
     """
     envelope = _envelope(content)
     if is_there(envelope.error):
         raise failure(envelope.error, secrets=secrets)
     if envelope.result is None:
         raise RemoteProtocolError(SYSTEM, NO_RESULT)
-    if envelope.id != asked.id:  # an error may come with `null` instead; a success must not
+    if envelope.id != asked.id:  # only an error may have `null` instead
         raise RemoteProtocolError(SYSTEM, f"CoMagic: {asked.method}: the answer's id is not that of the request")
     result = envelope.result
     metadata = result.metadata or Metadata()
@@ -257,11 +268,11 @@ def _envelope(content: bytes) -> _Envelope:
             odd = _ODD_ENVELOPE.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise MalformedResponse("the answer is not a JSON-RPC object") from exc
-    # Who needs data will miss it.
+    # `mapping` raises when the data is needed.
     return _Envelope(id=odd.id, result=None if odd.result is None else _Result(), error=odd.error)
 
 
 def is_there(raw: msgspec.Raw) -> bool:
-    """Tell whether there is a value, and not `null`."""
-    size = memoryview(raw).nbytes  # a page is too big to be copied for a look
+    """Return whether there is a value other than `null`."""
+    size = memoryview(raw).nbytes  # `bytes` would copy a whole page
     return size != 0 and not (size == 4 and bytes(raw) == b"null")
