@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for thos
     from crm_bridge.domain.communication import (
         Communication,
         CommunicationKey,
+        CommunicationRef,
         CommunicationType,
         FoundCommunications,
         Site,
@@ -91,7 +92,7 @@ class CallTracking(Protocol):
         """
 
     async def get_communications(
-        self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
+        self, communications: Collection[CommunicationRef], *, sale_tag_id: int
     ) -> dict[CommunicationKey, Communication]:
         """Read some communications again, each named by its key and start; one CoMagic no longer has is left out."""
 

@@ -28,6 +28,18 @@ class CommunicationKey(NamedTuple):
     id: int
 
 
+class CommunicationRef(NamedTuple):
+    """What CoMagic's reports need to find a communication again: they are asked for by an interval."""
+
+    type: CommunicationType
+    id: int
+    started_at: datetime
+
+    @property
+    def key(self) -> CommunicationKey:
+        return CommunicationKey(self.type, self.id)
+
+
 class Communication(Struct, frozen=True, kw_only=True, gc=False):
     """A call, chat or site form of a usable phone, as CoMagic's reports show it.
 
@@ -49,6 +61,10 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def key(self) -> CommunicationKey:
         return CommunicationKey(self.type, self.id)
+
+    @property
+    def ref(self) -> CommunicationRef:
+        return CommunicationRef(self.type, self.id, self.started_at)
 
     @property
     def bears_sale(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
+from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationRef, CommunicationType
 
 VISIBLE_WITHIN = timedelta(seconds=60)
 """How long CoMagic's reports may lag behind a change; no change is called lost earlier."""
@@ -103,6 +103,10 @@ class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
         return CommunicationKey(self.type, self.id)
 
     @property
+    def ref(self) -> CommunicationRef:
+        return CommunicationRef(self.type, self.id, self.started_at)
+
+    @property
     def changed_at(self) -> datetime:
         """When the sale last changed as far as we know, aware."""
         return self.recorded_at
@@ -159,6 +163,10 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def key(self) -> CommunicationKey:
         return CommunicationKey(self.type, self.id)
+
+    @property
+    def ref(self) -> CommunicationRef:
+        return CommunicationRef(self.type, self.id, self.started_at)
 
     @property
     def changed_at(self) -> datetime:

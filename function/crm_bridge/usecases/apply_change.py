@@ -1,7 +1,7 @@
 """Carry out one change of a sale, so that it is made once whatever CoMagic answers.
 
-A change has no idempotency key in CoMagic, so an answer that does not come leaves the outcome unknown: the
-communication is read again before anything is repeated.
+CoMagic knows no idempotency key. When an answer does not come, the outcome is unknown, and the communication is read
+again before anything is repeated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from crm_bridge.usecases.run_context import Deadline
 
 log = logging.getLogger(__name__)
 
-PAUSES = (0, 1, 2, 4, 8, 15, 30)
+LOOK_PAUSES = (0, 1, 2, 4, 8, 15, 30)
 """Seconds between looks at a communication; together they last as long as a report may be behind."""
 
 _TRIES = 3
@@ -54,7 +54,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """How a change ended.
 
     Attributes:
-        sale_id: CoMagic's id of a sale that was set, when it told one.
+        sale_id: CoMagic's id of a sale that was set, when the answer has one.
         error: A stable code when it was not done: CoMagic's mnemonic, `unavailable`, `timeout` or `bad_answer`.
         half_done: The old sale was taken off and the new one is not known to stand.
         stops_the_run: Every other change would meet the same refusal.
@@ -67,8 +67,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     stops_the_run: bool = False
 
 
-class _Gone(Exception):
-    pass
+class _CommunicationGone(Exception):
+    """CoMagic no longer has the communication."""
 
 
 class SaleWriter:
@@ -85,18 +85,18 @@ class SaleWriter:
         self._stopped = False
 
     def stop(self) -> None:
-        """Begin no more changes; those under way may finish."""
+        """Start no more changes; those under way may finish."""
         self._stopped = True
 
     def must_stop(self) -> bool:
-        """Nothing new should be begun."""
+        """No new change should be started."""
         return self._stopped or self._deadline.must_stop()
 
     async def carry_out(self, phone: PhoneRecord, decision: Decision) -> Outcome:
         """Make the change that was decided; its intent has been written.
 
         Raises:
-            LeaseLost: Another run has taken over; nothing was begun.
+            LeaseLost: Another run has taken over; nothing was started.
         """
         async with self._slots:
             target = decision.target
@@ -115,7 +115,7 @@ class SaleWriter:
                     await self._unset(target)
                     unset_done = True
                 sale_id = await self._set(phone, decision, target) if phone.amount_kopecks > 0 else None
-        except _Gone:
+        except _CommunicationGone:
             return Outcome(status=ChangeStatus.GONE)
         except (QuotaSpent, RunStopped):
             return Outcome(status=ChangeStatus.DEFERRED, half_done=unset_done)
@@ -141,11 +141,11 @@ class SaleWriter:
             await self._call_tracking.unset_sale(target.key, sale_tag_id=self._tag)
 
         def off(shown: Communication, error: RemoteError) -> bool:
-            # "Not found" of a communication that exists means its tag; in some accounts the sum outlives that.
+            # NotFound for a communication that exists means its tag; in some accounts the sum stays visible.
             return not shown.bears_sale or (isinstance(error, RemoteRejected) and not shown.tagged)
 
-        # While a late report may still show the tag, "not found" is not called wrong.
-        await self._once(act, target, off, look_again_in=(NotFound,), waits_in=(NotFound,), pauses=(0,))
+        # A report that lags behind may still show the tag, so NotFound is believed only after a while.
+        await self._act_once(act, target, off, look_again_in=(NotFound,), waits_in=(NotFound,), pauses=(0,))
 
     async def _set(self, phone: PhoneRecord, decision: Decision, target: Communication) -> int | None:
         sale = Sale.of(
@@ -166,9 +166,11 @@ class SaleWriter:
             return sure and shown.sale_kopecks == sale.amount_kopecks
 
         again = (AlreadyExists, NotFound)
-        return await self._once(act, target, stands, look_again_in=again, waits_in=(AlreadyExists,), pauses=PAUSES)
+        return await self._act_once(
+            act, target, stands, look_again_in=again, waits_in=(AlreadyExists,), pauses=LOOK_PAUSES
+        )
 
-    async def _once(
+    async def _act_once(
         self,
         act: Callable[[], Awaitable[int | None]],
         target: Communication,
@@ -183,14 +185,14 @@ class SaleWriter:
         Args:
             act: Makes the change, once.
             target: What to look at.
-            is_done: Tells whether what is shown is the change, after this error.
+            is_done: Says whether what is shown is the change, after this error.
             look_again_in: Refusals that may mean that it was done.
             waits_in: Those of them that are believed only when a late report cannot be the reason.
             pauses: Seconds between looks while the outcome is unknown.
 
         Raises:
             RemoteError: It was refused, or remains unknown.
-            _Gone: CoMagic no longer has the communication.
+            _CommunicationGone: CoMagic no longer has the communication.
         """
         for last_try in (False,) * (_TRIES - 1) + (True,):
             try:
@@ -203,14 +205,14 @@ class SaleWriter:
                 error = exc
             looks = pauses
             if isinstance(error, RemoteRejected):
-                looks = PAUSES if isinstance(error, waits_in) else (0,)
-            if await self._turns_out(target, is_done, error, looks):
+                looks = LOOK_PAUSES if isinstance(error, waits_in) else (0,)
+            if await self._is_shown(target, is_done, error, looks):
                 return None
             if last_try or isinstance(error, RemoteRejected):
                 raise error
         return None
 
-    async def _turns_out(
+    async def _is_shown(
         self,
         target: Communication,
         is_done: Callable[[Communication, RemoteError], bool],
@@ -221,13 +223,11 @@ class SaleWriter:
             try:
                 if pause:
                     await self._deadline.sleep(pause)
-                shown = await self._call_tracking.get_communications(
-                    [(target.key, target.started_at)], sale_tag_id=self._tag
-                )
+                shown = await self._call_tracking.get_communications([target.ref], sale_tag_id=self._tag)
             except (QuotaSpent, RunStopped):  # no more looks in this run, so it remains unknown
                 raise error from None
             if target.key not in shown:
-                raise _Gone
+                raise _CommunicationGone
             if is_done(shown[target.key], error):
                 return True
         return False

@@ -203,9 +203,7 @@ class _LookUp(Struct, kw_only=True):
                 return decide(record, seen, now=self.now)
             self.points -= 1
             try:
-                found = await self.call_tracking.get_communications(
-                    [(change.key, change.started_at)], sale_tag_id=self.sale_tag_id
-                )
+                found = await self.call_tracking.get_communications([change.ref], sale_tag_id=self.sale_tag_id)
             except RemoteRejected as exc:
                 if record.intent is None:
                     return decide(record, seen, now=self.now)

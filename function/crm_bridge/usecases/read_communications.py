@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
-from crm_bridge.domain.communication import Communication, CommunicationKey
+from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationRef
 from crm_bridge.domain.decision import expected_to_show
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Phase
@@ -112,7 +112,7 @@ class _Reader(Struct):
             if has_looked:
                 await self.context.deadline.sleep(_VISIBILITY_PAUSE)
             has_looked = True
-            found = await self._look_at({change.key: change.started_at for change in invisible.values()})
+            found = await self._look_at([change.ref for change in invisible.values()])
             for number, change in invisible.items():
                 self._note_look(number, change, found.get(change.key))
 
@@ -150,19 +150,17 @@ class _Reader(Struct):
             snapshot.vanished.add(number)
 
     async def _look_at(
-        self, communications: Mapping[CommunicationKey, datetime]
+        self, communications: Sequence[CommunicationRef]
     ) -> Mapping[CommunicationKey, Communication | str]:
         """Read communications again; where CoMagic refuses to show one (too old, say), return the refusal's code."""
         try:
-            return await self.call_tracking.get_communications(
-                list(communications.items()), sale_tag_id=self.snapshot.sale_tag_id
-            )
+            return await self.call_tracking.get_communications(communications, sale_tag_id=self.snapshot.sale_tag_id)
         except RemoteRejected as exc:
             if len(communications) == 1:
-                return dict.fromkeys(communications, exc.code)
+                return {communications[0].key: exc.code}
         found: dict[CommunicationKey, Communication | str] = {}
-        for key, started_at in communications.items():
-            found.update(await self._look_at({key: started_at}))
+        for ref in communications:
+            found.update(await self._look_at([ref]))
         return found
 
 

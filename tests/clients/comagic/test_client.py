@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from crm_bridge.clients.comagic.client import ComagicClient
-from crm_bridge.domain.communication import CommunicationKey, CommunicationType
+from crm_bridge.domain.communication import CommunicationKey, CommunicationRef, CommunicationType
 from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import (
     AccessDenied,
@@ -68,7 +68,7 @@ async def test_a_sale_goes_there_and_back_in_every_position_of_every_switch(name
     assert (found.id, found.phone, found.started_at) == (call_id, ANNA, NOON - timedelta(hours=5))
     assert found.bears_sale
     assert found.sale_kopecks == 320_050
-    assert (await client.get_communications([(key, found.started_at)], sale_tag_id=tag))[key] == found
+    assert (await client.get_communications([CommunicationRef(*key, found.started_at)], sale_tag_id=tag))[key] == found
 
     await client.unset_sale(key, sale_tag_id=tag)
     harness.clock.advance(timedelta(minutes=1))
@@ -169,14 +169,16 @@ class TestGetCommunications:
         made[CommunicationKey(MESSAGE, harness.comagic.add_message(ANNA, harness.ago(days=3)))] = harness.ago(days=3)
         harness.comagic.add_call(BORIS, harness.ago(days=1))
 
-        found = await harness.client().get_communications(made.items(), sale_tag_id=harness.tag)
+        found = await harness.client().get_communications(
+            [CommunicationRef(*key, at) for key, at in made.items()], sale_tag_id=harness.tag
+        )
 
         assert {key: item.started_at for key, item in found.items()} == made
 
     async def test_two_hundred_ids_cost_one_request(self, harness: ComagicHarness) -> None:
         ids = harness.comagic.add_calls_bulk((ANNA, harness.ago(minutes=number + 1), False) for number in range(401))
         client = harness.client()
-        asked = [(CommunicationKey(CALL, key), harness.ago(minutes=number + 1)) for number, key in enumerate(ids)]
+        asked = [CommunicationRef(CALL, key, harness.ago(minutes=number + 1)) for number, key in enumerate(ids)]
 
         assert len(await client.get_communications(asked, sale_tag_id=harness.tag)) == 401
         assert client.requests == {CALLS: 3}
@@ -184,7 +186,7 @@ class TestGetCommunications:
     async def test_communications_that_comagic_no_longer_has_are_left_out(self, harness: ComagicHarness) -> None:
         client = harness.client()
 
-        assert await client.get_communications([(CommunicationKey(CALL, 1), NOON)], sale_tag_id=harness.tag) == {}
+        assert await client.get_communications([CommunicationRef(CALL, 1, NOON)], sale_tag_id=harness.tag) == {}
         assert await client.get_communications([], sale_tag_id=harness.tag) == {}
         assert client.requests == {CALLS: 1}
 
@@ -193,7 +195,9 @@ class TestGetCommunications:
         lost, hidden = harness.comagic.add_call(ANNA, at, lost=True), harness.comagic.add_call(None, at)
         keys = [CommunicationKey(CALL, lost), CommunicationKey(CALL, hidden)]
 
-        found = await harness.client().get_communications([(key, at) for key in keys], sale_tag_id=harness.tag)
+        found = await harness.client().get_communications(
+            [CommunicationRef(*key, at) for key in keys], sale_tag_id=harness.tag
+        )
 
         assert [found[key].phone for key in keys] == [ANNA, ""]
 

@@ -16,6 +16,7 @@ from crm_bridge.clock import Clock
 from crm_bridge.domain.communication import (
     Communication,
     CommunicationKey,
+    CommunicationRef,
     CommunicationType,
     FoundCommunications,
     Site,
@@ -122,7 +123,7 @@ class ComagicClient:
                 self._warn(kind, exc)
 
     async def get_communications(
-        self, communications: Collection[tuple[CommunicationKey, datetime]], *, sale_tag_id: int
+        self, communications: Collection[CommunicationRef], *, sale_tag_id: int
     ) -> dict[CommunicationKey, Communication]:
         """Read some communications again, each named by its key and start; those CoMagic no longer has are left out.
 
@@ -134,7 +135,7 @@ class ComagicClient:
             for kind, since, until, ids in paging.batches(communications)
         ]
         found = {}
-        wanted = {key for key, _ in communications}
+        wanted = {ref.key for ref in communications}
         async with aclosing(paging.in_order(calls, self._concurrency)) as pages:
             async for page in pages:
                 for row in page.rows:

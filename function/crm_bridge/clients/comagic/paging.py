@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from crm_bridge.clients.comagic.mapping import Page
 from crm_bridge.clients.comagic.wire import PAGE, REACH
-from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
+from crm_bridge.domain.communication import Communication, CommunicationRef, CommunicationType
 
 T = TypeVar("T")
 
@@ -93,25 +93,22 @@ def spans(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime
 
 
 def batches(
-    communications: Collection[tuple[CommunicationKey, datetime]],
+    communications: Collection[CommunicationRef],
 ) -> Iterator[tuple[CommunicationType, datetime, datetime, list[int]]]:
     """Divide communications into queries: of one type, not too many, and close enough in time.
-
-    Args:
-        communications: Each by its key and start.
 
     Yields:
         The type, the interval and the ids of one query.
     """
     nearby = SPAN - 2 * _AROUND
-    ordered = sorted(communications, key=lambda item: (item[0].type, item[1], item[0].id))
-    for kind, group in groupby(ordered, key=lambda item: item[0].type):
-        items = list(group)
-        while items:
-            first = items[0][1]
-            batch = [item for item in items[:_MOST_IDS] if item[1] - first <= nearby]
-            yield kind, first - _AROUND, batch[-1][1] + _AROUND, [key.id for key, _ in batch]
-            items = items[len(batch) :]
+    ordered = sorted(communications, key=lambda ref: (ref.type, ref.started_at, ref.id))
+    for kind, group in groupby(ordered, key=lambda ref: ref.type):
+        refs = list(group)
+        while refs:
+            first = refs[0].started_at
+            batch = [ref for ref in refs[:_MOST_IDS] if ref.started_at - first <= nearby]
+            yield kind, first - _AROUND, batch[-1].started_at + _AROUND, [ref.id for ref in batch]
+            refs = refs[len(batch) :]
 
 
 class _Seam(Struct, frozen=True):
