@@ -167,15 +167,17 @@ async def test_a_look_of_several_spans_is_told_with_how_far_it_went(bridge: Brid
     assert (asked["since"], asked["window_since"]) == ("2026-03-19 12:02:00", "2026-05-16 12:02:00")
 
 
-def test_the_stories_of_the_readme_are_real_answers() -> None:
+def test_the_stories_of_the_documents_are_real_answers() -> None:
     answers = [json.loads(file.read_text()) for file in STORIES.glob("*.json")]
     said = {sentence for answer in answers for sentence in (answer["summary"], *answer["notes"])}
-    section = (Path(__file__).parents[2] / "README.md").read_text().partition("### Why is this client not marked?")[2]
+    document = Path(__file__).parents[2] / "docs" / "admin.md"
+    section = document.read_text().partition("## Why is this client not marked?")[2].partition("\n## ")[0]
 
     quoted = {
         " ".join(sentence.split())
-        for sentence in re.findall(r'"([^"]+[.])"', section.partition("\n### ")[0])
+        for sentence in re.findall(r'"([^"]+[.])"', section)
         if not sentence.startswith("http")
     }
 
+    assert len(quoted) >= 12
     assert quoted <= said
