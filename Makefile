@@ -7,13 +7,15 @@ PORT ?= 8080
 .PHONY: help demo serve test crash-matrix lint bench audit lock clean
 
 help:
-	@echo "make demo    install, run the main job twice on simulated systems, show that the second run changes nothing"
-	@echo "make serve   leave both functions running on port $(PORT); real credentials in .env make it real"
-	@echo "make test    everything that must hold"
-	@echo "make crash-matrix  kill a run at every remote call and every write, and see the next run complete it"
-	@echo "make bench   the measurements"
-	@echo "make audit   known vulnerabilities of what we install, and checkov on the Terraform; needs the internet"
-	@echo "make lock    pin the newest versions of what pyproject.toml names"
+	@echo "make demo          install, run sync twice on simulated systems, show that the second run changes nothing"
+	@echo "make serve         run both functions on ports $(PORT) and the next one; on the real systems when .env has a token"
+	@echo "make lint          check style and types"
+	@echo "make test          check style and types, then run every test"
+	@echo "make crash-matrix  kill a run at every remote call and every write, and check that the next run completes it"
+	@echo "make bench         measure speed, memory and cost"
+	@echo "make audit         look for known vulnerabilities and check the Terraform; needs the internet"
+	@echo "make lock          pin the newest versions of what pyproject.toml names"
+	@echo "make clean         remove .venv, data and caches"
 
 .venv/runtime: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
