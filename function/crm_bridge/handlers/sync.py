@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
+from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -159,13 +160,7 @@ def _with_tick(wanted: SyncRequest, headers: Mapping[str, str]) -> SyncRequest:
     job, tick = headers.get("x-cloudscheduler-jobname"), headers.get("x-cloudscheduler-scheduletime")
     if not job or not tick:
         return wanted
-    return SyncRequest(
-        update_db=wanted.update_db,
-        dry_run=wanted.dry_run,
-        date_from=wanted.date_from,
-        date_till=wanted.date_till,
-        tick=f"{job[:500]} {tick[:100]}",
-    )
+    return replace(wanted, tick=f"{job[:500]} {tick[:100]}")
 
 
 def _failure(request: Request, exc: BridgeError) -> Failed:
