@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import re
-import string
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from starlette.requests import Request
 
-from crm_bridge.domain.communication import CommunicationType
-from crm_bridge.domain.decision import Result
-from crm_bridge.domain.explanation import Note, Reason, Verdict
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
-from crm_bridge.domain.setup_check import COMAGIC_CHECKS
-from crm_bridge.handlers.negotiation import translator_for
-from crm_bridge.presentation.journal_table import SORTS
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
-from crm_bridge.translations import LANGUAGES, MESSAGES, Translator
-from crm_bridge.translations.answers import ANSWERS
-from crm_bridge.translations.labels import LABELS
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
 from tests.support.database_dump import dump
@@ -47,7 +36,7 @@ class Page(HTMLParser):
 
     Attributes:
         elements: Names and attributes of its elements.
-        text: What one would read.
+        text: The text that a reader sees.
     """
 
     def __init__(self, answer: httpx.Response) -> None:
@@ -74,7 +63,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
     def rows(self) -> list[str]:
-        """The phones of a journal's rows, as they follow each other."""
+        """The phones of a journal's rows, in their order."""
         links = (attributes.get("href") or "" for attributes in self.all("a"))
         return [link.partition("phone=")[2] for link in links if "explain?phone=" in link]
 
@@ -85,30 +74,12 @@ def rows_by_sum(log: list[dict[str, str]]) -> list[str]:
 
 
 async def filled(bridge: Bridge) -> str:
-    """Run on a town and return the run's id."""
+    """Run on a population and return the run's id."""
     populate(bridge.world, seed=3, phones=40)
     return str((await bridge.run())["run_id"])
 
 
-class TestForm:
-    @pytest.mark.parametrize(
-        ("accept", "kind"),
-        [
-            ("*/*", "application/json"),
-            ("", "application/json"),
-            ("application/json", "application/json"),
-            ("application/json, text/html;q=0.9", "application/json"),
-            ("text/html;q=0", "application/json"),
-            ("text/plain", "application/json"),
-            (BROWSER, "text/html; charset=utf-8"),
-            ("TEXT/HTML", "text/html; charset=utf-8"),
-        ],
-    )
-    async def test_json_is_for_whoever_does_not_ask_for_a_page(self, bridge: Bridge, accept: str, kind: str) -> None:
-        answer = await bridge.get(path="/runs", headers={"Accept": accept})
-
-        assert answer.headers["Content-Type"] == kind
-
+class TestFormat:
     async def test_format_wins_over_the_header(self, bridge: Bridge) -> None:
         as_json = await bridge.get("format=json", path="/runs", headers={"Accept": BROWSER})
         as_page = await bridge.get("format=html", path="/runs")
@@ -163,7 +134,7 @@ class TestSafety:
             await page(bridge, path="/<script>"),
         ]
 
-    async def test_what_others_have_typed_is_text_on_the_page(self, bridge: Bridge) -> None:
+    async def test_text_typed_by_others_is_text_on_the_page(self, bridge: Bridge) -> None:
         pages = await self.pages(bridge)
 
         assert any(ATTACK in Page(answer).text for answer in pages)
@@ -186,7 +157,7 @@ class TestSafety:
                     value = attributes.get(name) or ""
                     assert not re.match(r"[a-z]+:|//|/", value) or value == "data:,", value
 
-    async def test_pages_are_not_kept_and_do_not_tell_where_one_came_from(self, bridge: Bridge) -> None:
+    async def test_pages_are_not_cached_and_send_no_referrer(self, bridge: Bridge) -> None:
         for answer in await self.pages(bridge):
             assert answer.headers["Cache-Control"] == "no-store"
             assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -194,59 +165,117 @@ class TestSafety:
 
 
 class TestLanguage:
-    @pytest.mark.parametrize(
-        ("header", "language"),
-        [
-            ("", "en"),
-            ("ru", "ru"),
-            ("ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7", "ru"),
-            ("en-US,en;q=0.9,ru;q=0.8", "en"),
-            ("de,ru;q=0.5", "ru"),
-            ("fr", "en"),
-            ("ru;q=0", "en"),
-            ("en;q=x, ru", "ru"),
-        ],
-    )
-    def test_the_language_is_the_readers(self, header: str, language: str) -> None:
-        request = Request({"type": "http", "headers": [(b"accept-language", header.encode())]})
-
-        assert translator_for(request).language == language
-
     async def test_a_page_is_in_one_language(self, bridge: Bridge) -> None:
         for language, title in (("ru", "Запуски"), ("en", "Runs")):
             answer = await page(bridge, path="/runs", language=language)
             assert f'<html lang="{language}">' in answer.text
             assert f"<h1>{title}</h1>" in answer.text
 
-    def test_money_is_written_as_one_reads_it(self) -> None:
-        assert [Translator("ru").money(text).replace("\u00a0", " ") for text in ("12800.50", "0.00", "-5.10")] == [
-            "12 800,50 ₽",
-            "0,00 ₽",
-            "-5,10 ₽",
-        ]
-        assert Translator("en").money("12800.50") == "₽12,800.50"
+    @pytest.mark.parametrize(
+        ("query", "path", "english", "russian"),
+        [
+            ("verbose", "/", "Unknown parameter: verbose. Known", "Неизвестный параметр: verbose. Есть такие: "),
+            ("", "/", "No data in DB found. Please", "В базе нет данных. Загрузите их вызовом с параметром update_db"),
+            ("phone=x", "/explain", "phone must be a phone", "phone: нужен номер телефона, например phone="),
+            ("", "/nothing", "No such path. Known paths: /, ", "Такого адреса нет. Есть такие: /, "),
+            ("", "/runs/nothing", "There is no such run, or", "Такого запуска нет, или он был раньше, чем "),
+        ],
+    )
+    async def test_a_failure_is_in_the_readers_language_and_in_json_always_in_english(
+        self, bridge: Bridge, query: str, path: str, english: str, russian: str
+    ) -> None:
+        in_english, in_russian = (
+            await page(bridge, query, path=path),
+            await page(bridge, query, path=path, language="ru"),
+        )
+        as_json = await bridge.get(query, path=path, headers={"Accept-Language": "ru"})
 
-    def test_both_languages_say_the_same_things(self) -> None:
-        def fields(phrase: str) -> set[str | None]:
-            return {name for _, name, _, _ in string.Formatter().parse(phrase)} - {None}
+        assert english in Page(in_english).text
+        assert russian in Page(in_russian).text
+        assert as_json.json()["message"].startswith(f"ERROR: {english}")
+        assert as_json.status_code == in_english.status_code == in_russian.status_code
 
-        assert {code for code, (english, russian) in MESSAGES.items() if fields(english) != fields(russian)} == set()
-        assert all(len(phrases) == len(LANGUAGES) and all(phrases) for phrases in MESSAGES.values())
-        assert not ANSWERS.keys() & LABELS.keys()
+    async def test_another_run_in_progress_is_named_in_the_readers_language(self, bridge: Bridge) -> None:
+        now = bridge.clock.now()
+        await bridge.store.take_lease(Lease(run_id="other", started_at=now, until=now + LEASE_TTL), now=now)
 
-    def test_there_is_a_phrase_for_whatever_can_be_told(self) -> None:
-        def missing(prefix: str, names: Iterable[str]) -> set[str]:
-            return {f"{prefix}.{name}" for name in names} - set(MESSAGES)
+        assert (
+            "Уже идёт другой запуск: other, начат 2026-06-15 " in (await page(bridge, "update_db", language="ru")).text
+        )
 
-        assert not missing("result", [*Result, *(f"would_be_{result}" for result in Result)])
-        assert not missing("phase", Phase)
-        assert not missing("status", [*RunStatus, "interrupted"])
-        assert not missing("verdict", Verdict)
-        assert not missing("reason", Reason)
-        assert not missing("note", Note)
-        assert not missing("kind", CommunicationType)
-        assert not missing("check", ["settings", "database", "crm_login", *COMAGIC_CHECKS])
-        assert not missing("sort", SORTS)
+    @pytest.mark.parametrize(
+        ("fault", "russian"),
+        [
+            ({"kind": "http_503"}, "CoMagic ответил на get.calls_report кодом HTTP 503"),
+            ({"kind": "timeout_before"}, "CoMagic не ответил вовремя на get.calls_report"),
+            ({"kind": "connect_error"}, "CoMagic недоступен (get.calls_report): ConnectError"),
+            ({"kind": "not_json"}, "CoMagic: ответ на get.calls_report не объект JSON-RPC"),
+            ({"kind": "no_result"}, "В ответе CoMagic нет результата"),
+            ({"kind": "limit_exceeded_day"}, "CoMagic: лимит запросов исчерпан (limit_exceeded): "),
+            ({"kind": "error", "params": {"mnemonic": "forbidden"}}, "CoMagic отказал (forbidden): "),
+            ({"kind": "error", "params": {"mnemonic": "internal_error"}}, "CoMagic: сбой на его стороне (internal_err"),
+        ],
+        ids=str,
+    )
+    async def test_a_failure_of_comagic_is_a_sentence_around_its_reason(
+        self, bridge: Bridge, fault: dict[str, Any], russian: str
+    ) -> None:
+        await filled(bridge)
+        bridge.world.comagic.fail(Fault(method="get.calls_report", times=None, **fault))
+
+        failed = await page(bridge, "", language="ru")
+        explained = await page(bridge, f"phone={ANNA}", path="/explain", language="ru")
+        listed = await page(bridge, path="/runs", language="ru")
+        run_id = (await bridge.get(path="/runs")).json()["runs"][0]["run_id"]
+        alone = await page(bridge, path=f"/runs/{run_id}", language="ru")
+
+        for answer in (failed, explained, listed, alone):
+            assert russian in Page(answer).text
+
+    @pytest.mark.parametrize(
+        ("fault", "russian"),
+        [
+            ({"kind": "http_502_html"}, "Agbis ответил на OrderByDateTimeForAll кодом HTTP 502"),
+            ({"kind": "no_orders_key"}, "Agbis: в ответе на OrderByDateTimeForAll нет списка"),
+            (
+                {"kind": "error", "params": {"code": 1, "msg": "плохо"}},
+                "Agbis отказал на OrderByDateTimeForAll: ошибка 1: плохо",
+            ),
+        ],
+        ids=str,
+    )
+    async def test_a_failure_of_the_crm_is_a_sentence_around_its_reason(
+        self, bridge: Bridge, fault: dict[str, Any], russian: str
+    ) -> None:
+        bridge.world.agbis.fail(Fault(method="OrderByDateTimeForAll", times=None, **fault))
+
+        assert russian in Page(await page(bridge, "update_db", language="ru")).text
+
+    async def test_a_wrong_password_is_named_by_the_settings_check_in_the_readers_language(
+        self, bridge: Bridge
+    ) -> None:
+        bridge.world.agbis.fail(Fault(method="Login", kind="error", params={"code": 2}, times=None))
+
+        text = Page(await page(bridge, path="/check_setup", language="ru")).text
+
+        assert "CRM нас не пускает: Agbis отказал на Login: ошибка 2" in text
+
+    async def test_settings_that_are_missing_are_named_in_the_readers_language(self, tmp_path: Path) -> None:
+        store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+        async with bridge_on(store, {"COMAGIC_TOKEN": "", "TIME_ZONE": "Moscow"}) as bridge:
+            run, setup = await page(bridge, language="ru"), await page(bridge, path="/check_setup", language="ru")
+        await store.close()
+
+        zone = "TIME_ZONE: нужно имя из базы часовых поясов IANA, например Europe/Moscow"
+        assert f"Настройки: COMAGIC_TOKEN не задана; {zone}" in Page(run).text
+        assert f"Настройки: {zone}" in Page(setup).text
+
+    async def test_the_summary_of_a_run_is_in_the_readers_language(self, bridge: Bridge) -> None:
+        await filled(bridge)
+
+        text = Page(await page(bridge, path="/runs", language="ru")).text
+
+        assert re.search(r"проставлено \d+, обновлено \d+, снято 0; уже стояло \d+, не найдено \d+, ", text)
 
 
 class TestJournal:
@@ -265,7 +294,7 @@ class TestJournal:
     async def test_a_wrong_order_is_a_400(self, bridge: Bridge) -> None:
         assert (await page(bridge, "sort=up", path=f"/runs/{await filled(bridge)}")).status_code == 400
 
-    async def test_the_balance_stands_on_it(self, bridge: Bridge) -> None:
+    async def test_the_balance_is_on_the_page(self, bridge: Bridge) -> None:
         text = Page(await page(bridge, path=f"/runs/{await filled(bridge)}")).text
 
         assert "The sums add up to the kopeck." in text
@@ -286,9 +315,11 @@ class TestJournal:
         async with bridge_on(store, {"COMAGIC_SOURCES": "calls,chats"}) as bridge:
             bridge.world.comagic.switches = replace(bridge.world.comagic.switches, consultant=False)
             answer = await page(bridge, "update_db")
+            russian = await page(bridge, "update_db&dry_run", language="ru")
         await store.close()
 
         assert "get.chats_report was not read: CoMagic: method_component_disabled" in Page(answer).text
+        assert "get.chats_report не прочитан: CoMagic отказал (method_component_disabled)" in Page(russian).text
 
 
 class TestProgress:
@@ -319,7 +350,7 @@ class TestProgress:
         assert (bar["value"], bar["max"]) == ("30", "120")
         assert "changing sales: 30 of 120" in found.text
 
-    async def test_what_has_no_known_end_shows_a_bar_without_one(self, bridge: Bridge) -> None:
+    async def test_a_phase_of_unknown_length_shows_a_bar_without_a_value(self, bridge: Bridge) -> None:
         found = await self.going(bridge, Progress(phase=Phase.READING, done=30_000, total=None, at=NOON))
 
         (bar,) = found.all("progress")
@@ -349,7 +380,7 @@ async def test_every_story_is_a_page_in_both_languages(name: str, tmp_path: Path
     assert re.search("[а-яё]{5}", Page(russian).text)
 
 
-async def test_a_page_does_not_say_that_there_is_nothing_when_nobody_could_be_asked(bridge: Bridge) -> None:
+async def test_a_page_does_not_claim_that_there_are_no_communications_when_comagic_failed(bridge: Bridge) -> None:
     bridge.world.comagic.fail(Fault(method="*", kind="http_503", times=None))
 
     text = Page(await page(bridge, f"phone={ANNA}", path="/explain")).text

@@ -20,7 +20,9 @@ from crm_bridge.handlers.negotiation import (
     translator_for,
 )
 from crm_bridge.handlers.responses import JOURNAL_PARAMETERS, filter_log, journal_answer
-from crm_bridge.presentation import explanation_view
+from crm_bridge.presentation.explanation_view import explanation_view
+from crm_bridge.presentation.run_view import journal_of, run_view
+from crm_bridge.presentation.setup_view import setup_view
 from crm_bridge.services import ServicesFactory
 from crm_bridge.settings import COMAGIC_VARIABLES
 from crm_bridge.translations import Translator
@@ -52,7 +54,7 @@ async def _explain(request: Request, services_factory: ServicesFactory) -> Respo
     answer_format = requested_format(request)
     asked = request.query_params.get("phone", "").strip()
     if answer_format is AnswerFormat.HTML and not asked:
-        return page(request, "explain.html", explanation=None, asked="")
+        return page(request, "explain.html", explanation=None, typed="")
     services = services_factory(COMAGIC_VARIABLES)
     settings = services.settings
     phone = normalize_phone(asked[:50], settings.phone_region)
@@ -60,9 +62,9 @@ async def _explain(request: Request, services_factory: ServicesFactory) -> Respo
         raise InvalidInput("phone must be a phone, e.g. phone=79261234567")
     explanation = await explain(phone, services)
     if answer_format is AnswerFormat.HTML:
-        told = explanation_view.explanation_view(explanation, settings, translator_for(request))
-        return page(request, "explain.html", explanation=told, asked=asked[:50])
-    return JSONResponse(explanation_view.explanation_view(explanation, settings, _ENGLISH), headers=PRIVATE)
+        told = explanation_view(explanation, settings, translator_for(request))
+        return page(request, "explain.html", explanation=told, typed=asked[:50])
+    return JSONResponse(explanation_view(explanation, settings, _ENGLISH), headers=PRIVATE)
 
 
 async def _check_setup(request: Request, services_factory: ServicesFactory) -> Response:
@@ -74,8 +76,8 @@ async def _check_setup(request: Request, services_factory: ServicesFactory) -> R
         checks = settings_are_wrong(str(exc))
     status = 200 if all(check.ok for check in checks) else 503
     if answer_format is AnswerFormat.HTML:
-        return page(request, "setup.html", status, setup=explanation_view.setup_view(checks, translator_for(request)))
-    return JSONResponse(explanation_view.setup_view(checks, _ENGLISH), status, PRIVATE)
+        return page(request, "setup.html", status, setup=setup_view(checks, translator_for(request)))
+    return JSONResponse(setup_view(checks, _ENGLISH), status, PRIVATE)
 
 
 async def _runs(request: Request, services_factory: ServicesFactory) -> Response:
@@ -83,9 +85,7 @@ async def _runs(request: Request, services_factory: ServicesFactory) -> Response
     answer_format = requested_format(request)
     services = services_factory(())
     lease, now, zone = await services.store.lease(), services.clock.now(), services.settings.time_zone
-    runs = [
-        explanation_view.run_view(run, lease, now=now, zone=zone) for run in await services.store.runs(_limit(request))
-    ]
+    runs = [run_view(run, lease, now=now, zone=zone) for run in await services.store.runs(_limit(request))]
     if answer_format is AnswerFormat.HTML:
         return page(request, "runs.html", runs=runs)
     return JSONResponse({"runs": runs}, headers=PRIVATE)
@@ -106,8 +106,8 @@ async def _run(run_id: str, request: Request, services_factory: ServicesFactory)
     if run is None:
         return Failed(404, "There is no such run, or it was longer ago than RUNS_TTL_DAYS")
     lease, now, zone = await services.store.lease(), services.clock.now(), services.settings.time_zone
-    told: dict[str, Any] = explanation_view.run_view(run, lease, now=now, zone=zone)
-    journal = explanation_view.journal_of(run)
+    told: dict[str, Any] = run_view(run, lease, now=now, zone=zone)
+    journal = journal_of(run)
     log_filter = request.query_params.get("log", "all")
     if answer_format is AnswerFormat.JSON:
         told["journal"] = None if journal is None else filter_log(journal, log_filter)

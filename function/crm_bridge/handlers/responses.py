@@ -60,7 +60,7 @@ def journal_answer(
     if choice.sort not in {"", *journal_table.SORTS}:
         raise InvalidInput(f"sort must be one of {', '.join(journal_table.SORTS)}")
     all_rows = journal_table.read(filter_log(journal, log_filter))
-    shown = choice.of(all_rows)
+    shown = choice.apply(all_rows)
     if answer_format is AnswerFormat.CSV:
         name = f"journal-{journal['run_id'][:8]}.csv"
         headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}

@@ -1,7 +1,7 @@
-"""A journal as CSV that a Russian spreadsheet program opens right by a double click.
+"""A journal as CSV that a Russian spreadsheet program opens by a double click.
 
-That takes a byte order mark, semicolons, a decimal comma and CRLF. Names come from strangers, so no cell may begin
-like a formula.
+Such a program needs a byte order mark, semicolons, a decimal comma and CRLF. Services are named by strangers, so no
+cell may begin like a formula.
 """
 
 from __future__ import annotations
@@ -16,49 +16,49 @@ from crm_bridge.translations import Translator
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LONGEST_NUMBER = 11  # Excel shows a number of 12 digits as 3,75E+11
 
-_COLUMNS = (
+COLUMNS = (
     "phone", "communication", "type", "result", "amount", "previous", "date", "comment", "sale_id", "error", "remark"
 )  # fmt: skip
 
 
-def csv_of(rows: Iterable[JournalRow], words: Translator) -> bytes:
+def csv_of(rows: Iterable[JournalRow], t: Translator) -> bytes:
     """Write the rows, under a line of headings."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerow([words(f"label.{column}") for column in _COLUMNS])
+    writer.writerow([t(f"label.{column}") for column in COLUMNS])
     for row in rows:
         writer.writerow(
             [
                 _number(row.phone),
                 _number(row.communication_id),
-                words(f"kind.{row.communication_type}") if row.communication_id else "",
-                words(f"result.{row.result}"),
+                t(f"kind.{row.communication_type}") if row.communication_id else "",
+                t(f"result.{row.result}"),
                 row.amount.replace(".", ","),
                 row.previous.replace(".", ","),
                 row.date,
                 harmless(row.comment),
                 _number(str(row.data.get("sale_id", ""))),
                 harmless(row.error),
-                "; ".join(remarks(row, words)),
+                "; ".join(remarks(row, t)),
             ]
         )
     return text.getvalue().encode("utf-8-sig")
 
 
-def remarks(row: JournalRow, words: Translator) -> list[str]:
-    """Say what else there is about a row."""
-    said = []
+def remarks(row: JournalRow, t: Translator) -> list[str]:
+    """Return the remarks on a row: other sales of the phone, and what a run repaired."""
+    found = []
     if others := row.data.get("other_sales"):
-        said.append(words("remark.other_sales", ids=", ".join(others)))
-    said += [words(f"remark.{name}") for name in ("drifted", "repaired") if row.data.get(name)]
-    return said
+        found.append(t("remark.other_sales", ids=", ".join(others)))
+    found += [t(f"remark.{name}") for name in ("drifted", "repaired") if row.data.get(name)]
+    return found
 
 
 def harmless(text: str) -> str:
-    """Keep a spreadsheet program from taking a text for a formula."""
+    """Quote a text that a spreadsheet program would read as a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _number(digits: str) -> str:
-    """Keep a long number from being shown rounded: with a space in it, it is a text."""
+    """Put a space into a long number, which makes it a text: a number would be shown rounded."""
     return f"{digits[:3]} {digits[3:]}" if len(digits) > _LONGEST_NUMBER else digits

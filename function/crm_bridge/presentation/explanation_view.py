@@ -1,12 +1,9 @@
-"""Runs, stories and checks as plain data, ready for JSON and for the templates."""
+"""The explanation of one phone as plain data, the same for JSON and for pages."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.communication import CommunicationType
@@ -14,76 +11,26 @@ from crm_bridge.domain.decision import CHANGES, Result
 from crm_bridge.domain.explanation import Candidate, Explanation, Note, Reason
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
-from crm_bridge.domain.run import Lease, Run, RunStatus
 from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent
-from crm_bridge.domain.setup_check import Check
 from crm_bridge.settings import SOURCES, Settings
 from crm_bridge.translations import Translator
 
 
-def run_view(run: Run, lease: Lease | None, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
-    """Return a run without its journal; one whose process was killed is `interrupted`."""
-    status: str = run.status
-    if run.status is RunStatus.RUNNING and not run.is_going_on(lease, now=now):
-        status = "interrupted"
-    view: dict[str, Any] = {
-        "run_id": run.run_id,
-        "status": str(status),
-        "started_at": local_text(run.started_at, zone),
-        "finished_at": local_text(run.finished_at, zone) if run.finished_at else None,
-        "parameters": run.parameters,
-        "message": run.message,
-    }
-    if run.figures:
-        view["figures"] = dict(run.figures)
-    if run.progress is not None and run.status is RunStatus.RUNNING:
-        view["progress"] = {
-            "phase": str(run.progress.phase),
-            "done": run.progress.done,
-            "total": run.progress.total,
-            "at": local_text(run.progress.at, zone),
-        }
-    return view
+def explanation_view(explanation: Explanation, settings: Settings, t: Translator) -> dict[str, Any]:
+    """Return an explanation, its sentences in the language of `t`."""
+    return _View(explanation, settings, t).as_json()
 
 
-def journal_of(run: Run) -> dict[str, Any] | None:
-    """Return the journal that a run has left."""
-    journal: dict[str, Any] | None = None if run.journal is None else json.loads(run.journal)
-    return journal
+class _View:
+    """What every part of an explanation needs to be written."""
 
-
-def setup_view(checks: Sequence[Check], words: Translator) -> dict[str, Any]:
-    """Return the rows of `/check_setup`."""
-    return {
-        "ok": all(check.ok for check in checks),
-        "checks": [{"name": check.name, "ok": check.ok, "hint": _hint(check, words)} for check in checks],
-    }
-
-
-def _hint(check: Check, words: Translator) -> str:
-    if not check.hint:
-        return ""
-    values = dict(check.values)
-    if check.hint == "setup.skipped":
-        values["name"] = words(f"check.{values['name']}")
-    return words(check.hint, **values)
-
-
-def explanation_view(explanation: Explanation, settings: Settings, words: Translator) -> dict[str, Any]:
-    """Return a explanation, its sentences in the language of `words`."""
-    return _ExplanationView(explanation, settings, words).whole()
-
-
-class _ExplanationView:
-    """One explanation being told."""
-
-    def __init__(self, explanation: Explanation, settings: Settings, words: Translator) -> None:
+    def __init__(self, explanation: Explanation, settings: Settings, t: Translator) -> None:
         self.explanation = explanation
         self.settings = settings
-        self.words = words
+        self.t = t
         self.zone = settings.time_zone
 
-    def whole(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         explanation, record = self.explanation, self.explanation.record
         return {
             "phone": explanation.phone,
@@ -95,8 +42,8 @@ class _ExplanationView:
             "comment": record.comment if record else "",
             "orders": [self._order(order) for order in explanation.orders],
             "communications": [self._candidate(candidate) for candidate in explanation.candidates],
-            "stands": self._standing(record.sale) if record and record.sale else None,
-            "under_way": self._under_way(record.intent) if record and record.intent else None,
+            "stands": self._recorded_sale(record.sale) if record and record.sale else None,
+            "under_way": self._intent(record.intent) if record and record.intent else None,
             "history": [self._event(event) for event in explanation.events],
             "next_run": self._next_run(),
             "asked": {
@@ -104,8 +51,8 @@ class _ExplanationView:
                 "window_since": self._at(explanation.window_since),
                 "requests": dict(sorted(explanation.requests.items())),
                 "quota": dict(explanation.quota),
-                "failure": explanation.failure,
-                "warnings": list(explanation.warnings),
+                "failure": self._failure(),
+                "warnings": [self.t.from_english(warning) for warning in explanation.warnings],
             },
             "refreshed_at": self._at(explanation.refreshed_at),
             "told_at": self._at(explanation.explained_at),
@@ -115,10 +62,10 @@ class _ExplanationView:
         return None if moment is None else local_text(moment, self.zone)
 
     def _money(self, kopecks: int | None) -> str:
-        return self.words("sale_without_sum") if kopecks is None else self.words.money(format_roubles(kopecks))
+        return self.t("sale_without_sum") if kopecks is None else self.t.money(format_roubles(kopecks))
 
     def _communication(self, kind: CommunicationType, number: int, started_at: datetime) -> str:
-        return self.words("communication", kind=self.words(f"kind.{kind}"), id=number, at=self._at(started_at))
+        return self.t("communication", kind=self.t(f"kind.{kind}"), id=number, at=self._at(started_at))
 
     def _summary(self) -> str:
         explanation, record, decision = self.explanation, self.explanation.record, self.explanation.decision
@@ -128,7 +75,7 @@ class _ExplanationView:
             for candidate in explanation.candidates
             if candidate.reason is Reason.NOT_A_SOURCE
         }
-        return self.words(
+        return self.t(
             f"verdict.{explanation.verdict}",
             amount=self._money(record.amount_kopecks if record else None),
             previous=self._money(decision.previous_kopecks if decision else None),
@@ -137,26 +84,30 @@ class _ExplanationView:
             since=self._at(explanation.read_since),
             window=self._at(explanation.window_since),
             lookback=self.settings.comagic_lookback.days,
-            kinds=", ".join(self.words(f"kind.{kind}") for kind in CommunicationType if kind in kinds),
+            kinds=", ".join(self.t(f"kind.{kind}") for kind in CommunicationType if kind in kinds),
             sources=", ".join(name for name, kind in SOURCES.items() if kind in kinds),
-            failure=explanation.failure,
+            failure=self._failure(),
         )
+
+    def _failure(self) -> str | None:
+        failure = self.explanation.failure
+        return None if failure is None else self.t.from_english(failure)
 
     def _refreshed(self) -> str:
         if self.explanation.refreshed_at is None:
-            return self.words("setup.never_refreshed")
-        return self.words("setup.refreshed", at=self._at(self.explanation.refreshed_at))
+            return self.t("setup.never_refreshed")
+        return self.t("setup.refreshed", at=self._at(self.explanation.refreshed_at))
 
     def _note(self, note: Note) -> str:
         failed = self.explanation.events[-1] if self.explanation.events else None
         chosen = next((candidate for candidate in self.explanation.candidates if candidate.chosen), None)
         error = (failed.error if failed else None) or ""
-        return self.words(
+        return self.t(
             f"note.{note}",
             site=chosen.site.domain if chosen and chosen.site else "",
             at=self._at(failed.at) if failed else "",
             error=error,
-            hint=self.words.error_hint(error),
+            hint=self.t.error_hint(error),
             run=self.explanation.busy_run,
         )
 
@@ -196,13 +147,13 @@ class _ExplanationView:
         return view
 
     def _why(self, candidate: Candidate) -> str:
-        return self.words(
+        return self.t(
             f"reason.{candidate.reason}",
             window=self._at(self.explanation.window_since),
             lookback=self.settings.comagic_lookback.days,
         )
 
-    def _standing(self, sale: RecordedSale) -> dict[str, Any]:
+    def _recorded_sale(self, sale: RecordedSale) -> dict[str, Any]:
         return {
             "communication_id": str(sale.id),
             "communication_type": str(sale.type),
@@ -215,7 +166,7 @@ class _ExplanationView:
             "recorded_at": self._at(sale.recorded_at),
         }
 
-    def _under_way(self, intent: Intent) -> dict[str, Any]:
+    def _intent(self, intent: Intent) -> dict[str, Any]:
         return {
             "communication_id": str(intent.id),
             "communication_type": str(intent.type),

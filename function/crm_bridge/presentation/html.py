@@ -1,4 +1,4 @@
-"""Pages out of the templates beside this file. Everything put into them is escaped; assets stand in the page itself."""
+"""Pages from the templates. All values are escaped; style and script are part of each page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from crm_bridge.presentation.csv_export import remarks
+from crm_bridge.presentation.run_view import outcome
 from crm_bridge.translations import Translator
 
 _HERE = Path(__file__).parent
@@ -19,7 +20,7 @@ _SCRIPT = (_HERE / "static" / "script.js").read_text(encoding="utf-8")
 
 
 def _source(text: str) -> str:
-    """Name an inline asset for a Content-Security-Policy."""
+    """Return the source expression of an inline asset in a Content-Security-Policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -27,9 +28,9 @@ STYLE_HASH = _source(_STYLE)
 SCRIPT_HASH = _source(_SCRIPT)
 
 
-def page(template: str, words: Translator, **values: object) -> str:
-    """Render a template in the language of `words`."""
-    return _environment().get_template(template).render(t=words, money=words.money, **values)
+def page(template: str, t: Translator, **values: object) -> str:
+    """Render a template in the language of `t`."""
+    return _environment().get_template(template).render(t=t, money=t.money, **values)
 
 
 @lru_cache(maxsize=1)
@@ -43,8 +44,9 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals.update(
-        style=Markup(_STYLE),  # noqa: S704 - our own files, and their hashes are what the browser goes by
+        style=Markup(_STYLE),  # noqa: S704 - our own files; the policy names their hashes
         script=Markup(_SCRIPT),  # noqa: S704
         remarks=remarks,
+        outcome=outcome,
     )
     return environment

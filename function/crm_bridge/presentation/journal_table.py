@@ -1,4 +1,4 @@
-"""The rows of a journal as people look at them: filtered, sorted, added up by day."""
+"""The rows of a journal for a page or a CSV: filtered, sorted, added up by day."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 from crm_bridge.domain.money import format_roubles, to_kopecks
 
 _DAYS = 31
-"""Bars of a chart; more would be too thin to read."""
+"""The most bars of the chart by day; more would be too thin to read."""
 
 
 class JournalRow(Struct, frozen=True, kw_only=True):
@@ -20,8 +20,8 @@ class JournalRow(Struct, frozen=True, kw_only=True):
 
     Attributes:
         communication_id: Empty when none was found.
-        amount, previous: Roubles with two decimals; `previous` is empty when nothing stood.
-        data: The row as JSON has it, for the rest.
+        amount, previous: Roubles with two decimals; `previous` is empty when there was no sale before.
+        data: The whole row of the journal's JSON.
     """
 
     phone: str
@@ -65,7 +65,7 @@ def read(journal: Mapping[str, Any]) -> list[JournalRow]:
 
 
 SORTS: Mapping[str, tuple[Callable[[JournalRow], Any], bool]] = {
-    # name: (key, descending); script.js has the same
+    # name: (key, descending). script.js sorts by the same names.
     "phone": (lambda row: row.phone, False),
     "-amount": (lambda row: row.kopecks, True),
     "amount": (lambda row: row.kopecks, False),
@@ -79,17 +79,17 @@ class Choice(Struct, frozen=True, kw_only=True):
     """Which rows to show, and in which order.
 
     Attributes:
-        result: Only rows of this result; all when empty.
-        q: Only rows that have this in their phone, number or services, in any case.
-        sort: One of SORTS; as the journal has them when empty.
+        result: Only rows of this result; every row when empty.
+        q: Only rows whose phone, communication or services contain this text, whatever its case.
+        sort: One of SORTS; the journal's own order when empty.
     """
 
     result: str = ""
     q: str = ""
     sort: str = ""
 
-    def of(self, rows: Sequence[JournalRow]) -> list[JournalRow]:
-        """Choose from the rows."""
+    def apply(self, rows: Sequence[JournalRow]) -> list[JournalRow]:
+        """Return the chosen rows, in the chosen order."""
         wanted = self.q.strip().casefold()
         chosen = [
             row
@@ -109,13 +109,13 @@ def results(rows: Sequence[JournalRow]) -> list[tuple[str, int]]:
 
 
 def figures(journal: Mapping[str, Any]) -> dict[str, int]:
-    """Return the counters of a journal, and the one that its rows alone tell."""
+    """Return the counters of a journal; `not_found`, which it does not have, is counted in its rows."""
     names = ("tags_applied", "tags_removed_updated", "tags_removed", "problem", "failed", "deferred")
     return {**{name: journal[name] for name in names}, "not_found": found(read(journal))[1]}
 
 
 class Day(Struct, frozen=True, kw_only=True):
-    """A bar of the chart: a day, its sum, and its height as a share of the highest, in percent."""
+    """A bar of the chart by day; its height is a share of the highest bar's, in percent."""
 
     date: str
     amount: str
@@ -123,7 +123,7 @@ class Day(Struct, frozen=True, kw_only=True):
 
 
 def sums_per_day(rows: Sequence[JournalRow]) -> list[Day]:
-    """Add up the sums that were set, by the day of their sale; the newest days, oldest first."""
+    """Add up the sums by the day of their sale, and return the newest days, the oldest of them first."""
     sums: Counter[str] = Counter()
     for row in rows:
         if row.date:

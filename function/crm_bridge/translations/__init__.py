@@ -1,42 +1,62 @@
-"""Everything we tell people, in English and in Russian.
+"""Everything that people read, one catalogue a language. JSON is always English; pages and CSV follow their reader.
 
-A phrase is found by its code. JSON is always in English; pages and CSV are in the language of their reader.
+A new language is a new file like `en.py` and a line in LANGUAGES.
 """
 
 from __future__ import annotations
 
-from crm_bridge.translations.answers import ANSWERS
-from crm_bridge.translations.labels import LABELS
+from collections.abc import Mapping
 
-LANGUAGES = ("en", "ru")
+from crm_bridge.translations import en, ru
+from crm_bridge.translations.recognition import recognize
 
-MESSAGES = {**ANSWERS, **LABELS}
-
-_NO_BREAK = "\u00a0"
+LANGUAGES: Mapping[str, Mapping[str, str]] = {
+    "en": en.MESSAGES,
+    "ru": ru.MESSAGES,
+}
 
 
 class Translator:
-    """The phrases of one language."""
+    """The messages of one language.
+
+    Attributes:
+        language: A key of LANGUAGES.
+    """
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._column = LANGUAGES.index(language)
+        self._messages = LANGUAGES[language]
+        self._money = self._messages["format.money"].format
+        self._thousands = self._messages["format.thousands"]
 
-    def __call__(self, code: str, **values: object) -> str:
-        """Say a phrase; its braces are filled with the values."""
-        return MESSAGES[code][self._column].format(**values)
+    def __call__(self, key: str, **values: object) -> str:
+        """Return a message, its placeholders filled with the values."""
+        return self._messages[key].format(**values)
+
+    def from_english(self, text: str) -> str:
+        """Translate an error, a warning or a summary that is known by its English text only.
+
+        Runs are stored with English messages, and JSON shows the same text. A text that no message of the catalogue
+        fits is returned as it is.
+        """
+        if self._messages is en.MESSAGES or (found := recognize(text)) is None:
+            return text
+        key, values = found
+        return self(key, **{name: self._value(name, value) for name, value in values.items()})
+
+    def _value(self, name: str, value: str) -> str:
+        if name == "problems":
+            return "; ".join(map(self.from_english, value.split("; ")))
+        return self.from_english(value) if name in {"reason", "row", "summary"} else value
 
     def error_hint(self, error: str) -> str:
-        """Say what can be done about a refusal that CoMagic names by this code."""
-        code = f"error.{error}"
-        return self(code if code in MESSAGES else "error.other")
+        """Return what can be done about the error of a journal's row: CoMagic's mnemonic, or a code of ours."""
+        key = f"error.{error}"
+        return self(key if key in self._messages else "error.other")
 
     def money(self, roubles: str) -> str:
         """Write a sum, given with two decimals, as the language does: `12800.50` -> `12 800,50 ₽`."""
         whole, _, kopecks = roubles.partition(".")
         sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
-        grouped = f"{int(digits):,}"
-        if self.language == "ru":
-            grouped = grouped.replace(",", _NO_BREAK)
-            return f"{sign}{grouped},{kopecks}{_NO_BREAK}₽"
-        return f"{sign}₽{grouped}.{kopecks}"
+        grouped = f"{int(digits):,}".replace(",", self._thousands)
+        return self._money(sign=sign, whole=grouped, kopecks=kopecks)
