@@ -27,7 +27,13 @@ from enum import StrEnum
 
 
 class BridgeError(Exception):
-    """Base of everything this program raises on purpose."""
+    """Base of everything this program raises on purpose.
+
+    Attributes:
+        retry_after: Seconds after which another try may succeed, when known.
+    """
+
+    retry_after: int | None = None
 
 
 class InvalidInput(BridgeError):

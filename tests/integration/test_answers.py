@@ -10,13 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from starlette.datastructures import QueryParams
 
 from crm_bridge.domain.run import LEASE_TTL, Lease
-from crm_bridge.errors import InvalidInput
-from crm_bridge.handlers.sync import parse
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
@@ -120,25 +115,6 @@ async def test_a_bad_parameter_is_named(bridge: Bridge, query: str, parts: list[
     assert not bridge.world.agbis.requests
 
 
-@pytest.mark.parametrize("text", ["", "1", "true", "yes", "on", "TRUE", "On"])
-def test_a_flag_is_on_without_a_value_or_as_people_write_it(text: str) -> None:
-    assert parse(QueryParams(f"dry_run={text}"))[0].dry_run
-
-
-@pytest.mark.parametrize("text", ["0", "false", "no", "off", "OFF"])
-def test_a_flag_is_off_as_people_write_it(text: str) -> None:
-    assert not parse(QueryParams(f"dry_run={text}"))[0].dry_run
-
-
-@settings(suppress_health_check=[HealthCheck.differing_executors])
-@given(query=st.dictionaries(st.text(max_size=12) | st.sampled_from(["log", "update_db", "date_from"]), st.text()))
-def test_any_query_is_understood_or_refused_with_a_reason(query: dict[str, str]) -> None:
-    try:
-        parse(QueryParams(query))
-    except InvalidInput as exc:
-        assert str(exc)  # noqa: PT017 - both ways are right
-
-
 async def test_other_paths_and_verbs_are_refused(bridge: Bridge) -> None:
     assert_failure(await bridge.get(path="/admin"), 404, "/check_health")
     refused = await bridge.get(method="DELETE")
@@ -153,7 +129,7 @@ async def test_post_does_what_get_does(bridge: Bridge) -> None:
     assert (await bridge.get(method="POST")).json()["journal"]["tags_applied"] == 1
 
 
-async def test_an_empty_database_is_told_with_the_words_users_know(bridge: Bridge) -> None:
+async def test_an_empty_database_is_named_in_the_words_that_users_know(bridge: Bridge) -> None:
     answer = await bridge.get()
 
     assert_failure(answer, 409)
@@ -178,7 +154,7 @@ async def test_settings_that_are_missing_are_named_all_at_once(tmp_path: Path) -
     assert "AGBIS" not in only_comagic.text
 
 
-async def test_another_run_in_progress_is_named_and_told_when_to_ask_again(bridge: Bridge) -> None:
+async def test_another_run_in_progress_is_named_with_the_time_to_try_again(bridge: Bridge) -> None:
     now = bridge.clock.now()
     await bridge.store.take_lease(Lease(run_id="other", started_at=now, until=now + LEASE_TTL), now=now)
 
@@ -225,7 +201,7 @@ async def test_comagic_that_cannot_be_reached_is_a_503(bridge: Bridge, fault: di
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_what_comagic_answers_wrongly_is_told(
+async def test_a_wrong_answer_of_comagic_is_named(
     bridge: Bridge, fault: dict[str, Any], status: int, parts: list[str]
 ) -> None:
     await filled(bridge)
@@ -241,7 +217,7 @@ async def test_a_message_that_users_of_the_first_system_know_is_kept_to_the_lett
     assert (await bridge.get()).json() == {"success": False, "message": "ERROR: No result in CoMagic answer"}
 
 
-async def test_an_account_without_the_sale_tag_is_told_which_setting_helps(bridge: Bridge) -> None:
+async def test_an_account_without_the_sale_tag_gets_the_name_of_the_setting_that_helps(bridge: Bridge) -> None:
     bridge.world.comagic.fail(Fault(method="get.tags", kind="empty_success", times=None))
 
     assert_failure(await bridge.get("update_db"), 502, "COMAGIC_SALE_TAG_ID")
@@ -263,7 +239,7 @@ async def test_an_account_without_the_sale_tag_is_told_which_setting_helps(bridg
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_what_the_crm_answers_wrongly_is_told(bridge: Bridge, fault: dict[str, Any], status: int) -> None:
+async def test_a_wrong_answer_of_the_crm_is_named(bridge: Bridge, fault: dict[str, Any], status: int) -> None:
     bridge.world.agbis.fail(Fault(method="OrderByDateTimeForAll", times=None, **fault))
 
     assert_failure(await bridge.get("update_db"), status, "Agbis")
@@ -295,16 +271,18 @@ class TestHealth:
     async def test_before_the_first_refresh_there_is_no_date(self, bridge: Bridge) -> None:
         assert (await bridge.get(path="/check_health")).json() == {"latest update date": None}
 
-    async def test_it_tells_the_local_time_of_the_last_whole_refresh_and_asks_nobody(self, bridge: Bridge) -> None:
+    async def test_it_answers_the_local_time_of_the_last_whole_refresh_and_makes_no_remote_call(
+        self, bridge: Bridge
+    ) -> None:
         await bridge.run()
         bridge.world.agbis.fail(Fault(method="ClientsByDateTimeForAll", kind="error", times=None))
         await bridge.get("update_db")
-        asked = len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests)
+        calls = len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests)
 
         answer = (await bridge.get(path="/check_health")).json()
 
         assert answer == {"latest update date": "2026-06-15 12:00:00"}
-        assert len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests) == asked
+        assert len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests) == calls
 
     async def test_it_needs_no_credentials(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))

@@ -1,4 +1,4 @@
-"""A journal as a page or as CSV: that of a run just made, and those of runs that are kept."""
+"""Answers of `sync`: failures, pages, journals, and their headers."""
 
 from __future__ import annotations
 
@@ -6,36 +6,80 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from crm_bridge.domain.decision import Result
-from crm_bridge.errors import InvalidInput
-from crm_bridge.handlers.negotiation import PRIVATE, AnswerFormat, page, translator_for
+from crm_bridge.handlers.negotiation import AnswerFormat, accepted_language
+from crm_bridge.handlers.parameters import read_choice
 
 JOURNAL_PARAMETERS = ("result", "q", "sort")
-"""What a browser without JavaScript filters and sorts a stored journal by."""
+"""How a browser without JavaScript filters and sorts a stored journal."""
 
-LOGS = ("all", "changes", "none")
+PRIVATE = {
+    "Cache-Control": "no-store",
+    "Vary": "Accept, Accept-Language",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",  # an address may hold a phone
+}
+"""Headers of every answer that may hold clients' phones."""
+
+_POLICY = (
+    "default-src 'none'; script-src {script}; style-src {style}; img-src data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+class Failed(JSONResponse):
+    """A failure, with exactly the keys `success` and `message`; `failure_page` shows it in a browser.
+
+    Attributes:
+        message: English, without the prefix that JSON gives it.
+        own_headers: Those that a page of this failure has, too.
+    """
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__({"success": False, "message": f"ERROR: {message}"}, status, headers)
+        self.message = message
+        self.own_headers = dict(headers or {})
+
+
+def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
+    """Answer with a page in the reader's language."""
+    from crm_bridge.presentation import html  # noqa: PLC0415 - only a browser pays for the templates
+    from crm_bridge.translations import Translator  # noqa: PLC0415
+
+    t = Translator(accepted_language(request))
+    root = "../" * (request.url.path.count("/") - 1) or "./"  # the function may be served below a path of its own
+    body = html.page(template, t, root=root, **values)
+    policy = _POLICY.format(script=html.SCRIPT_HASH, style=html.STYLE_HASH)
+    headers = {**PRIVATE, "Content-Security-Policy": policy, "Content-Language": t.language}
+    return Response(body, status, headers, media_type="text/html; charset=utf-8")
+
+
+def failure_page(request: Request, failed: Failed) -> Response:
+    """Answer with a page that shows a failure."""
+    answer = page(request, "failure.html", failed.status_code, code=failed.status_code, message=failed.message)
+    answer.headers.update(failed.own_headers)
+    return answer
 
 
 def filter_log(journal: Mapping[str, Any], log_filter: str) -> dict[str, Any]:
-    """Leave out of a journal's log what the caller does not want to see.
+    """Return the journal with the rows of its log that are wanted.
 
-    Raises:
-        InvalidInput: There is no such level.
+    Args:
+        journal: As `Journal.as_json` makes it.
+        log_filter: One of LOG_FILTERS.
     """
-    if log_filter not in LOGS:
-        raise InvalidInput(f"log must be one of {', '.join(LOGS)}")
-    left = dict(journal)
+    filtered = dict(journal)
     if log_filter == "none":
-        left["log"] = []
+        filtered["log"] = []
     elif log_filter == "changes":
-        dull = {f"{prefix}{result}" for prefix in ("", "would_be_") for result in (Result.NOT_FOUND, Result.PROBLEM)}
-        left["log"] = [row for row in left["log"] if row["result"] not in dull]
-    return left
+        idle = {f"{prefix}{result}" for prefix in ("", "would_be_") for result in (Result.NOT_FOUND, Result.PROBLEM)}
+        filtered["log"] = [row for row in filtered["log"] if row["result"] not in idle]
+    return filtered
 
 
-def journal_answer(
+def journal_response(
     request: Request,
     answer_format: AnswerFormat,
     journal: Mapping[str, Any],
@@ -48,30 +92,38 @@ def journal_answer(
     Args:
         request: Its query may filter and sort the rows of a stored journal.
         answer_format: HTML or CSV.
-        journal: As a run tells it.
-        log_filter: How much of its log is wanted.
-        stored: The run, when it is one that is kept; None for the answer of `/`.
-    """
-    from crm_bridge.presentation import csv_export, journal_table  # noqa: PLC0415 - who wants JSON does without
+        journal: As `Journal.as_json` makes it.
+        log_filter: One of LOG_FILTERS.
+        stored: The view of the run, when the journal is a stored one; None for the answer of `/`.
 
-    words = translator_for(request)
+    Raises:
+        InvalidInput: `sort` is unknown.
+    """
+    from crm_bridge.presentation import csv_export, journal_table  # noqa: PLC0415 - JSON does without
+    from crm_bridge.translations import Translator  # noqa: PLC0415
+
     query = request.query_params
-    choice = journal_table.Choice(result=query.get("result", ""), q=query.get("q", ""), sort=query.get("sort", ""))
-    if choice.sort not in {"", *journal_table.SORTS}:
-        raise InvalidInput(f"sort must be one of {', '.join(journal_table.SORTS)}")
+    choice = journal_table.Choice(
+        result=query.get("result", ""),
+        q=query.get("q", ""),
+        sort=query.get("sort", ""),
+    )
+    if choice.sort:
+        read_choice(query, "sort", journal_table.SORTS, default="")
     all_rows = journal_table.read(filter_log(journal, log_filter))
-    shown = choice.apply(all_rows)
+    rows = choice.apply(all_rows)
     if answer_format is AnswerFormat.CSV:
         name = f"journal-{journal['run_id'][:8]}.csv"
         headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(csv_export.csv_of(shown, words), headers=headers, media_type="text/csv; charset=utf-8")
+        content = csv_export.csv_of(rows, Translator(accepted_language(request)))
+        return Response(content, headers=headers, media_type="text/csv; charset=utf-8")
     return page(
         request,
         "journal.html",
         journal=journal,
         figures=journal_table.figures(journal),
         stored=stored,
-        rows=shown,
+        rows=rows,
         total=len(all_rows),
         choice=choice,
         sorts=journal_table.SORTS,

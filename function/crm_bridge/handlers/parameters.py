@@ -1,0 +1,84 @@
+"""What the query of `sync` may hold, read and checked one parameter at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from datetime import date
+
+from starlette.datastructures import QueryParams
+
+from crm_bridge.errors import InvalidInput
+
+LOG_FILTERS = ("all", "changes", "none")
+"""How much of a journal's log is answered."""
+
+_ON = frozenset({"", "1", "true", "yes", "on"})
+_OFF = frozenset({"0", "false", "no", "off"})
+
+
+def reject_unknown(query: QueryParams, known: Collection[str]) -> None:
+    """Refuse parameters that nobody reads.
+
+    Raises:
+        InvalidInput: Names the parameter that is unknown or repeated.
+    """
+    for name in query:
+        if name not in known:
+            raise InvalidInput(f"Unknown parameter: {name[:50]}. Known parameters: {', '.join(known)}")
+        if len(query.getlist(name)) > 1:
+            raise InvalidInput(f"{name} is given more than once")
+
+
+def read_flag(query: QueryParams, name: str) -> bool:
+    """Read a flag: off when absent, on when present without a value.
+
+    Raises:
+        InvalidInput: The value is neither on nor off.
+    """
+    text = query.get(name, "off").lower()
+    if text not in _ON | _OFF:
+        raise InvalidInput(f"{name} must be without a value, or 1, true, yes, on, 0, false, no, off")
+    return text in _ON
+
+
+def read_date(query: QueryParams, name: str) -> date | None:
+    """Read a date; None when absent.
+
+    Raises:
+        InvalidInput: Another spelling than YYYY-MM-DD, or no day of the calendar.
+    """
+    text = query.get(name)
+    if text is None:
+        return None
+    wrong = InvalidInput(f"{name} must be a date as YYYY-MM-DD")
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise wrong
+    try:
+        return date.fromisoformat(text)
+    except ValueError:  # 2026-02-30
+        raise wrong from None
+
+
+def read_whole(query: QueryParams, name: str, *, low: int, high: int, default: int) -> int:
+    """Read a whole number.
+
+    Raises:
+        InvalidInput: Not a number, or out of range.
+    """
+    text = query.get(name, str(default))
+    if not re.fullmatch(r"[0-9]+", text) or len(text) > len(str(high)) or not low <= int(text) <= high:
+        raise InvalidInput(f"{name} must be a whole number from {low} to {high}")
+    return int(text)
+
+
+def read_choice(query: QueryParams, name: str, allowed: Collection[str], *, default: str) -> str:
+    """Read one of a few words.
+
+    Raises:
+        InvalidInput: Another word.
+    """
+    text = query.get(name, default)
+    if text not in allowed:
+        raise InvalidInput(f"{name} must be one of {', '.join(allowed)}")
+    return text
