@@ -1,4 +1,4 @@
-"""A real Chromium, headless, before pages of real runs on a town of 5,000 phones."""
+"""A real Chromium, headless, on pages of real runs on a population of 5,000 phones."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Serve a bridge that has made a run on the whole town, from a thread with a loop of its own."""
+    """Serve a bridge that has made a run on the whole population, from a thread with a loop of its own."""
     port = free_port()
     site = Site(url=f"http://127.0.0.1:{port}")
     server: list[uvicorn.Server] = []
@@ -98,7 +98,7 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(240), "the town takes too long"
+    assert ready.wait(240), "the population takes too long"
     assert not site.failed, site.failed
     yield site
     server[0].should_exit = True
@@ -140,7 +140,7 @@ async def _history(bridge: Bridge) -> str:
 
 @pytest.fixture
 def open_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
-    """Give a function that opens a page; whatever the console or the policy has to say against it fails the test."""
+    """Give a function that opens a page; a complaint of the console or of the policy fails the test."""
     complaints: list[str] = []
     contexts: list[Any] = []
 

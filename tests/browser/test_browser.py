@@ -61,7 +61,7 @@ def shown(page: Page) -> int:
     return page.locator("table.journal tbody tr:not([hidden])").count()
 
 
-def test_a_page_can_be_read_by_everybody_on_every_screen(open_page: Opened, path: tuple[str, int]) -> None:
+def test_a_page_is_readable_by_everybody_on_every_screen(open_page: Opened, path: tuple[str, int]) -> None:
     """WCAG AA: contrasts in light and dark, names for what one fills in, nothing beyond the screen of a phone."""
     page = open_page(path[0], status=path[1])
 
@@ -119,7 +119,7 @@ def test_without_javascript_a_stored_journal_is_filtered_by_the_server(open_page
     assert page.get_by_label("contain").input_value() == ATTACKED
 
 
-def test_a_journal_that_came_filtered_goes_on_with_the_server(open_page: Opened, site: Site) -> None:
+def test_a_journal_filtered_by_the_server_is_filtered_there_again(open_page: Opened, site: Site) -> None:
     page = open_page(f"/runs/{site.run_id}?q={ATTACKED}", language="en-US")
 
     page.get_by_label("contain").fill("")
@@ -129,7 +129,7 @@ def test_a_journal_that_came_filtered_goes_on_with_the_server(open_page: Opened,
     assert shown(page) > PHONES * 0.9
 
 
-def test_without_javascript_a_dry_run_is_all_there(open_page: Opened) -> None:
+def test_without_javascript_a_dry_run_shows_every_row(open_page: Opened) -> None:
     page = open_page("/?dry_run", script=False)
 
     assert shown(page) > PHONES * 0.9
@@ -166,7 +166,7 @@ def test_on_paper_there_is_the_table_and_nothing_to_click(open_page: Opened, sit
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
-def test_one_gets_from_a_journal_to_the_story_of_a_client_and_on(open_page: Opened, site: Site) -> None:
+def test_links_lead_from_a_journal_to_a_client_and_on_to_another(open_page: Opened, site: Site) -> None:
     page = open_page(f"/runs/{site.run_id}", language="en-US")
 
     page.get_by_role("link", name=ATTACKED).click()

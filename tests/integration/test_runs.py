@@ -1,4 +1,4 @@
-"""/runs: what has been run, and how far is the run that is going on."""
+"""/runs: the stored runs, and the progress of the run that is going on."""
 
 from __future__ import annotations
 
@@ -33,41 +33,41 @@ async def test_before_the_first_run_there_is_none(bridge: Bridge) -> None:
     assert await runs(bridge) == []
 
 
-async def test_the_newest_run_comes_first_with_what_it_was_asked_and_how_it_ended(bridge_on_each_store: Bridge) -> None:
+async def test_the_newest_run_comes_first_with_its_parameters_and_how_it_ended(bridge_on_each_store: Bridge) -> None:
     bridge = bridge_on_each_store
     populate(bridge.world, seed=3, phones=20)
     first, second = await bridge.run(), await bridge.run("")
     bridge.world.agbis.fail(Fault(method="OrderByDateTimeForAll", kind="no_orders_key", times=None))
     await bridge.get("update_db&log=none")
 
-    told = await runs(bridge)
+    listed = await runs(bridge)
 
-    assert [run["status"] for run in told] == ["failed", "succeeded", "succeeded"]
-    assert [run["run_id"] for run in told[1:]] == [second["run_id"], first["run_id"]]
-    assert [run["parameters"] for run in told] == ["update_db", "", "update_db"]
-    assert "Agbis" in told[0]["message"]
-    assert told[2]["figures"]["tags_applied"] == first["tags_applied"]
-    assert (told[2]["figures"]["balanced"], told[2]["figures"]["complete"]) == (True, True)
+    assert [run["status"] for run in listed] == ["failed", "succeeded", "succeeded"]
+    assert [run["run_id"] for run in listed[1:]] == [second["run_id"], first["run_id"]]
+    assert [run["parameters"] for run in listed] == ["update_db", "", "update_db"]
+    assert "Agbis" in listed[0]["message"]
+    assert listed[2]["figures"]["tags_applied"] == first["tags_applied"]
+    assert (listed[2]["figures"]["balanced"], listed[2]["figures"]["complete"]) == (True, True)
 
 
-async def test_a_run_is_told_with_the_journal_it_answered(bridge_on_each_store: Bridge) -> None:
+async def test_a_stored_run_has_the_journal_that_it_answered(bridge_on_each_store: Bridge) -> None:
     bridge = bridge_on_each_store
     populate(bridge.world, seed=3, phones=20)
     journal = await bridge.run()
 
-    told = (await bridge.get(path=f"/runs/{journal['run_id']}")).json()
+    stored = (await bridge.get(path=f"/runs/{journal['run_id']}")).json()
 
-    assert told["journal"] == journal
-    assert (told["status"], told["started_at"]) == ("succeeded", journal["started_at"])
+    assert stored["journal"] == journal
+    assert (stored["status"], stored["started_at"]) == ("succeeded", journal["started_at"])
 
 
 async def test_the_log_of_a_stored_journal_can_be_cut_too(bridge: Bridge) -> None:
     populate(bridge.world, seed=3, phones=20)
     journal = await bridge.run()
 
-    told = (await bridge.get("log=changes", path=f"/runs/{journal['run_id']}")).json()["journal"]
+    stored = (await bridge.get("log=changes", path=f"/runs/{journal['run_id']}")).json()["journal"]
 
-    assert told["log"] == [row for row in journal["log"] if row["result"] not in {"not_found", "problem"}]
+    assert stored["log"] == [row for row in journal["log"] if row["result"] not in {"not_found", "problem"}]
 
 
 async def test_a_dry_run_leaves_no_run(bridge: Bridge) -> None:
@@ -91,33 +91,33 @@ async def test_a_bad_parameter_is_a_400(bridge: Bridge, query: str) -> None:
 
 
 @pytest.mark.parametrize("run_id", ["unknown", "a/b", "<script>", "0" * 100, "lease"])
-async def test_a_run_that_there_is_not_is_a_404(bridge: Bridge, run_id: str) -> None:
+async def test_an_unknown_run_is_a_404(bridge: Bridge, run_id: str) -> None:
     answer = await bridge.get(path=f"/runs/{run_id}")
 
     assert (answer.status_code, list(answer.json())) == (404, ["success", "message"])
 
 
 @pytest.mark.parametrize("path", ["/runs", "/runs/x", "/explain", "/check_setup"])
-async def test_these_paths_are_only_looked_at(bridge: Bridge, path: str) -> None:
+async def test_these_paths_take_get_only(bridge: Bridge, path: str) -> None:
     answer = await bridge.get(path=path, method="POST")
 
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
 
 
-async def test_looking_at_runs_changes_nothing_and_asks_nobody(bridge: Bridge) -> None:
+async def test_a_request_for_runs_changes_nothing_and_makes_no_remote_call(bridge: Bridge) -> None:
     populate(bridge.world, seed=3, phones=20)
     journal = await bridge.run()
     before = await dump(bridge.store)
-    asked = len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests)
+    calls = len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests)
 
     await runs(bridge)
     await bridge.get(path=f"/runs/{journal['run_id']}")
 
     assert await dump(bridge.store) == before
-    assert len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests) == asked
+    assert len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests) == calls
 
 
-async def test_a_run_is_forgotten_after_its_days(tmp_path: Path) -> None:
+async def test_a_run_is_deleted_after_its_days(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
     async with bridge_on(store, {"RUNS_TTL_DAYS": "7"}) as bridge:
         old = await bridge.run()
@@ -130,10 +130,10 @@ async def test_a_run_is_forgotten_after_its_days(tmp_path: Path) -> None:
 
 
 class Watched:
-    """A bridge whose remote calls take a second each, looked at during them.
+    """A bridge whose remote calls take a second each; /runs is read during the calls.
 
     Attributes:
-        seen: What /runs told of the newest run, at each call.
+        seen: The newest run as /runs showed it, each state once.
     """
 
     def __init__(self, bridge: Bridge) -> None:
@@ -150,15 +150,14 @@ class Watched:
         return slowly
 
     async def run(self, query: str) -> None:
-        looking = asyncio.create_task(self._look())
+        watching = asyncio.create_task(self._watch())
         assert (await self._bridge.get(query)).status_code == 200
-        looking.cancel()
+        watching.cancel()
 
-    async def _look(self) -> None:
+    async def _watch(self) -> None:
         while True:
-            told = await runs(self._bridge)
-            if told and told[0] not in self.seen:
-                self.seen.append(told[0])
+            newest = await runs(self._bridge, "limit=1")
+            self.seen += [run for run in newest if run not in self.seen]
             await asyncio.sleep(0)
 
 
@@ -172,12 +171,12 @@ async def test_a_run_that_is_going_on_shows_its_phases_and_how_far_it_is(bridge:
 
     await watched.run("update_db")
 
-    told = [run["progress"] for run in watched.seen if "progress" in run]
-    phases = list(dict.fromkeys(progress["phase"] for progress in told))
+    reports = [run["progress"] for run in watched.seen if "progress" in run]
+    phases = list(dict.fromkeys(progress["phase"] for progress in reports))
     assert phases[0] in {Phase.REFRESHING, Phase.LOOKING_UP}
     assert phases[-1] == Phase.APPLYING
     for phase in (Phase.LOOKING_UP, Phase.APPLYING):
-        steps = [progress for progress in told if progress["phase"] == phase]
+        steps = [progress for progress in reports if progress["phase"] == phase]
         assert [step["done"] for step in steps] == sorted(step["done"] for step in steps)
         assert {step["total"] for step in steps} == {100}
     assert all(run["status"] == "running" for run in watched.seen[:-1])
@@ -221,9 +220,9 @@ async def test_a_run_with_nothing_to_do_is_saved_twice_and_nothing_else(bridge: 
     write = store._store.write
 
     async def noted(changes: Any, *, run_id: str) -> None:
-        told = list(changes)
-        written.extend(told)
-        await write(told, run_id=run_id)
+        batch = list(changes)
+        written.extend(batch)
+        await write(batch, run_id=run_id)
 
     store.write = noted  # type: ignore[attr-defined]
     await bridge.run("")
@@ -232,7 +231,7 @@ async def test_a_run_with_nothing_to_do_is_saved_twice_and_nothing_else(bridge: 
     assert written == []
 
 
-async def test_a_run_whose_process_was_killed_is_told_as_interrupted(bridge: Bridge) -> None:
+async def test_a_run_whose_process_was_killed_is_interrupted(bridge: Bridge) -> None:
     now = bridge.clock.now()
     lease = Lease(run_id="killed", started_at=now, until=now + LEASE_TTL)
     run = Run(run_id="killed", status=RunStatus.RUNNING, started_at=now, expires_at=now + timedelta(days=1))
@@ -244,7 +243,7 @@ async def test_a_run_whose_process_was_killed_is_told_as_interrupted(bridge: Bri
     assert (await runs(bridge))[0]["status"] == "interrupted"
 
 
-async def test_looking_needs_no_credentials(tmp_path: Path) -> None:
+async def test_runs_are_listed_without_credentials(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
     async with bridge_on(store, {"COMAGIC_TOKEN": "", "AGBIS_URL": ""}) as bridge:
         assert (await bridge.get(path="/runs")).status_code == 200
