@@ -26,7 +26,7 @@ JOHN = {"name": "John Doe", "phone": "9156685347", "arpu": "4570", "soc_tariff":
 
 
 class MemoryCards:
-    """A CardStore for tests of what stands before the store."""
+    """A CardStore for tests of the handler and the use case."""
 
     def __init__(self) -> None:
         self.cards: dict[str, Card] = {}
@@ -60,7 +60,7 @@ def services(cards: CardStore, clock: Clock | None = None, **env: str) -> Exchan
 
 
 def app(given: ExchangeServices) -> AsgiApp:
-    """Serve the handler alone, so that nothing between server and handler hides a fault."""
+    """Serve the handler alone: a framework between server and handler could hide a fault."""
 
     async def serve(scope: Message, receive: Any, send: Any) -> None:
         response = await handle(Request(scope, receive), lambda: given)

@@ -352,7 +352,7 @@ async def test_another_verb_is_not_allowed(serve: AsgiApp, method: str) -> None:
     assert answer.headers["allow"] == "GET, HEAD, POST, OPTIONS"
 
 
-async def test_options_tells_the_verbs(serve: AsgiApp) -> None:
+async def test_options_names_the_verbs(serve: AsgiApp) -> None:
     answer = await ask(serve, "OPTIONS", "/api/a1")
 
     assert (answer.status, answer.body) == (204, b"")
@@ -544,7 +544,7 @@ WRONG_KEYS = [
 async def test_without_the_key_every_answer_is_the_same(
     locked: AsgiApp, cards: MemoryCards, headers: list[tuple[bytes, bytes]]
 ) -> None:
-    """Not even whether an id exists, or is one, can be told apart."""
+    """An answer does not show whether an id exists, nor whether it is one."""
     right = key_in("X-API-Key", KEY)
     await ask(locked, "POST", "/api/a1", headers=right, body=WHOLE)
     before = dict(cards.cards)

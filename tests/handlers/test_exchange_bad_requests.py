@@ -36,8 +36,8 @@ class Bridge:
         if bad.method == "HEAD":
             assert answer.body == b""
         else:
-            told = json.loads(answer.body)
-            assert list(told) in (["result"], ["Error"])
+            content = json.loads(answer.body)
+            assert list(content) in (["result"], ["Error"])
             assert answer.body.isascii()  # nothing of what was sent is sent back
         assert not self.cards.cards
 

@@ -105,7 +105,7 @@ def test_head_options_and_other_verbs(function: Function) -> None:
     assert options.headers["allow"] == deleted.headers["allow"] == "GET, HEAD, POST, OPTIONS"
 
 
-def test_without_the_key_nothing_is_told(function: Function) -> None:
+def test_without_the_key_nothing_is_answered(function: Function) -> None:
     with httpx.Client(base_url=function.url, timeout=30) as client:
         client.post("/api/secret", json=JOHN, headers=HEADERS)
         answers = [client.get("/api/secret"), client.get("/api/nobody"), client.post("/api/a.b", content=b"{")]

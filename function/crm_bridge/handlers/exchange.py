@@ -28,16 +28,16 @@ _NO_WAIT = timedelta()
 _ALLOWED = "GET, HEAD, POST, OPTIONS"
 _HEADERS = [(b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store")]
 
-# Read from the path as it was sent: decoded, `a%2Fb` would look like two segments and `%61` like an id.
+# Matches the path as it was sent: decoded, `a%2Fb` would look like two segments and `%61` like an id.
 _PATH = re.compile(rb"/api/([^/]+)/?")
 _SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
 
 
 async def handle(request: Request, services_factory: Callable[[], ExchangeServices]) -> Response:
-    """Answer one request; a failure of ours, settings and database included, is told in the log alone.
+    """Answer one request; of a failure of ours, settings and database included, only the log has the reason.
 
-    What is answered first tells nothing about cards: whether the path and the verb exist, then whether the key is
-    right. Only then are the id, the parameters and the body looked at.
+    Path and verb are checked first, then the key, then id, parameters and body: an answer without the key says
+    nothing about cards.
     """
     method = request.method
     try:
@@ -104,7 +104,7 @@ async def _get(request: Request, card_id: str, services: ExchangeServices) -> Re
 async def _get_unless_gone(
     request: Request, card_id: str, services: ExchangeServices, *, wait: timedelta
 ) -> Card | None:
-    """Wait for a card until the client goes away: functions-framework would let us wait on for nobody."""
+    """Wait for a card, at most until the client goes away: functions-framework does not cancel a request then."""
     search = asyncio.create_task(get_card(card_id, services, wait=wait))
     gone = asyncio.create_task(_gone(request))
     try:
@@ -117,7 +117,7 @@ async def _get_unless_gone(
 
 
 async def _gone(request: Request) -> None:
-    """Return when the client has gone; a body that a GET should not have is read past."""
+    """Return when the client has gone; a body, which a GET should not have, is skipped."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -130,9 +130,9 @@ def _raw_path(request: Request) -> bytes:
 
 
 def _has_key(request: Request, key: str) -> bool:
-    """Tell whether any of the headers bears the key.
+    """Return whether one of the headers holds the key.
 
-    Any, because `Authorization` may be taken by Google's own sign-in while `X-API-Key` has ours.
+    One is enough: `Authorization` may hold Google's own token while `X-API-Key` holds our key.
     """
     wanted = key.encode()
     given = [value.encode("latin-1") for value in request.headers.getlist("x-api-key")]
@@ -157,13 +157,13 @@ def _wait(request: Request) -> timedelta:
 
 
 async def _body(request: Request) -> bytes:
-    """Read the body, no further than shows that it is too large, whatever Content-Length says of it."""
+    """Read the body until its end, or until it is too large; Content-Length is not trusted."""
     body = b""
     more = True
     while more and len(body) <= _BODY_LIMIT:
         message = await request.receive()
         if message["type"] == "http.disconnect":
-            return b""  # what was cut off is no form, even if it looks like one
+            return b""  # a body that was cut off is no form, even if it looks like one
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body
@@ -179,7 +179,7 @@ _to_json = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would mak
 
 def _fields(body: bytes) -> Mapping[str, object]:
     try:
-        # Decoded here, since `json.loads` would take UTF-16 and surrogates in bytes; Windows writes the mark.
+        # Decoded here: `json.loads` would take UTF-16 and surrogates in bytes. Windows writes a byte order mark.
         fields = _DECODER.decode(body.removeprefix(codecs.BOM_UTF8).decode())
     except (ValueError, RecursionError):  # RecursionError: 4 KiB of brackets
         fields = None
@@ -194,9 +194,9 @@ def _json(status: int, content: Mapping[str, str]) -> Response:
     return response
 
 
-_OK = _json(200, {"result": "OK"})  # an answer that is the same for everybody, and is not changed on its way
+_OK = _json(200, {"result": "OK"})  # one object for all requests: nothing changes it
 
 
 def _without_body(response: Response) -> Response:
-    """Keep the headers, the body's length among them, as HTTP asks of HEAD."""
+    """Return the answer to HEAD: the same headers, the body's length among them."""
     return Response(b"", response.status_code, response.headers)
