@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from crm_bridge.domain.journal import filter_log
 from crm_bridge.errors import InvalidInput
 from crm_bridge.handlers.negotiation import AnswerFormat
-from crm_bridge.handlers.responses import PRIVATE, Failed, failure_page, filter_log, journal_response, page
+from crm_bridge.handlers.responses import PRIVATE, Failed, failure_page, journal_response, page
 from tests.presentation.samples import JOURNAL
 
 

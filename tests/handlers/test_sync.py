@@ -35,7 +35,8 @@ from crm_bridge.errors import (
 from crm_bridge.handlers import sync
 from crm_bridge.handlers.sync import ROUTES, STATUS, parse
 from crm_bridge.settings import Settings
-from crm_bridge.usecases.run_sync import RunResult, SyncRequest
+from crm_bridge.usecases.run_context import SyncRequest
+from crm_bridge.usecases.run_sync import RunResult
 
 pytestmark = pytest.mark.anyio
 

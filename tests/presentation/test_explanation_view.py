@@ -36,7 +36,7 @@ def view(t: Translator = ENGLISH, **values: Any) -> dict[str, Any]:
     """The view of an explanation that knows nothing but what is given."""
     known: dict[str, Any] = {
         "phone": PHONE,
-        "told_at": NOON,
+        "explained_at": NOON,
         "record": None,
         "orders": [],
         "events": [],

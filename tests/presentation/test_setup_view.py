@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from crm_bridge.domain.setup_check import Check, Hint
 from crm_bridge.presentation.setup_view import setup_view
 from crm_bridge.translations import Translator
-from crm_bridge.domain.setup_check import Check
 
 ENGLISH, RUSSIAN = Translator("en"), Translator("ru")
-GOOD = Check(name="database", ok=True, hint="setup.refreshed", values={"at": "2026-06-15 12:00:00"})
+GOOD = Check(name="database", ok=True, hint=Hint.REFRESHED, values={"at": "2026-06-15 12:00:00"})
 REFUSED = Check(
     name="crm_login",
     ok=False,
-    hint="setup.crm_refused",
+    hint=Hint.CRM_REFUSED,
     values={"reason": "Agbis: Login: error 2 (AGBIS_USER and AGBIS_PASSWORD are to be checked)"},
 )
 
@@ -39,7 +39,7 @@ def test_the_reason_of_a_refusal_is_in_the_readers_language() -> None:
 
 
 def test_a_check_that_was_not_made_names_the_one_to_be_put_right_first() -> None:
-    skipped = Check(name="quota", ok=False, hint="setup.skipped", values={"name": "comagic_token"})
+    skipped = Check(name="quota", ok=False, hint=Hint.SKIPPED, values={"name": "comagic_token"})
 
     assert "CoMagic key" in setup_view([skipped], ENGLISH)["checks"][0]["hint"]
     assert "Ключ CoMagic" in setup_view([skipped], RUSSIAN)["checks"][0]["hint"]
@@ -47,7 +47,7 @@ def test_a_check_that_was_not_made_names_the_one_to_be_put_right_first() -> None
 
 def test_wrong_settings_are_named_in_the_readers_language() -> None:
     reason = "Settings: AGBIS_URL is missing; LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR"
-    check = Check(name="settings", ok=False, hint="setup.settings", values={"reason": reason})
+    check = Check(name="settings", ok=False, hint=Hint.SETTINGS, values={"reason": reason})
 
     assert setup_view([check], ENGLISH)["checks"][0]["hint"] == reason
     assert setup_view([check], RUSSIAN)["checks"][0]["hint"] == (

@@ -7,11 +7,12 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from crm_bridge.domain.journal import LOG_FILTERS, filter_log
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.errors import InvalidInput, SettingsError
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_language, requested_format
-from crm_bridge.handlers.parameters import LOG_FILTERS, read_choice, read_whole, reject_unknown
-from crm_bridge.handlers.responses import JOURNAL_PARAMETERS, PRIVATE, Failed, filter_log, journal_response, page
+from crm_bridge.handlers.parameters import read_choice, read_whole, reject_unknown
+from crm_bridge.handlers.responses import JOURNAL_PARAMETERS, PRIVATE, Failed, journal_response, page
 from crm_bridge.presentation.explanation_view import explanation_view
 from crm_bridge.presentation.run_view import journal_of, run_view
 from crm_bridge.presentation.setup_view import setup_view

@@ -10,9 +10,6 @@ from starlette.datastructures import QueryParams
 
 from crm_bridge.errors import InvalidInput
 
-LOG_FILTERS = ("all", "changes", "none")
-"""How much of a journal's log is answered."""
-
 _ON = frozenset({"", "1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
 

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crm_bridge.domain.decision import Result
+from crm_bridge.domain.journal import filter_log
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_language
 from crm_bridge.handlers.parameters import read_choice
 
@@ -61,22 +61,6 @@ def failure_page(request: Request, failed: Failed) -> Response:
     answer = page(request, "failure.html", failed.status_code, code=failed.status_code, message=failed.message)
     answer.headers.update(failed.own_headers)
     return answer
-
-
-def filter_log(journal: Mapping[str, Any], log_filter: str) -> dict[str, Any]:
-    """Return the journal with the rows of its log that are wanted.
-
-    Args:
-        journal: As `Journal.as_json` makes it.
-        log_filter: One of LOG_FILTERS.
-    """
-    filtered = dict(journal)
-    if log_filter == "none":
-        filtered["log"] = []
-    elif log_filter == "changes":
-        idle = {f"{prefix}{result}" for prefix in ("", "would_be_") for result in (Result.NOT_FOUND, Result.PROBLEM)}
-        filtered["log"] = [row for row in filtered["log"] if row["result"] not in idle]
-    return filtered
 
 
 def journal_response(

@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from crm_bridge.domain.journal import LOG_FILTERS, filter_log
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import (
@@ -25,8 +26,8 @@ from crm_bridge.errors import (
     RunStopped,
 )
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_format, requested_format
-from crm_bridge.handlers.parameters import LOG_FILTERS, read_choice, read_date, read_flag, reject_unknown
-from crm_bridge.handlers.responses import Failed, failure_page, filter_log, journal_response
+from crm_bridge.handlers.parameters import read_choice, read_date, read_flag, reject_unknown
+from crm_bridge.handlers.responses import Failed, failure_page, journal_response
 from crm_bridge.services import ServicesFactory
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
 from crm_bridge.usecases.run_context import SyncRequest

@@ -7,7 +7,7 @@ from typing import Any
 
 from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.communication import CommunicationType
-from crm_bridge.domain.decision import CHANGES, Result
+from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Candidate, Explanation, Note, Reason
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
@@ -195,15 +195,14 @@ class _View:
         decision, record = self.explanation.decision, self.explanation.record
         if decision is None or record is None:
             return None
-        is_change = decision.result in CHANGES
         view: dict[str, Any] = {
             "result": f"would_be_{decision.result}",
             "communication_id": str(decision.target.id) if decision.target else None,
             "communication_type": str(decision.target.type) if decision.target else None,
             "amount": format_roubles(record.amount_kopecks),
             "previous_amount": None if decision.previous_kopecks is None else format_roubles(decision.previous_kopecks),
-            "points": int(decision.unset) + int(record.amount_kopecks > 0) if is_change else 0,
+            "points": decision.points,
         }
-        if is_change and decision.result is not Result.REMOVED:
+        if decision.is_change and decision.result is not Result.REMOVED:
             view |= {"date": self._at(decision.sold_at), "comment": record.comment}
         return view
