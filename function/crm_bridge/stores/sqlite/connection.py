@@ -21,39 +21,70 @@ T = TypeVar("T")
 _BUSY_SECONDS = 30
 """How long to wait for another process that writes."""
 
+_CHECKPOINT_PAGES = 4000
+"""Pages of the log (16 MB) before `run_here` moves them to the file, which stops the event loop for milliseconds."""
+
 
 class SqliteFile:
-    """A file, opened by the first use: the server imports us, forks, and a connection must not be carried across.
+    """A file, opened by the first use: the server imports us, then forks, and a fork must not carry a connection over.
 
-    A thread of its own does all the work, one piece after another. So a cancelled caller never leaves a transaction
+    A thread of its own does the work, one piece after another. So a cancelled caller never leaves a transaction
     half-way, and callers that wait take no thread from others.
     """
 
     def __init__(self, path: str, schema: str) -> None:
-        """Take note of a file; its folder is made when it is opened.
+        """Keep the name of a file; the first use makes its folder.
 
         Args:
-            schema: Statements that make what is missing in the file.
+            path: Of the file.
+            schema: Statements that create what is missing in the file.
         """
         self._path = path
         self._schema = schema
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._impatient_connection: sqlite3.Connection | None = None
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do a piece of work with the connection."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
+        """Call a function with the connection, in the file's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run_in_thread, work)
+
+    async def run_here(self, statement: Callable[[sqlite3.Connection], T]) -> T:
+        """Call a function of one statement at once: it takes less time than the way to the thread and back.
+
+        A statement that meets another connection's write is repeated in the file's thread, which has time to wait.
+        """
+        connection = self._impatient_connection or await self._open_impatient()
+        try:
+            return statement(connection)
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # the higher bits only say why it is busy
+                raise
+        return await self.run(statement)
 
     async def close(self) -> None:
-        """Close the file; the next use opens it again."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        """Close the file, which folds its log into it: only then a copy of the file alone is whole.
 
-    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        The next use opens it again.
+        """
+        if self._impatient_connection is not None:
+            self._impatient_connection.close()
+            self._impatient_connection = None
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close_in_thread)
+
+    def _run_in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
             self._connection = _open(self._path, self._schema)
         return work(self._connection)
 
-    def _close(self) -> None:
+    async def _open_impatient(self) -> sqlite3.Connection:
+        await self.run(lambda _: None)  # creates the file and its tables, and waits for others that do
+        if self._impatient_connection is None:
+            self._impatient_connection = _connect(self._path, timeout=0)
+            self._impatient_connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        return self._impatient_connection
+
+    def _close_in_thread(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -61,7 +92,7 @@ class SqliteFile:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write all or nothing. The lock is taken first: a reader that becomes a writer half-way may be refused."""
+    """Write all or nothing. The lock is taken first: SQLite may refuse a reader that becomes a writer half-way."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -78,7 +109,7 @@ def to_json(document: Document) -> str:
 
 
 def time_to_json(moment: datetime) -> str:
-    """Write a time, aware and UTC, as it stands in the documents."""
+    """Write a time, aware and UTC, as the documents have it."""
     return moment.isoformat(timespec="microseconds")
 
 
@@ -94,10 +125,9 @@ def _plain(value: object) -> str:
 
 def _open(path: str, schema: str) -> sqlite3.Connection:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection = _connect(path, timeout=_BUSY_SECONDS)
     try:
         _switch_to_wal(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")  # what WAL needs to survive a killed process
         for statement in schema.split(";"):
             connection.execute(statement)
     except BaseException:
@@ -106,8 +136,14 @@ def _open(path: str, schema: str) -> sqlite3.Connection:
     return connection
 
 
+def _connect(path: str, *, timeout: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+    connection.execute("PRAGMA synchronous = NORMAL")  # enough in WAL mode to survive a killed process
+    return connection
+
+
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work at once. SQLite does not wait for other processes here, so we do."""
+    """Let readers and a writer work at once. SQLite does not wait for other processes at this statement, so we do."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:

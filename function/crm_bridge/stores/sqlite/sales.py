@@ -21,7 +21,7 @@ T = TypeVar("T")
 _COLLECTIONS = ("phones", "clients", "orders", "sales", "runs", "state")
 _INDEXED = (("orders", "phone"), ("orders", "client_id"), ("sales", "phone"), ("runs", "tick"), ("runs", "started_at"))
 
-# Names stand in these statements, because SQL takes no parameters there; they are our own constants.
+# The statements contain names, because SQL takes no parameters there; they are our own constants.
 _SCHEMA = ";".join(
     [
         *(f"CREATE TABLE IF NOT EXISTS {name} (id TEXT PRIMARY KEY, body TEXT NOT NULL)" for name in _COLLECTIONS),
@@ -40,17 +40,18 @@ class SqliteSalesStore(DocumentSalesStore):
     """The port `SalesStore` in a file: a table a collection, a JSON document a row."""
 
     def __init__(self, path: str) -> None:
-        self._file = SqliteFile(path, _SCHEMA)
+        self.file = SqliteFile(path, _SCHEMA)
 
     async def close(self) -> None:
-        await self._file.close()
+        """Close the file: see `SqliteFile.close`."""
+        await self.file.close()
 
     async def _get(self, collection: str, keys: Collection[str]) -> dict[str, Document]:
         if not keys:
             return {}
         sql = f"SELECT id, body FROM {collection} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
         ids = json.dumps([document_id(key) for key in keys])
-        return await self._file.run(
+        return await self.file.run(
             lambda connection: {key_of(row[0]): _document(row[1]) for row in connection.execute(sql, (ids,))}
         )
 
@@ -75,9 +76,9 @@ class SqliteSalesStore(DocumentSalesStore):
             sql = f"SELECT id, body FROM {collection.name} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
             return connection.execute(sql, (after, at_once)).fetchall()
 
-        decoder = msgspec.json.Decoder(collection.type)  # with a document in between it would take three times as long
+        decoder = msgspec.json.Decoder(collection.type)  # by way of documents it would take three times as long
         last = ""
-        while page := await self._file.run(partial(read, after=last)):
+        while page := await self.file.run(partial(read, after=last)):
             yield [decoder.decode(body) for _, body in page]
             last = page[-1][0]
 
@@ -85,7 +86,7 @@ class SqliteSalesStore(DocumentSalesStore):
         return bool(await self._documents(f"SELECT body FROM {collection} LIMIT 1"))  # noqa: S608
 
     async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:
-        rows: dict[tuple[str, bool], list[tuple[str, ...]]] = {}  # no document twice, so they may be sorted
+        rows: dict[tuple[str, bool], list[tuple[str, ...]]] = {}  # each document once, so the order is free
         for write in writes:
             row = (write.document_id,) if write.document is None else (write.document_id, to_json(write.document))
             rows.setdefault((write.collection, write.document is None), []).append(row)
@@ -94,10 +95,10 @@ class SqliteSalesStore(DocumentSalesStore):
             with transaction(connection):
                 if holder is not None and (_read(connection, STATE, LEASE) or {}).get("run_id") != holder:
                     raise LeaseLost("Another run has taken over")
-                for (collection, gone), some in rows.items():
-                    connection.executemany((_DELETE if gone else _PUT).format(collection), some)
+                for (collection, deleted), batch in rows.items():
+                    connection.executemany((_DELETE if deleted else _PUT).format(collection), batch)
 
-        await self._file.run(work)
+        await self.file.run(work)
 
     async def _compare_and_set(
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
@@ -106,20 +107,20 @@ class SqliteSalesStore(DocumentSalesStore):
 
         def work(connection: Connection) -> tuple[bool, Document | None]:
             with transaction(connection):
-                standing = _read(connection, collection, key)
-                if done := allowed(standing):
+                current = _read(connection, collection, key)
+                if done := allowed(current):
                     statement, row = (_DELETE, (id_,)) if body is None else (_PUT, (id_, body))
                     connection.execute(statement.format(collection), row)
-            return done, standing
+            return done, current
 
-        return await self._file.run(work)
+        return await self.file.run(work)
 
     async def _delete_expired(self, collection: str, *, until: datetime) -> None:
         sql = f"DELETE FROM {collection} WHERE json_extract(body, '$.expires_at') <= ?"  # noqa: S608
-        await self._file.run(lambda connection: connection.execute(sql, (time_to_json(until),)).rowcount)
+        await self.file.run(lambda connection: connection.execute(sql, (time_to_json(until),)).rowcount)
 
     async def _documents(self, sql: str, *parameters: str | int) -> list[Document]:
-        return await self._file.run(
+        return await self.file.run(
             lambda connection: [_document(row[0]) for row in connection.execute(sql, parameters)]
         )
 
