@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from google.cloud.firestore import AsyncClient
 
 from crm_bridge.ports import CardStore, SalesStore
 from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
@@ -78,11 +77,3 @@ async def store(database: Database) -> SalesStore:
 @pytest.fixture
 async def cards(database: Database) -> CardStore:
     return database.cards()
-
-
-@pytest.fixture
-async def firestore_client(emulator_host: str, one_loop: None) -> AsyncIterator[AsyncClient]:
-    """A client of an empty Firestore."""
-    database = FirestoreDatabase(emulator_host)
-    yield database.client()
-    await database.close()

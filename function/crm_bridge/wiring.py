@@ -20,9 +20,9 @@ from crm_bridge.settings import FirestoreStore, Settings, SqliteStore
 
 if TYPE_CHECKING:
     import httpx
-    from google.cloud.firestore import AsyncClient
 
     from crm_bridge.clients.agbis.session import AgbisSession
+    from crm_bridge.stores.firestore.connection import FirestoreConnection
 
 _CONNECT_SECONDS = 60  # a new instance behind Cloud NAT may need half a minute for its first connection
 _READ_SECONDS = 60  # a page of 10,000 rows, or a day of orders over a slow line
@@ -147,7 +147,8 @@ def _card_store(settings: Settings) -> CardStore:
             return FirestoreCardStore(_firestore(url))
 
 
-def _firestore(url: FirestoreStore) -> AsyncClient:
-    from google.cloud.firestore import AsyncClient  # noqa: PLC0415 - 0.6 s of a cold start
+def _firestore(url: FirestoreStore) -> FirestoreConnection:
+    from crm_bridge.stores.firestore.connection import FirestoreConnection  # noqa: PLC0415 - 0.6 s of a cold start
 
-    return AsyncClient(project=url.project, database=url.database)
+    emulator_host = os.environ.get("FIRESTORE_EMULATOR_HOST")
+    return FirestoreConnection(project=url.project, database=url.database, emulator_host=emulator_host)

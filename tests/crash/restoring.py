@@ -7,6 +7,9 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+from crm_bridge.stores.documents import key_of
+from crm_bridge.stores.firestore.encoding import write
+from tests.support.database_dump import dump
 from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
 
 Dump = dict[str, dict[str, Any]]
@@ -33,14 +36,19 @@ def _restore_sqlite(database: SqliteDatabase, documents: Dump) -> None:
 
 
 async def _restore_firestore(database: FirestoreDatabase, documents: Dump) -> None:
-    client = database.client()
-    batch = client.batch()
-    async for collection in client.collections():
-        async for found in collection.stream():
-            if found.id not in documents.get(collection.id, {}):
-                batch.delete(found.reference)
-    for name, bodies in documents.items():
-        for key, body in bodies.items():
-            batch.set(client.collection(name).document(key), body)
-    await batch.commit()
+    store = database.sales()
+    name_of = store.connection.name_of
+    present = await dump(store)
+    deleted = [
+        write(name_of(collection, key_of(id_)), None)
+        for collection, bodies in present.items()
+        for id_ in bodies
+        if id_ not in documents.get(collection, {})
+    ]
+    written = [
+        write(name_of(collection, key_of(id_)), body)
+        for collection, bodies in documents.items()
+        for id_, body in bodies.items()
+    ]
+    await store.connection.commit([*deleted, *written])
     await database.close()

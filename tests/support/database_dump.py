@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from crm_bridge.stores.firestore.cards import FirestoreCardStore
+from crm_bridge.stores.firestore.encoding import decode, id_of
+from crm_bridge.stores.firestore.queries import all_after
 from crm_bridge.stores.firestore.sales import FirestoreSalesStore
 from crm_bridge.stores.sqlite.cards import SqliteCardStore
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
@@ -35,7 +37,9 @@ async def _dump_sqlite(store: SqliteSalesStore | SqliteCardStore) -> dict[str, d
 
 
 async def _dump_firestore(store: FirestoreSalesStore | FirestoreCardStore) -> dict[str, dict[str, Any]]:
+    connection = store.connection
+    names = await connection.api.list_collection_ids(parent=connection.documents, metadata=connection.metadata)
     return {
-        collection.id: {found.id: found.to_dict() async for found in collection.order_by("__name__").stream()}
-        async for collection in store._client.collections()
+        name: {id_of(found): decode(found.fields) async for found in connection.query(all_after(name, None))}
+        async for name in names
     }

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-from unittest.mock import patch
-
-from google.cloud.firestore import AsyncClient
+from typing import Any, Protocol
 
 from crm_bridge.ports import CardStore, SalesStore
 from crm_bridge.stores.firestore.cards import FirestoreCardStore
-from crm_bridge.stores.firestore.queries import close_client
+from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.sales import FirestoreSalesStore
 from crm_bridge.stores.sqlite.cards import SqliteCardStore
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
@@ -75,7 +71,7 @@ class FirestoreDatabase:
 
     host: str
     project: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:20]}")
-    opened: list[AsyncClient] = field(default_factory=list)
+    opened: list[FirestoreConnection] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -85,17 +81,22 @@ class FirestoreDatabase:
     def env(self) -> dict[str, str]:
         return {"FIRESTORE_EMULATOR_HOST": self.host}
 
-    def client(self) -> AsyncClient:
-        with patch.dict(os.environ, self.env):  # the client reads it once, when it is made
-            self.opened.append(client := AsyncClient(project=self.project))
-        return client
+    def connection(self) -> FirestoreConnection:
+        self.opened.append(connection := FirestoreConnection(project=self.project, emulator_host=self.host))
+        return connection
 
     def sales(self) -> FirestoreSalesStore:
-        return FirestoreSalesStore(self.client())
+        return FirestoreSalesStore(self.connection())
 
     def cards(self) -> FirestoreCardStore:
-        return FirestoreCardStore(self.client())
+        return FirestoreCardStore(self.connection())
 
     async def close(self) -> None:
-        for client in self.opened:
-            await close_client(client)
+        for connection in self.opened:
+            await close_connection(connection)
+        self.opened.clear()
+
+
+async def close_connection(connection: FirestoreConnection) -> None:
+    transport: Any = connection.api.transport  # its methods have no types
+    await transport.close()

@@ -5,5 +5,5 @@ journal_parts.py        a run's journal, compressed and in parts
 base.py                 the port SalesStore in terms of a few primitives
 polling.py              waiting for a card on a database that does not call back
 sqlite/                 connection.py: a file that several processes use at once; sales.py, cards.py
-firestore/              queries.py: what both call; encoding.py: document <-> protocol message; sales.py, cards.py
+firestore/              connection.py: the calls; queries.py, encoding.py: messages of the protocol; sales.py, cards.py
 """

@@ -216,10 +216,6 @@ class DocumentSalesStore(ABC):
     async def _delete_expired(self, collection: str, *, until: datetime) -> None:
         """Delete the documents that expire up to a moment, where the database does not by itself."""
 
-    @abstractmethod
-    async def close(self) -> None:
-        """Give back what is held open; for tests, because a function's worker just ends."""
-
 
 def _holds(lease: Lease | None, run_id: str) -> bool:
     return lease is not None and lease.run_id == run_id

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-
-from google.cloud.firestore import AsyncClient, AsyncDocumentReference, DocumentSnapshot
+from typing import Any
 
 from crm_bridge.domain.card import Card
-from crm_bridge.stores.documents import document_id, from_document, to_document
-from crm_bridge.stores.firestore.queries import close_client, plain, retrying
+from crm_bridge.stores.documents import from_document, to_document
+from crm_bridge.stores.firestore.connection import FirestoreConnection
+from crm_bridge.stores.firestore.encoding import decode, write
+from crm_bridge.stores.firestore.queries import retrying
 from crm_bridge.stores.polling import wait_for_card
+
+_COLLECTION = "cards"
 
 _PATIENCE = 10.0
 """Seconds. A caller is on the line: the library's own minute would be no answer."""
@@ -20,28 +23,21 @@ _RETRY = retrying(_PATIENCE)
 class FirestoreCardStore:
     """The port `CardStore` in Firestore; a TTL policy on `expires_at` deletes, late, what has expired."""
 
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+    def __init__(self, connection: FirestoreConnection) -> None:
+        self.connection = connection
 
     async def put(self, card: Card) -> None:
-        await self._reference(card.card_id).set(to_document(card), retry=_RETRY, timeout=_PATIENCE)
+        message = write(self.connection.name_of(_COLLECTION, card.card_id), to_document(card))
+        await self.connection.commit([message], retry=_RETRY, timeout=_PATIENCE)
 
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
-        found = await _read(self._reference(card_id))
-        card = from_document(plain(found.to_dict()), Card) if found.exists else None
+        found = await self._get(self.connection.name_of(_COLLECTION, card_id))
+        card = from_document(decode(found[0].fields), Card) if found else None
         return card if card is not None and card.expires_at > now else None
 
     async def wait(self, card_id: str, *, now: datetime, seconds: float) -> Card | None:
         return await wait_for_card(lambda moment: self.get(card_id, now=moment), now=now, seconds=seconds)
 
-    async def close(self) -> None:
-        """Close the client; for tests, because a function's worker just ends."""
-        await close_client(self._client)
-
-    def _reference(self, card_id: str) -> AsyncDocumentReference:
-        return self._client.collection("cards").document(document_id(card_id))
-
-
-@_RETRY
-async def _read(reference: AsyncDocumentReference) -> DocumentSnapshot[AsyncDocumentReference]:
-    return await reference.get(retry=None, timeout=_PATIENCE)
+    @_RETRY
+    async def _get(self, name: str) -> list[Any]:
+        return await self.connection.get([name], retry=None, timeout=_PATIENCE)

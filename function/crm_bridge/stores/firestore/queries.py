@@ -1,28 +1,28 @@
-"""How both Firestore stores call the library."""
+"""Queries as messages of Firestore's protocol, and how the stores retry and share out their calls.
+
+Every query is on one field, so no composite index is needed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from google.api_core.exceptions import Aborted, DeadlineExceeded, InternalServerError, ServiceUnavailable
 from google.api_core.retry import AsyncRetry, if_exception_type
-from google.cloud.firestore import AsyncClient, AsyncDocumentReference, AsyncQuery
-from google.cloud.firestore_v1.types import BatchGetDocumentsResponse, RunQueryResponse
-
-from crm_bridge.stores.documents import Document
-from crm_bridge.stores.firestore.encoding import fields
+from google.cloud.firestore_v1.types import StructuredQuery
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-_AT_ONCE = 8
+_CONCURRENT_CALLS = 8
+
+_Query = StructuredQuery.pb()
 
 
 def retrying(seconds: float) -> AsyncRetry:
-    """Return a retry for a call that may be repeated, with an end to it."""
+    """Return a decorator that repeats a call which may be repeated, for so many seconds."""
     return AsyncRetry(
         if_exception_type(Aborted, DeadlineExceeded, InternalServerError, ServiceUnavailable),
         initial=0.1,
@@ -31,65 +31,53 @@ def retrying(seconds: float) -> AsyncRetry:
     )
 
 
-async def in_chunks(read: Callable[[Sequence[T]], Awaitable[list[R]]], items: Sequence[T], *, size: int) -> list[R]:
-    """Read items so many in one call, several calls at once, and return what they found, in the order of the items."""
-    semaphore = asyncio.Semaphore(_AT_ONCE)
+async def read_batches(read: Callable[[Sequence[T]], Awaitable[list[R]]], items: Sequence[T], *, size: int) -> list[R]:
+    """Read items in batches, several at once, and return what they found, in the order of the items.
 
-    async def one(chunk: Sequence[T]) -> list[R]:
+    Args:
+        read: Reads one batch in one call.
+        items: What to read.
+        size: Items of one batch.
+    """
+    semaphore = asyncio.Semaphore(_CONCURRENT_CALLS)
+
+    async def read_one(batch: Sequence[T]) -> list[R]:
         async with semaphore:
-            return await read(chunk)
+            return await read(batch)
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(items[start : start + size])) for start in range(0, len(items), size)]
+            tasks = [group.create_task(read_one(items[start : start + size])) for start in range(0, len(items), size)]
     except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None  # callers know the library's errors, and the first one tells enough
+        raise failed.exceptions[0] from None  # callers know the library's errors, and the first one says enough
     return [found for task in tasks for found in task.result()]
 
 
-def plain(value: Any) -> Any:
-    """Return what the library read with ordinary times in it: its own have nanoseconds, which msgspec does not take."""
-    match value:
-        case datetime():
-            return datetime.combine(value.date(), value.time(), UTC)
-        case dict():
-            return {name: plain(item) for name, item in value.items()}
-        case list():
-            return [plain(item) for item in value]
-        case _:
-            return value
+def field_in(collection: str, field: str, values: Sequence[str]) -> Any:
+    """Query the documents whose field has one of the values, 30 at most."""
+    texts = [{"string_value": value} for value in values]
+    condition = {"field": {"field_path": field}, "op": "IN", "value": {"array_value": {"values": texts}}}
+    return _Query(from_=[{"collection_id": collection}], where={"field_filter": condition})
 
 
-async def run_query(query: AsyncQuery, *, timeout: float) -> AsyncIterator[tuple[str, Document]]:
-    """Yield the documents of a query as they come, each with its id; an error is the caller's to retry."""
-    client = query._client
-    parent, _ = query._parent._parent_info()
-    answers = await client._firestore_api.run_query(
-        request={"parent": parent, "structured_query": query._to_protobuf()},
-        retry=None,
-        timeout=timeout,
-        metadata=client._rpc_metadata,
-    )
-    async for answer in answers:
-        message = RunQueryResponse.pb(answer)
-        if message.HasField("document"):
-            yield message.document.name.rpartition("/")[2], fields(message.document.fields)
+def latest(collection: str, field: str, limit: int) -> Any:
+    """Query the documents with the latest times in a field, latest first."""
+    order = {"field": {"field_path": field}, "direction": "DESCENDING"}
+    return _Query(from_=[{"collection_id": collection}], order_by=[order], limit={"value": limit})
 
 
-async def look_up(references: Sequence[AsyncDocumentReference], *, timeout: float) -> list[tuple[str, Document]]:
-    """Return the documents there are of these, each with its id; an error is the caller's to retry."""
-    client = references[0]._client
-    answers = await client._firestore_api.batch_get_documents(
-        request={"database": client._database_string, "documents": [each._document_path for each in references]},
-        retry=None,
-        timeout=timeout,
-        metadata=client._rpc_metadata,
-    )
-    messages = (BatchGetDocumentsResponse.pb(answer) async for answer in answers)
-    found = (message.found async for message in messages if message.HasField("found"))
-    return [(document.name.rpartition("/")[2], fields(document.fields)) async for document in found]
+def all_after(collection: str, name: str | None) -> Any:
+    """Query all documents in the order of their ids.
+
+    Args:
+        collection: Where they are.
+        name: Begin after the document of this full name; with the first when None.
+    """
+    order = {"field": {"field_path": "__name__"}, "direction": "ASCENDING"}
+    start = None if name is None else {"values": [{"reference_value": name}], "before": False}
+    return _Query(from_=[{"collection_id": collection}], order_by=[order], start_at=start)
 
 
-async def close_client(client: AsyncClient) -> None:
-    """Close the connection; `AsyncClient.close` does not."""
-    await client._firestore_api.transport.close()
+def first(collection: str) -> Any:
+    """Query one document, whichever comes first."""
+    return _Query(from_=[{"collection_id": collection}], limit={"value": 1})
