@@ -1,4 +1,4 @@
-"""How values become documents: ids, limits, and what goes into one commit."""
+"""Values as documents: ids, limits, and batches of one commit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from crm_bridge.stores import documents
 from crm_bridge.stores.base import ORDERS, PHONES, SALES
 from crm_bridge.stores.documents import (
     Write,
+    commit_batches,
     document_id,
     from_document,
     key_of,
-    pack,
     put,
     put_document,
     to_document,
@@ -31,7 +31,7 @@ moments = some.integers(-(10**15), 10**16).map(lambda count: NOON.astimezone(MOS
 
 
 @given(texts)
-def test_an_id_stands_for_one_key(key: str) -> None:
+def test_an_id_gives_its_key_back(key: str) -> None:
     assert key_of(document_id(key)) == key
 
 
@@ -84,7 +84,7 @@ LONG = order("9" * 300, client_id="я" * 200)
         put_document("any", "x", {"numbers": [0, -1, 2**62] * 100, "texts": ["", "a"] * 100, "nothing": [None] * 9}),
     ],
 )
-def test_a_size_is_not_below_what_is_sent_and_not_far_above(write: Write) -> None:
+def test_a_size_is_at_least_that_of_the_message_and_at_most_twice_that(write: Write) -> None:
     name = f"projects/{'p' * 30}/databases/{'d' * 63}/documents/{write.collection}/{write.document_id}"
 
     sent = encoding.write(name, write.document).ByteSize()
@@ -96,47 +96,47 @@ def writes(*keys: str, size: int = 100) -> list[Write]:
     return [Write("c", key, {}, size) for key in keys]
 
 
-def test_groups_share_a_commit_and_are_not_split() -> None:
+def test_groups_share_a_batch_and_are_not_split() -> None:
     groups = [writes(*(f"{group}-{number}" for number in range(150))) for group in range(5)]
 
-    goes = list(pack(groups))
+    batches = list(commit_batches(groups))
 
-    assert [len(go) for go in goes] == [300, 300, 150]
-    assert [write for go in goes for write in go] == [write for group in groups for write in group]
-
-
-def test_a_commit_is_limited_by_its_bytes() -> None:
-    goes = list(pack([writes(str(number), size=1_000_000) for number in range(7)]))
-
-    assert [len(go) for go in goes] == [3, 3, 1]
+    assert [len(batch) for batch in batches] == [300, 300, 150]
+    assert [write for batch in batches for write in batch] == [write for group in groups for write in group]
 
 
-def test_a_group_over_the_limit_goes_alone() -> None:
+def test_a_batch_is_limited_by_its_bytes() -> None:
+    batches = list(commit_batches([writes(str(number), size=1_000_000) for number in range(7)]))
+
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+
+
+def test_a_group_over_the_limit_is_a_batch_of_its_own() -> None:
     large = writes(*(str(number) for number in range(1000)))
 
-    assert list(pack([writes("a"), large, writes("b")])) == [writes("a"), large, writes("b")]
+    assert list(commit_batches([writes("a"), large, writes("b")])) == [writes("a"), large, writes("b")]
 
 
-def test_of_two_writes_of_a_document_in_one_commit_the_later_stays() -> None:
+def test_of_two_writes_of_one_document_in_a_batch_the_later_wins() -> None:
     first, other, second = Write("c", "1", {"n": 1}, 9), Write("d", "1", {"n": 2}, 9), Write("c", "1", None, 9)
 
-    assert [sorted(go) for go in pack([[first, other], [second]])] == [[second, other]]
+    assert [sorted(batch) for batch in commit_batches([[first, other], [second]])] == [[second, other]]
 
 
-def test_empty_groups_make_no_commit() -> None:
-    assert list(pack([[], []])) == []
+def test_empty_groups_make_no_batch() -> None:
+    assert list(commit_batches([[], []])) == []
 
 
 @given(some.lists(some.lists(some.integers(1, 2_000_000), max_size=300), max_size=20))
-def test_every_write_is_packed_once_in_order(sizes: list[list[int]]) -> None:
+def test_every_write_is_in_one_batch_in_order(sizes: list[list[int]]) -> None:
     groups = [[Write("c", f"{i}-{j}", {}, size) for j, size in enumerate(group)] for i, group in enumerate(sizes)]
 
-    goes = list(pack(groups))
+    batches = list(commit_batches(groups))
 
-    assert [write for go in goes for write in go] == [write for group in groups for write in group]
-    for go in goes:
-        alone = len({write.document_id.split("-")[0] for write in go}) == 1
-        fits = len(go) <= documents.BATCH_WRITES and sum(write.size for write in go) <= documents.BATCH_BYTES
+    assert [write for batch in batches for write in batch] == [write for group in groups for write in group]
+    for batch in batches:
+        alone = len({write.document_id.split("-")[0] for write in batch}) == 1
+        fits = len(batch) <= documents.BATCH_WRITES and sum(write.size for write in batch) <= documents.BATCH_BYTES
         assert fits or alone
 
 

@@ -1,6 +1,6 @@
-"""The databases. What is stored, and how, is told once; SQLite and Firestore only move documents.
+"""The databases. One module decides what is stored; SQLite and Firestore only read and write documents.
 
-documents.py            value <-> document, ids, limits, packing into commits
+documents.py            value <-> document, ids, limits, batches of one commit
 journal_parts.py        a run's journal, compressed and in parts
 base.py                 the port SalesStore in terms of a few primitives
 polling.py              waiting for a card on a database that does not call back

@@ -1,4 +1,4 @@
-"""What `sync` remembers, on any database of documents: the port `SalesStore` in terms of a few primitives."""
+"""The port `SalesStore` on any database of documents, in terms of eight primitives."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from crm_bridge.stores.documents import (
     Document,
     DocumentCollection,
     Write,
+    commit_batches,
     delete,
     from_document,
-    pack,
     put,
     put_document,
     to_document,
@@ -42,16 +42,16 @@ RUNS = "runs"
 STATE = "state"
 
 LEASE = "lease"
-NOTES: dict[type[object], str] = {Watermark: "watermark", SaleTag: "sale_tag", CrmSession: "crm_session"}
+STATE_KEYS: dict[type[object], str] = {Watermark: "watermark", SaleTag: "sale_tag", CrmSession: "crm_session"}
 
 PAGE = 10_000
-"""Phones read at once: so many are in memory as documents as well."""
+"""Phones of one page: so many are in memory as documents as well."""
 
 
 class JournalPart(Struct, frozen=True, kw_only=True):
-    """A piece of a run's journal, beside the run, so that one TTL policy covers both.
+    """A part of a run's journal, stored beside the run, so that one TTL policy covers both.
 
-    It has no `started_at`, and so is never listed among the runs.
+    It has no `started_at`, so it is never listed among the runs.
     """
 
     part: bytes
@@ -59,20 +59,20 @@ class JournalPart(Struct, frozen=True, kw_only=True):
 
 
 class DocumentSalesStore(ABC):
-    """The port `SalesStore`; a database adds the primitives at the end."""
+    """The port `SalesStore`; a subclass for each database implements the primitives at the end."""
 
     async def take_lease(self, lease: Lease, *, now: datetime) -> Lease | None:
-        taken, standing = await self._swap_lease(
-            lease, lambda standing: standing is None or standing.run_id == lease.run_id or standing.until <= now
+        taken, current = await self._compare_and_set_lease(
+            lease, lambda current: current is None or current.run_id == lease.run_id or current.until <= now
         )
-        return None if taken else standing
+        return None if taken else current
 
     async def renew_lease(self, lease: Lease) -> bool:
-        renewed, _ = await self._swap_lease(lease, lambda standing: _holds(standing, lease.run_id))
+        renewed, _ = await self._compare_and_set_lease(lease, lambda current: _is_held_by(current, lease.run_id))
         return renewed
 
     async def release_lease(self, run_id: str) -> None:
-        await self._swap_lease(None, lambda standing: _holds(standing, run_id))
+        await self._compare_and_set_lease(None, lambda current: _is_held_by(current, run_id))
 
     async def lease(self) -> Lease | None:
         found = await self._get(STATE, [LEASE])
@@ -103,21 +103,21 @@ class DocumentSalesStore(ABC):
         events = await self._by_field(SALES, "phone", [phone])
         return sorted(events, key=lambda event: (event.at, event.run_id))
 
-    async def state(self, collection: type[S]) -> S | None:
-        note = NOTES[collection]
-        found = await self._get(STATE, [note])
-        return from_document(found[note], collection) if found else None
+    async def state(self, kind: type[S]) -> S | None:
+        key = STATE_KEYS[kind]
+        found = await self._get(STATE, [key])
+        return from_document(found[key], kind) if found else None
 
     async def save_state(self, state: State) -> None:
-        await self._commit([_note(state)], holder=None)
+        await self._commit([_put_state(state)], holder=None)
 
     async def write(self, changes: Iterable[Changes], *, run_id: str) -> None:
-        for go in pack(_writes(change) for change in changes):
-            await self._commit(go, holder=run_id)
+        for batch in commit_batches(_writes(change) for change in changes):
+            await self._commit(batch, holder=run_id)
 
     async def save_run(self, run: Run) -> None:
         parts = [] if run.journal is None else await journal_parts.split(run.journal)
-        for number, part in enumerate(parts):  # before the run, which tells how many there are
+        for number, part in enumerate(parts):  # before the run, which holds their count
             document = to_document(JournalPart(part=part, expires_at=run.expires_at))
             await self._commit([put_document(RUNS, _part_key(run.run_id, number), document)], holder=None)
         document = {**to_document(replace(run, journal=None)), "parts": len(parts)}
@@ -127,12 +127,12 @@ class DocumentSalesStore(ABC):
 
     async def run(self, run_id: str) -> Run | None:
         found = (await self._get(RUNS, [run_id])).get(run_id)
-        if found is None or "started_at" not in found:  # a journal's part is no run, should somebody ask for its key
+        if found is None or "started_at" not in found:  # the key may be that of a journal's part
             return None
         return await self._with_journal(found)
 
     async def run_of_tick(self, tick: str) -> Run | None:
-        # Chosen here, because Firestore would want a composite index, and a tick has a run or two.
+        # Chosen here: Firestore would need a composite index, and a tick has only one or two runs.
         found = [run for run in await self._query_in(RUNS, "tick", [tick]) if run["status"] == RunStatus.SUCCEEDED]
         newest = max(found, key=lambda run: from_document(run, Run).started_at, default=None)
         return None if newest is None else await self._with_journal(newest)
@@ -146,7 +146,7 @@ class DocumentSalesStore(ABC):
         run = from_document(document, Run)
         keys = [_part_key(run.run_id, number) for number in range(document["parts"])]
         found = await self._get(RUNS, keys)
-        if not keys or len(found) < len(keys):  # an expired run is forgotten piece by piece
+        if not keys or len(found) < len(keys):  # an expired run is deleted document by document
             return run
         parts = [from_document(found[key], JournalPart).part for key in keys]
         return replace(run, journal=await journal_parts.join(parts))
@@ -158,22 +158,22 @@ class DocumentSalesStore(ABC):
     async def _by_field(self, collection: DocumentCollection[T], field: str, values: Collection[str]) -> list[T]:
         return [from_document(found, collection.type) for found in await self._query_in(collection.name, field, values)]
 
-    async def _swap_lease(
+    async def _compare_and_set_lease(
         self, lease: Lease | None, allowed: Callable[[Lease | None], bool]
     ) -> tuple[bool, Lease | None]:
-        done, standing = await self._compare_and_set(
+        done, current = await self._compare_and_set(
             STATE,
             LEASE,
             None if lease is None else to_document(lease),
             lambda document: allowed(None if document is None else from_document(document, Lease)),
         )
-        return done, None if standing is None else from_document(standing, Lease)
+        return done, None if current is None else from_document(current, Lease)
 
     # The primitives. Keys are the domain's; `documents.document_id` makes ids of them.
 
     @abstractmethod
     async def _get(self, collection: str, keys: Collection[str]) -> dict[str, Document]:
-        """Return the documents of these keys, by key, without those there are not."""
+        """Return the documents that exist of these keys, by key."""
 
     @abstractmethod
     async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
@@ -181,43 +181,50 @@ class DocumentSalesStore(ABC):
 
     @abstractmethod
     async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:
-        """Return the documents with the latest times in a field, latest first; one without the field is left out."""
+        """Return the documents with the latest times in a field, latest first, of those that have the field."""
 
     @abstractmethod
     def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
-        """Yield all values of a collection in the order of their ids, so many at once."""
+        """Yield all values of a collection in the order of their ids, in pages of `at_once`."""
 
     @abstractmethod
     async def _has_any(self, collection: str) -> bool:
-        """Tell whether there is a document."""
+        """Return whether the collection has a document."""
 
     @abstractmethod
     async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:
         """Write all or nothing.
 
         Args:
+            writes: No document twice.
             holder: The run that must hold the lease at that moment; None for writes that need no lease.
 
         Raises:
-            LeaseLost: It does not; nothing was written.
+            LeaseLost: The run does not hold the lease; nothing was written.
         """
 
     @abstractmethod
     async def _compare_and_set(
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
     ) -> tuple[bool, Document | None]:
-        """Replace a document, or delete it, if what stands there allows it; nothing comes between look and write.
+        """Replace a document, or delete it, if the current one allows it; nothing comes between read and write.
+
+        Args:
+            collection: Where the document is.
+            key: Of the document.
+            document: What to write; None deletes.
+            allowed: Decides by the current document, None when there is none.
 
         Returns:
-            Whether it was done, and what stood there.
+            Whether it was replaced or deleted, and the document before.
         """
 
     @abstractmethod
     async def _delete_expired(self, collection: str, *, until: datetime) -> None:
-        """Delete the documents that expire up to a moment, where the database does not by itself."""
+        """Delete the documents that expire up to a moment, unless the database does so by itself."""
 
 
-def _holds(lease: Lease | None, run_id: str) -> bool:
+def _is_held_by(lease: Lease | None, run_id: str) -> bool:
     return lease is not None and lease.run_id == run_id
 
 
@@ -225,8 +232,8 @@ def _part_key(run_id: str, number: int) -> str:
     return f"{run_id}-{number}"
 
 
-def _note(state: State) -> Write:
-    return put_document(STATE, NOTES[type(state)], to_document(state))
+def _put_state(state: State) -> Write:
+    return put_document(STATE, STATE_KEYS[type(state)], to_document(state))
 
 
 def _writes(changes: Changes) -> list[Write]:
@@ -236,5 +243,5 @@ def _writes(changes: Changes) -> list[Write]:
         *(delete(PHONES, phone) for phone in changes.deleted_phones),
         *(put(CLIENTS, client) for client in changes.clients),
         *(put(SALES, event) for event in changes.events),
-        *(_note(state) for state in changes.state),
+        *(_put_state(state) for state in changes.state),
     ]

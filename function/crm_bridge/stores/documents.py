@@ -1,7 +1,7 @@
-"""How a value of the domain becomes a document of a database, the same on both.
+"""Values of the domain as documents, the same on both databases.
 
-A document is the value's fields as a mapping of plain values; times in it are aware, UTC. The limits are Firestore's,
-kept on SQLite as well, so that what would break in the cloud breaks on a laptop.
+A document maps the value's fields to plain values; its times are aware, UTC. The limits are Firestore's, kept on SQLite
+as well, so that a value too large for the cloud fails on a laptop too.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ DOCUMENT_LIMIT = 1_048_576
 
 BATCH_WRITES = 400
 BATCH_BYTES = 3 * 1_048_576
-"""What one commit takes: the service ends at 10 MiB and its emulator at 4, the protocol's overhead included."""
+"""Limits of one commit: the service takes 10 MiB and its emulator 4, the protocol's overhead included."""
 
 
 class DocumentTooLarge(ValueError):
-    """A value does not fit into one document; the message never shows the value."""
+    """A value is over the limit of one document; the message never shows the value."""
 
 
 class DocumentCollection(Struct, Generic[T], frozen=True, kw_only=True):
     """A collection of values of one type.
 
     Attributes:
-        key: The name of a value within its collection, in the domain's words.
+        key: Returns the key of a value within its collection.
     """
 
     name: str
@@ -55,7 +55,7 @@ def put(collection: DocumentCollection[T], value: T) -> Write:
     """Set the document of a value.
 
     Raises:
-        DocumentTooLarge: It is over Firestore's limit.
+        DocumentTooLarge: The document is over Firestore's limit.
     """
     return put_document(collection.name, collection.key(value), to_document(value))
 
@@ -64,7 +64,7 @@ def put_document(collection: str, key: str, document: Document) -> Write:
     """Set a document.
 
     Raises:
-        DocumentTooLarge: It is over Firestore's limit.
+        DocumentTooLarge: The document is over Firestore's limit.
     """
     write = Write(collection, document_id(key), document, _size(document) + len(key) + len(collection) + 50)
     if write.size > DOCUMENT_LIMIT:
@@ -81,21 +81,21 @@ def to_document(value: object) -> Document:
     """Return a value as a document.
 
     Raises:
-        ValueError: A time in it is naive: the databases would read it as UTC, which nobody has meant.
+        ValueError: The value has a naive time: the databases would take it for UTC, which may be wrong.
     """
     document: Document = _in_utc(msgspec.to_builtins(value, builtin_types=(datetime, bytes)))
     return document
 
 
 def from_document(document: Mapping[str, Any], type_: type[T]) -> T:
-    """Return a document as a value of a type; fields that it does not have are ignored."""
+    """Return a document as a value of a type; fields that the type does not have are ignored."""
     return msgspec.convert(document, type_)
 
 
 def document_id(key: str) -> str:
-    """Return a key as an id that Firestore takes: no `/`, not empty, `.`, `..` nor `__x__`. `key_of` undoes it.
+    """Return a key as an id that Firestore takes: no `/`, not empty, `.`, `..` nor `__x__`; `key_of` reverses this.
 
-    Ids of orders and clients come from the CRM and may be anything; `__all__` is a valid id of a card.
+    Ids of orders and clients come from the CRM and may be any text; `__all__` is a valid id of a card.
     """
     text = key.replace("%", "%25").replace("/", "%2F")
     if text in {"", ".", ".."}:
@@ -106,31 +106,31 @@ def document_id(key: str) -> str:
 
 
 def key_of(document_id: str) -> str:
-    """Return the key that an id stands for."""
+    """Return the key of an id."""
     return "" if document_id == "%" else unquote(document_id, errors="strict")
 
 
-def pack(groups: Iterable[list[Write]]) -> Iterator[list[Write]]:
-    """Join groups of writes, in their order, into goes that a database commits at once; no group is split.
+def commit_batches(groups: Iterable[list[Write]]) -> Iterator[list[Write]]:
+    """Pack groups of writes, in order, into batches of one commit; a group is never split.
 
-    Of two writes of the same document in one go the later wins. A group that is over the limits by itself goes alone.
+    Of two writes of one document in a batch the later wins. A group over the limits is a batch of its own.
     """
-    go: dict[tuple[str, str], Write] = {}
+    batch: dict[tuple[str, str], Write] = {}
     size = 0
     for group in groups:
         group_size = sum(write.size for write in group)
-        if go and (len(go) + len(group) > BATCH_WRITES or size + group_size > BATCH_BYTES):
-            yield list(go.values())
-            go, size = {}, 0
-        go.update({(write.collection, write.document_id): write for write in group})
+        if batch and (len(batch) + len(group) > BATCH_WRITES or size + group_size > BATCH_BYTES):
+            yield list(batch.values())
+            batch, size = {}, 0
+        batch.update({(write.collection, write.document_id): write for write in group})
         size += group_size
-    if go:
-        yield list(go.values())
+    if batch:
+        yield list(batch.values())
 
 
 def _in_utc(value: Any) -> Any:
     match value:
-        case str() | int() | None:  # nearly all of them
+        case str() | int() | None:  # most values
             return value
         case datetime():
             if value.tzinfo is None:
@@ -145,7 +145,7 @@ def _in_utc(value: Any) -> Any:
 
 
 def _size(value: Any) -> int:
-    """Count bytes as Firestore bills them, and the protocol's few per value on top."""
+    """Count bytes as Firestore bills them, plus the few that the protocol adds to each value."""
     match value:
         case str():
             return len(value) + 5 if value.isascii() else len(value.encode()) + 5

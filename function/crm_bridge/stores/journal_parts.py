@@ -1,4 +1,4 @@
-"""A run's journal in parts: it may have tens of MB, a document of Firestore has one."""
+"""A run's journal in parts: it may have tens of MB, a document of Firestore at most one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ PART_BYTES = 900 * 1024
 
 
 async def split(journal: bytes) -> list[bytes]:
-    """Compress a journal and cut it; at least one part."""
-    pack = await asyncio.to_thread(zlib.compress, journal)  # a big one takes a second
-    return [pack[start : start + PART_BYTES] for start in range(0, len(pack), PART_BYTES)]
+    """Compress a journal and split it into at least one part."""
+    compressed = await asyncio.to_thread(zlib.compress, journal)  # a large journal takes a second
+    return [compressed[start : start + PART_BYTES] for start in range(0, len(compressed), PART_BYTES)]
 
 
 async def join(parts: Sequence[bytes]) -> bytes:
-    """Return the journal of which `split` made the parts."""
+    """Return the journal that `split` made the parts of."""
     return await asyncio.to_thread(zlib.decompress, b"".join(parts))

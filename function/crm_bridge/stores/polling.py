@@ -1,4 +1,4 @@
-"""How a card is waited for on a database that does not call back."""
+"""Waiting for a card by reading it again and again, on a database that does not call back."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ _LONGEST_PAUSE = 0.2
 
 
 async def wait_for_card(
-    look: Callable[[datetime], Awaitable[Card | None]],
+    get: Callable[[datetime], Awaitable[Card | None]],
     *,
     now: datetime,
     seconds: float,
     first_pause: float = _FIRST_PAUSE,
     longest_pause: float = _LONGEST_PAUSE,
 ) -> Card | None:
-    """Look until the card is there, at once and then after pauses that grow from 100 to 200 milliseconds.
+    """Read until the card is there: at once, then after pauses that grow from 100 to 200 milliseconds.
 
-    Firestore's AsyncClient cannot listen (`on_snapshot` exists on the blocking client only), and the card may be put by
-    another process. A wait of 25 seconds costs at most 130 reads.
+    Firestore's async client cannot listen (`on_snapshot` exists on the blocking client only), and another process may
+    put the card. A wait of 25 seconds costs at most 130 reads.
 
     Args:
-        look: Returns the card if it is valid at a moment.
-        now: The moment of the call; the time that passes is measured, and added to it.
-        seconds: How long to wait; the last look is at their end.
+        get: Returns the card if it is valid at a moment.
+        now: The moment of the call; the time measured since is added to it.
+        seconds: How long to wait; the last read is at their end.
         first_pause, longest_pause: Seconds, for a database whose reads cost next to nothing.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     pause = first_pause
     while True:
-        elapsed = time.monotonic() - begun
-        card = await look(now + timedelta(seconds=elapsed))
+        elapsed = time.monotonic() - started
+        card = await get(now + timedelta(seconds=elapsed))
         if card is not None or elapsed >= seconds:
             return card
-        await asyncio.sleep(min(pause, max(0.0, seconds - (time.monotonic() - begun))))
+        await asyncio.sleep(min(pause, max(0.0, seconds - (time.monotonic() - started))))
         pause = min(pause * 1.25, longest_pause)
