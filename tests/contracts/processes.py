@@ -1,4 +1,4 @@
-"""Start `worker.py` on a test's database."""
+"""Starting `worker.py` on a test's database."""
 
 from __future__ import annotations
 

@@ -59,14 +59,14 @@ class TestCardStore:
 
         assert await cards.get("A", now=NOON) is None
 
-    async def test_a_card_that_is_there_is_not_waited_for(self, cards: CardStore) -> None:
+    async def test_a_card_that_is_there_is_returned_at_once(self, cards: CardStore) -> None:
         await cards.put(card("a1"))
 
         found = await asyncio.wait_for(cards.wait("a1", now=NOON, seconds=25), 5)
 
         assert found == card("a1")
 
-    async def test_a_wait_of_no_seconds_is_a_look(self, cards: CardStore) -> None:
+    async def test_a_wait_of_no_seconds_is_one_read(self, cards: CardStore) -> None:
         assert await cards.wait("a1", now=NOON, seconds=0) is None
         await cards.put(card("a1"))
 
@@ -74,12 +74,12 @@ class TestCardStore:
 
     async def test_a_wait_ends_without_a_card(self, cards: CardStore) -> None:
         await cards.get("a1", now=NOON)  # opens the connection
-        begun = time.monotonic()
+        started = time.monotonic()
 
         assert await cards.wait("a1", now=NOON, seconds=0.5) is None
-        assert 0.5 <= time.monotonic() - begun < 2
+        assert 0.5 <= time.monotonic() - started < 2
 
-    async def test_a_card_put_while_somebody_waits_is_handed_over_at_once(self, database: Database) -> None:
+    async def test_a_card_put_during_a_wait_is_returned_at_once(self, database: Database) -> None:
         reader, writer = database.cards(), database.cards()
         waiting = [asyncio.create_task(reader.wait("a1", now=NOON, seconds=25)) for _ in range(5)]
         await asyncio.sleep(1)
@@ -92,7 +92,7 @@ class TestCardStore:
         assert found == [card("a1")] * 5
         assert time.monotonic() - put_at < 1  # a quarter of a second, and the machine may be busy
 
-    async def test_a_card_put_by_another_process_is_handed_over(self, database: Database) -> None:
+    async def test_a_card_put_by_another_process_is_returned(self, database: Database) -> None:
         waiting = asyncio.create_task(database.cards().wait("a1", now=NOON, seconds=25))
 
         await result_of(await start_worker("put", database, "a1"))
@@ -110,7 +110,7 @@ class TestCardStore:
         assert await asyncio.wait_for(waiting, 5) == card("a1", name="Anna")
 
     async def test_the_time_waited_counts_towards_the_hour(self, cards: CardStore) -> None:
-        """A card that would have been valid when the wait began is not handed over after its end."""
+        """A card that was valid when the wait began is not returned after its end."""
         waiting = asyncio.create_task(cards.wait("a1", now=NOON, seconds=1))
         await asyncio.sleep(0.3)
         await cards.put(card("a1", expires_at=NOON + timedelta(seconds=0.1)))

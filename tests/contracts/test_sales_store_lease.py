@@ -1,4 +1,4 @@
-"""What every SalesStore promises of the lease, and of writes that it fences."""
+"""What every SalesStore promises about the lease, and about writes that need it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class TestLease:
     async def test_a_free_lease_is_taken(self, store: SalesStore) -> None:
         assert await store.take_lease(lease("r1"), now=NOON) is None
 
-    async def test_a_lease_that_stands_is_told_and_stays(self, store: SalesStore) -> None:
-        standing = lease("r1", until=NOON + MICROSECOND)
-        await store.take_lease(standing, now=NOON)
+    async def test_the_lease_of_another_run_is_returned_and_stays(self, store: SalesStore) -> None:
+        current = lease("r1", until=NOON + MICROSECOND)
+        await store.take_lease(current, now=NOON)
 
-        assert await store.take_lease(lease("r2"), now=NOON) == standing
-        assert await store.take_lease(lease("r3"), now=NOON) == standing
+        assert await store.take_lease(lease("r2"), now=NOON) == current
+        assert await store.take_lease(lease("r3"), now=NOON) == current
 
-    async def test_who_only_looks_is_told_the_lease_that_stands_even_when_it_has_ended(self, store: SalesStore) -> None:
+    async def test_the_lease_is_read_even_when_it_has_ended(self, store: SalesStore) -> None:
         assert await store.lease() is None
         ended = lease("r1", until=NOON - timedelta(days=1))
         await store.take_lease(ended, now=NOON - timedelta(days=2))
@@ -97,9 +97,9 @@ class TestLease:
         workers = [await start_worker("race", database, f"w{number}") for number in range(4)]
         winners = [winner for worker in workers for winner in await result_of(worker)]
 
-        standing = await store.take_lease(lease("late"), now=NOON)
-        assert standing is not None
-        assert winners == [standing.run_id]
+        current = await store.take_lease(lease("late"), now=NOON)
+        assert current is not None
+        assert winners == [current.run_id]
 
     async def test_of_two_hundred_racers_in_one_process_one_wins(self, database: Database) -> None:
         stores = [database.sales() for _ in range(10)]
@@ -129,7 +129,7 @@ class TestFence:
 
         assert await dump(store) == before
 
-    async def test_a_lease_lost_midway_keeps_what_landed_before(self, database: Database) -> None:
+    async def test_a_lease_lost_midway_keeps_what_was_written_before(self, database: Database) -> None:
         ours, theirs = database.sales(), database.sales()
         await ours.take_lease(lease("r1", until=NOON), now=NOON - timedelta(minutes=1))
         loop = asyncio.get_running_loop()
@@ -148,7 +148,7 @@ class TestFence:
         assert found == [f"{number:04}" for number in range(len(found))]
         assert len(await ours.clients(found)) == len(found)
 
-    async def test_all_kinds_of_changes_land_together(self, store: SalesStore) -> None:
+    async def test_all_kinds_of_changes_are_written_together(self, store: SalesStore) -> None:
         await store.take_lease(lease("r1"), now=NOON)
         mark = Watermark(read_until=NOON, refreshed_at=None)
         changes = Changes(
@@ -168,7 +168,7 @@ class TestFence:
         assert await store.events("1") == [event("1", "r1")]
         assert (await store.state(Watermark), await store.state(SaleTag)) == (mark, SaleTag(tag_id=5))
 
-    async def test_a_changes_larger_than_a_commit_lands_whole(self, store: SalesStore) -> None:
+    async def test_changes_larger_than_a_commit_are_written_whole(self, store: SalesStore) -> None:
         await store.take_lease(lease("r1"), now=NOON)
         numbers = [f"{number:04}" for number in range(1500)]
 
@@ -176,7 +176,7 @@ class TestFence:
 
         assert len(await store.clients(numbers)) == 1500
 
-    async def test_many_large_changes_land(self, store: SalesStore) -> None:
+    async def test_many_large_changes_are_written(self, store: SalesStore) -> None:
         """Five MB in two hundred writes: a commit is limited by its size as well."""
         await store.take_lease(lease("r1"), now=NOON)
         comment = "Химчистка " * 1300
@@ -197,7 +197,7 @@ class TestFence:
 
         assert await store.phones(["1", "2"]) == {"1": second}
 
-    async def test_a_changes_that_cannot_be_stored_lands_not_at_all(self, store: SalesStore) -> None:
+    async def test_changes_that_cannot_be_stored_are_not_written_at_all(self, store: SalesStore) -> None:
         await store.take_lease(lease("r1"), now=NOON)
         before = await dump(store)
         naive = replace(client("c1"), seen_at=NOON.replace(tzinfo=None))
@@ -216,11 +216,11 @@ class TestFence:
         await store.take_lease(lease("r1"), now=NOON)
         worker = await start_worker("write", database, "r1")
         assert worker.stdout is not None
-        assert await worker.stdout.readline() == b"begun\n"
+        assert await worker.stdout.readline() == b"started\n"
         await asyncio.sleep(0.7)
         worker.kill()
         await worker.wait()
-        await asyncio.sleep(1)  # its last commit may still be under way
+        await asyncio.sleep(1)  # the database may still be busy with its last commit
 
         mark = await store.state(Watermark)
         assert mark is not None
@@ -232,7 +232,7 @@ class TestFence:
         assert sorted(await store.phones(asked)) == written
         assert sorted(await store.clients(asked)) == written
 
-    async def test_writes_and_renewals_at_once_do_not_disturb_each_other(self, store: SalesStore) -> None:
+    async def test_writes_and_renewals_at_once_both_succeed(self, store: SalesStore) -> None:
         await store.take_lease(lease("r1"), now=NOON)
         numbers = [f"{number:04}" for number in range(1200)]
 

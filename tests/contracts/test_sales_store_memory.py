@@ -1,4 +1,4 @@
-"""What every SalesStore promises of phones, orders, clients, events and notes."""
+"""What every SalesStore promises about phones, orders, clients, events and state."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def held(store: SalesStore) -> SalesStore:
     return store
 
 
-class TestMemory:
+class TestRecords:
     async def test_an_empty_database_answers(self, store: SalesStore) -> None:
         assert await store.phones(["1"]) == {}
         assert await store.orders(["1"]) == {}
@@ -56,7 +56,7 @@ class TestMemory:
         assert [page async for page in store.all_phones()] == []
         assert await dump(store) == {}
 
-    async def test_nothing_asked_is_nothing_found(self, held: SalesStore) -> None:
+    async def test_no_keys_find_nothing(self, held: SalesStore) -> None:
         await held.write([Changes(orders=[order("1")], phones=[phone("1")], clients=[client("1")])], run_id="r1")
 
         assert (await held.phones([]), await held.orders([]), await held.clients([])) == ({}, {}, {})
@@ -124,7 +124,7 @@ class TestMemory:
         assert _ids(await held.orders_of_phones(asked)) == keys
         assert _ids(await held.orders_of_clients(asked)) == keys
 
-    async def test_all_phones_come_once_in_pages(self, held: SalesStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_all_phones_are_read_once_in_pages(self, held: SalesStore, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(base, "PAGE", 100)
         numbers = [f"7926{number:07}" for number in range(250)]
         await held.write([Changes(phones=[phone(number)]) for number in numbers], run_id="r1")
@@ -144,20 +144,20 @@ class TestMemory:
         found: list[str] = []
 
         async for page in held.all_phones():
-            found += [one.phone for one in page]
+            found += [each.phone for each in page]
             last = replace(page[-1], comment="changed")
             await held.write([Changes(phones=[last], deleted_phones=[page[0].phone])], run_id="r1")
 
         assert found == numbers
 
-    async def test_a_phone_that_is_gone_is_gone(self, held: SalesStore) -> None:
+    async def test_a_deleted_phone_is_gone(self, held: SalesStore) -> None:
         await held.write([Changes(phones=[phone("1")])], run_id="r1")
         await held.write([Changes(deleted_phones=["1"])], run_id="r1")
 
         assert await held.phones(["1"]) == {}
         assert not await held.has_phones()
 
-    async def test_history_comes_oldest_first(self, held: SalesStore) -> None:
+    async def test_history_is_read_oldest_first(self, held: SalesStore) -> None:
         lines = [event("1", run_id, at=NOON + age * MICROSECOND) for run_id, age in [("b", 0), ("a", 1), ("c", 2)]]
         await held.write([Changes(events=[line]) for line in reversed(lines)], run_id="r1")
         await held.write([Changes(events=[event("2", "a")])], run_id="r1")
@@ -170,11 +170,11 @@ class TestMemory:
 
         assert await held.events("1") == [later]
 
-    async def test_notes_need_no_lease_and_replace_each_other(self, store: SalesStore) -> None:
+    async def test_state_needs_no_lease_and_is_replaced(self, store: SalesStore) -> None:
         session = CrmSession(session_id="s", refresh_id="", renewed_at=NOON, login_at=NOON)
         mark = Watermark(read_until=None, refreshed_at=NOON)
-        for note in (SaleTag(tag_id=1), session, Watermark(read_until=NOON, refreshed_at=None), mark):
-            await store.save_state(note)
+        for state in (SaleTag(tag_id=1), session, Watermark(read_until=NOON, refreshed_at=None), mark):
+            await store.save_state(state)
 
         assert await store.state(SaleTag) == SaleTag(tag_id=1)
         assert await store.state(CrmSession) == session

@@ -1,4 +1,4 @@
-"""What every SalesStore promises of runs and their journals."""
+"""What every SalesStore promises about runs and their journals."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class TestRuns:
 
         assert await store.run("r/1") == full
 
-    async def test_a_run_is_saved_again_as_it_goes_on(self, store: SalesStore) -> None:
-        going = run("r1", status=RunStatus.RUNNING, message="reading calls, page 3")
-        await store.save_run(going)
-        assert await store.run("r1") == going
+    async def test_a_run_is_saved_again_while_it_runs(self, store: SalesStore) -> None:
+        running = run("r1", status=RunStatus.RUNNING, message="reading calls, page 3")
+        await store.save_run(running)
+        assert await store.run("r1") == running
 
-        done = replace(going, status=RunStatus.SUCCEEDED, journal=b"{}", finished_at=NOON + timedelta(minutes=5))
+        done = replace(running, status=RunStatus.SUCCEEDED, journal=b"{}", finished_at=NOON + timedelta(minutes=5))
         await store.save_run(done)
         assert await store.run("r1") == done
 
     @pytest.mark.parametrize("journal", [None, b"", b"{}"])
-    async def test_small_journals_come_back_as_they_were(self, store: SalesStore, journal: bytes | None) -> None:
+    async def test_small_journals_come_back_equal(self, store: SalesStore, journal: bytes | None) -> None:
         await store.save_run(run("r1", journal=journal))
 
         assert await store.run("r1") == run("r1", journal=journal)
@@ -72,7 +72,7 @@ class TestRuns:
 
         assert await store.run("r1") == run("r1", journal=b"short")
 
-    async def test_a_part_of_a_journal_is_no_run(self, store: SalesStore) -> None:
+    async def test_a_part_of_a_journal_is_not_a_run(self, store: SalesStore) -> None:
         await store.save_run(run("r1", journal=b"{}"))
 
         assert await store.run("r1-0") is None

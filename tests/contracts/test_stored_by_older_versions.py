@@ -1,4 +1,4 @@
-"""What a released version has stored, every later version reads and goes on with: see `tests/data/README.md`."""
+"""Every version reads what an older release stored, and goes on from there: see `tests/data/README.md`."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def version(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def expected(version: Path) -> dict[str, Any]:
-    """What the version itself read, and what its next run did."""
+    """The values that the version itself read, and the results of its next run."""
     values: dict[str, Any] = json.loads((version / "expected.json").read_text(encoding="utf-8"))
     return values
 
 
 @pytest.fixture
 def older(version: Path, database: Database) -> Database:
-    """The database as the version has left it."""
+    """The database as the version left it."""
     match database:
         case SqliteDatabase():
             load_sqlite((version / "sqlite.sql").read_text(encoding="utf-8"), database.path)
@@ -52,7 +52,7 @@ async def test_everything_is_read_as_it_was_stored(older: Database, expected: di
 
     found = await stored(older.sales(), older.cards(), keys_of(expected), now=now)
 
-    for name, values in found.items():  # by name, so that a failure shows which it is
+    for name, values in found.items():  # one by one, so that a failure shows the name
         assert values == expected[name], name
 
 
@@ -65,7 +65,7 @@ async def test_everything_is_found_by_every_key(older: Database, expected: dict[
 
 
 async def test_a_run_goes_on_where_the_older_version_was_killed(older: Database, expected: dict[str, Any]) -> None:
-    """Changes that were under way are completed, none is made twice, and new payments are added to stored orders."""
+    """The run completes the open changes, repeats none, and adds new payments to stored orders."""
     world = rebuilt(expected["comagic"], at=datetime.fromisoformat(expected["left_at"]))
 
     run = await next_run(older.sales(), world)
@@ -77,8 +77,8 @@ async def test_a_run_goes_on_where_the_older_version_was_killed(older: Database,
     assert run["still_open"] == [phone for phone, (result, _) in run["results"].items() if result == "failed"]
 
 
-def test_the_data_hold_what_is_hard_to_read(expected: dict[str, Any]) -> None:
-    """A version whose data lack one of these would pass the other tests for nothing."""
+def test_the_data_has_every_hard_case(expected: dict[str, Any]) -> None:
+    """Without one of these cases the other tests would prove less."""
     phones, orders, runs = expected["phones"].values(), expected["orders"], expected["runs"]
     sales = [phone["sale"] for phone in phones if phone["sale"]]
     intents = [phone["intent"] for phone in phones if phone["intent"]]
@@ -98,7 +98,7 @@ def test_the_data_hold_what_is_hard_to_read(expected: dict[str, Any]) -> None:
 
 
 async def test_an_export_brings_everything_back(database: Database, tmp_path: Path) -> None:
-    """The tool that will keep the next version's data keeps them whole."""
+    """The tool that will export the next version's data loses nothing."""
     sales, cards = database.sales(), database.cards()
     world = await fill(sales, cards)
     keys: dict[str, list[str]] = {"orders": ODD_IDS, "clients": ODD_IDS, "histories": [], "ticks": [], "cards": ["a1"]}

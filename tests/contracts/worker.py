@@ -1,4 +1,4 @@
-"""Another process on the same database: `python worker.py <task> <store url> [argument]`; told by `test_*_store.py`."""
+"""Another process on the same database: `python worker.py <task> <store url> <argument>`; see `processes.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
 
 
 async def race(database: Database, name: str) -> None:
-    """Let fifty runs want the lease at once; print those that got it."""
+    """Let fifty runs ask for the lease at once; print those that got it."""
     stores = [database.sales() for _ in range(5)]
     wanted = [lease(f"{name}-{number}") for number in range(50)]
     answers = await asyncio.gather(*(stores[number % 5].take_lease(one, now=NOON) for number, one in enumerate(wanted)))
@@ -26,12 +26,12 @@ async def race(database: Database, name: str) -> None:
 
 
 async def write(database: Database, run_id: str) -> None:
-    """Write changes without end, each an order, its phone, its client and how far it is; tell when it has begun."""
+    """Write changes without end, each an order, its phone, its client and a watermark; print `started` after some."""
 
     def endless() -> Iterator[Changes]:
         for number in count():
             if number == 400:
-                print("begun", flush=True)
+                print("started", flush=True)
             key = f"{number:09}"
             mark = Watermark(read_until=datetime.fromtimestamp(number, UTC), refreshed_at=None)
             yield Changes(orders=[order(key)], phones=[phone(key)], clients=[client(key)], state=[mark])
