@@ -1,14 +1,14 @@
-# The code writes one line at the end of each run, "run finished" or "run failed"; everything here is made of those two, but
+# The code writes one line at the end of each run, "run_finished" or "run_failed"; everything here is made of those two, but
 # for exchange, whose answers Cloud Run counts.
 locals {
-  finished = "jsonPayload.message=\"run finished\" NOT jsonPayload.dry_run=true" # a dry run does no work
+  finished = "jsonPayload.message=\"run_finished\" NOT jsonPayload.dry_run=true" # a dry run does no work
   of_sync  = "resource.type=\"cloud_run_revision\" resource.labels.service_name=\"${google_cloudfunctions2_function.sync.name}\""
 
   counters = {
     run_finished = local.finished
     # The second half is a run that could not say so itself: out of memory, out of time.
-    run_failed     = "((severity>=ERROR jsonPayload.message=\"run failed\") OR (httpRequest.status>=500 httpRequest.userAgent=\"Google-Cloud-Scheduler\"))"
-    run_unbalanced = "jsonPayload.message=\"run finished\" jsonPayload.balanced=false"
+    run_failed     = "((severity>=ERROR jsonPayload.message=\"run_failed\") OR (httpRequest.status>=500 httpRequest.userAgent=\"Google-Cloud-Scheduler\"))"
+    run_unbalanced = "jsonPayload.message=\"run_finished\" jsonPayload.balanced=false"
   }
 
   items = ["failed", "deferred"]

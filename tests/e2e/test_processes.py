@@ -44,7 +44,7 @@ def test_every_line_of_a_run_is_json_with_severity_and_run_id_and_no_secret(
     text, journal = log.read_text(encoding="utf-8"), answer.json()["journal"]
 
     ours = lines(log)
-    assert {"window landed", "run finished"} <= {line["message"] for line in ours}
+    assert {"refresh_window_stored", "run_finished"} <= {line["message"] for line in ours}
     for line in ours:
         assert line["severity"] in {"DEBUG", "INFO", "WARNING", "ERROR"}
         assert line["run_id"] == journal["run_id"]
@@ -66,7 +66,7 @@ def test_a_fault_of_ours_is_logged_with_its_traceback_and_without_the_secrets_in
 
     assert (answer.status_code, answer.json()) == (500, {"success": False, "message": "ERROR: Internal error"})
     (failure,) = [line for line in lines(log) if line["severity"] == "ERROR"]
-    assert (failure["message"], "Error" in failure["exception"]) == ("run failed", True)
+    assert (failure["message"], "Error" in failure["exception"]) == ("run_failed", True)
     assert "t0ken-of-comagic" not in log.read_text(encoding="utf-8")
 
 

@@ -212,12 +212,12 @@ def test_a_missing_run_is_told_after_26_hours(default_deployment: Deployment) ->
 def test_alarms_listen_to_what_the_code_logs(configuration: Configuration) -> None:
     logged = set(re.findall(r'log\.(?:info|error|exception)\(\s*"([^"]+)"', "\n".join(CODE.values())))
     extra = re.findall(
-        r'"run finished",\s*extra=\{(.*?)\n        \}', CODE["crm_bridge/usecases/run_sync.py"], re.DOTALL
+        r'"run_finished",\s*extra=\{(.*?)\n        \}', CODE["crm_bridge/usecases/run_sync.py"], re.DOTALL
     )[0]
     filters = f"{configuration.locals['finished']} {configuration.locals['counters']}"
 
     messages = set(re.findall(r'jsonPayload\.message="([^"]+)"', filters))
-    assert messages == {"run finished", "run failed"} <= logged
+    assert messages == {"run_finished", "run_failed"} <= logged
     assert set(re.findall(r"jsonPayload\.(\w+)=(?:true|false)", filters)) <= set(re.findall(r'"(\w+)":', extra))
     assert "str(result): counts[result] for result in Result" in extra
     assert set(configuration.locals["items"]) <= {str(result) for result in Result}

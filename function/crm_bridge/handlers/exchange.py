@@ -43,7 +43,7 @@ async def handle(request: Request, services_factory: Callable[[], ExchangeServic
     try:
         response = await _route(request, services_factory())
     except Exception:
-        log.exception("request failed")
+        log.exception("request_failed")
         response = _json(500, {"Error": "Internal error"})
     if method == "HEAD":
         response = _without_body(response)

@@ -170,6 +170,6 @@ def _failure(request: Request, exc: BridgeError) -> Failed:
 def _log_failure(request: Request, extra: dict[str, object], *, with_traceback: bool = False) -> None:
     """Log a failure. The alert counts failed runs only, so an admin's failed request is another event."""
     if request.url.path == "/":
-        log.error("run failed", extra=extra, exc_info=with_traceback)
+        log.error("run_failed", extra=extra, exc_info=with_traceback)
     else:
-        log.error("request failed", extra=extra, exc_info=with_traceback)
+        log.error("request_failed", extra=extra, exc_info=with_traceback)

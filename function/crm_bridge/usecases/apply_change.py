@@ -131,7 +131,7 @@ class SaleWriter:
         return Outcome(status=ChangeStatus.DONE, sale_id=sale_id)
 
     def _failed(self, outcome: Outcome, exc: RemoteError) -> Outcome:
-        log.warning("change failed", extra={"error": outcome.error, "reason": str(exc)})
+        log.warning("change_failed", extra={"error": outcome.error, "reason": str(exc)})
         return outcome
 
     async def _unset(self, target: Communication) -> None:

@@ -65,7 +65,9 @@ async def refresh_aggregates(
             changes.append(Changes(state=[moved]))
         await lease.write(changes)
         reached = window.until
-        log.info("window landed", extra={"since": str(window.since), "until": str(reached), "orders": len(orders)})
+        log.info(
+            "refresh_window_stored", extra={"since": str(window.since), "until": str(reached), "orders": len(orders)}
+        )
     complete = reached >= whole.until
     if complete:
         done = Watermark(read_until=watermark.read_until if watermark else None, refreshed_at=clock.now())

@@ -81,7 +81,7 @@ async def _replay(request: SyncRequest, services: SyncServices) -> RunResult | N
     run = await services.store.run_of_tick(request.tick)
     if run is None or run.journal is None:
         return None
-    log.info("tick delivered again", extra={"of_run": run.run_id})
+    log.info("tick_replayed", extra={"of_run": run.run_id})
     return RunResult(message=run.message, journal={**json.loads(run.journal), "replayed": True})
 
 
@@ -166,7 +166,7 @@ def _log_end(request: SyncRequest, journal: Journal) -> None:
     """Log the figures that the alerts are made of."""
     counts = journal.counts()
     log.info(
-        "run finished",
+        "run_finished",
         extra={
             "balanced": journal.money()["balanced"],
             "complete": journal.complete,
