@@ -32,10 +32,9 @@ resource "google_cloudfunctions2_function" "sync" {
     available_cpu    = "1"
     # Longer than Scheduler waits (1800 s), so that a slow last call is never cut off half-way.
     timeout_seconds = 3600
-    # One instance, because one run at a time is all there is to do; the lease in the database promises it, since a new
-    # revision overlaps the old one. A few requests at once, so that beside a run that goes on the next caller is told
-    # so (409) and an admin can look at it (/runs, /explain): with one at a time Cloud Run would let them wait, then
-    # answer 429 by itself.
+    # One instance, because there is only one run at a time; the lease in the database ensures that, since a new revision
+    # overlaps the old one. A few requests at once, so that during a run the next caller gets its 409 and an admin can
+    # use /runs and /explain: with one at a time Cloud Run would let them wait, then answer 429 by itself.
     max_instance_count               = 1
     max_instance_request_concurrency = 4
     ingress_settings                 = "ALLOW_ALL"

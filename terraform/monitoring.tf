@@ -1,12 +1,12 @@
-# The code writes one line at the end of each run, "run_finished" or "run_failed"; everything here is made of those two, but
-# for exchange, whose answers Cloud Run counts.
+# The code logs one line at the end of each run, "run_finished" or "run_failed". All metrics are made of these two; the answers
+# of exchange are counted by Cloud Run itself.
 locals {
   finished = "jsonPayload.message=\"run_finished\" NOT jsonPayload.dry_run=true" # a dry run does no work
   of_sync  = "resource.type=\"cloud_run_revision\" resource.labels.service_name=\"${google_cloudfunctions2_function.sync.name}\""
 
   counters = {
     run_finished = local.finished
-    # The second half is a run that could not say so itself: out of memory, out of time.
+    # The second half finds runs that could not log anything: out of memory, out of time.
     run_failed     = "((severity>=ERROR jsonPayload.message=\"run_failed\") OR (httpRequest.status>=500 httpRequest.userAgent=\"Google-Cloud-Scheduler\"))"
     run_unbalanced = "jsonPayload.message=\"run_finished\" jsonPayload.balanced=false"
   }
@@ -18,10 +18,10 @@ locals {
   revision = "monitored_resource=\"cloud_run_revision\""
   exchange = "run_googleapis_com:request_count{${local.revision},service_name=\"${google_cloudfunctions2_function.exchange.name}\"%s}"
 
-  # Items left over, of an average run: of the last six hours, and of the six before.
+  # Items left over by an average run: in the last six hours, and in the six before.
   left_over = "(sum(increase(${local.metric}_items_failed_sum{${local.revision}}[6h]%[1]s)) + sum(increase(${local.metric}_items_deferred_sum{${local.revision}}[6h]%[1]s))) / sum(increase(${local.metric}_run_finished{${local.revision}}[6h]%[1]s))"
 
-  alarms = {
+  alerts = {
     run_failed = {
       title    = "a run failed"
       query    = "sum(increase(${local.metric}_run_failed{${local.revision}}[10m])) > 0"
@@ -30,8 +30,8 @@ locals {
     }
     run_missing = {
       title = "no run for 26 hours"
-      # 24 hours and 2 more: Monitoring looks back 25 hours at most in such a metric, and its own condition for what is
-      # absent ends at 23.5. This one also notices when there never was a run.
+      # 24 hours and 2 more: Monitoring looks back 25 hours at most in such a metric, and its own condition for absent
+      # metrics ends at 23.5. This query also fires when there never was a run.
       query    = "absent_over_time(${local.metric}_run_finished{${local.revision}}[24h])"
       duration = "7200s"
       hint     = "See whether the jobs of Cloud Scheduler are paused, and what they were answered."
@@ -40,20 +40,20 @@ locals {
       title    = "the money of a run does not add up"
       query    = "sum(increase(${local.metric}_run_unbalanced{${local.revision}}[10m])) > 0"
       duration = "0s"
-      hint     = "A fault of the code. The journal under /runs holds the sums of that run; keep it for who mends it."
+      hint     = "A fault of the code. The journal under /runs holds the sums of that run; keep it for the repair."
     }
     items_growing = {
       title = "failed or deferred items are growing"
       query = "${format(local.left_over, "")} > ${format(local.left_over, " offset 6h")}"
-      # A heap that one large day leaves, and the next hours clear, is gone by then.
+      # The next runs clear within this time what one large day leaves over.
       duration = "21600s"
-      hint     = "Rows failed and deferred in the journals under /runs tell why: a spent quota, or CoMagic refusing a call."
+      hint     = "See the failed and deferred rows of the journals under /runs: a spent quota, or CoMagic refusing a call."
     }
     exchange_5xx = {
       title    = "exchange answered 5xx"
       query    = "sum(increase(${format(local.exchange, ",response_code_class=\"5xx\"")}[10m])) > 0"
       duration = "0s"
-      hint     = "Operators get no cards. The log of the function tells why."
+      hint     = "Operators get no cards. See the log of the function."
     }
   }
 
@@ -107,7 +107,7 @@ resource "google_monitoring_notification_channel" "main" {
 }
 
 resource "google_monitoring_alert_policy" "main" {
-  for_each = local.alarms
+  for_each = local.alerts
 
   project               = var.project_id
   display_name          = "${var.name}: ${each.value.title}"

@@ -46,9 +46,10 @@ resource "google_vpc_access_connector" "main" {
 resource "google_compute_address" "main" {
   count = local.addresses
 
-  project      = var.project_id
-  region       = var.region
-  name         = var.name
+  project = var.project_id
+  region  = var.region
+  name    = var.name
+  # Never edit this text: an address with another description is a new address, and CoMagic refuses it.
   description  = "On CoMagic's whitelist: tell CoMagic before it changes."
   address_type = "EXTERNAL"
   depends_on   = [time_sleep.apis]

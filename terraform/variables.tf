@@ -33,7 +33,7 @@ variable "name" {
 }
 
 variable "alert_email" {
-  description = "Who is told when something is wrong."
+  description = "The address that gets the alerts."
   type        = string
 
   validation {
@@ -277,7 +277,7 @@ variable "runs_ttl_days" {
 }
 
 variable "log_level" {
-  description = "The least level that is logged: DEBUG, INFO, WARNING, ERROR. The alarms need INFO or DEBUG."
+  description = "The least level that is logged: DEBUG, INFO, WARNING, ERROR. The alerts need INFO or DEBUG."
   type        = string
   default     = "INFO"
 

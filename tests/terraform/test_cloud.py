@@ -184,10 +184,10 @@ def test_the_admin_gets_lines_to_paste(default_deployment: Deployment) -> None:
     )
 
 
-@pytest.mark.parametrize("alarm", ["run_failed", "run_missing", "run_unbalanced", "items_growing", "exchange_5xx"])
-def test_somebody_is_told(default_deployment: Deployment, alarm: str) -> None:
+@pytest.mark.parametrize("alert", ["run_failed", "run_missing", "run_unbalanced", "items_growing", "exchange_5xx"])
+def test_each_alert_is_mailed(default_deployment: Deployment, alert: str) -> None:
     state = default_deployment.state()
-    policy = state[f'google_monitoring_alert_policy.main["{alarm}"]']
+    policy = state[f'google_monitoring_alert_policy.main["{alert}"]']
     condition = policy["conditions"][0]["condition_prometheus_query_language"][0]
     metrics = {values["name"] for address, values in state.items() if address.startswith("google_logging_metric.")}
     known = {f"logging_googleapis_com:user_{re.sub('[-/]', '_', name)}" for name in metrics}
@@ -200,7 +200,7 @@ def test_somebody_is_told(default_deployment: Deployment, alarm: str) -> None:
     assert policy["notification_channels"] == [state["google_monitoring_notification_channel.main"]["id"]]
 
 
-def test_a_missing_run_is_told_after_26_hours(default_deployment: Deployment) -> None:
+def test_a_missing_run_is_alerted_after_26_hours(default_deployment: Deployment) -> None:
     policy = default_deployment.state()['google_monitoring_alert_policy.main["run_missing"]']
     condition = policy["conditions"][0]["condition_prometheus_query_language"][0]
 
@@ -209,7 +209,7 @@ def test_a_missing_run_is_told_after_26_hours(default_deployment: Deployment) ->
     assert int(hours) + _seconds(condition["duration"]) / 3600 == 26
 
 
-def test_alarms_listen_to_what_the_code_logs(configuration: Configuration) -> None:
+def test_alerts_match_what_the_code_logs(configuration: Configuration) -> None:
     logged = set(re.findall(r'log\.(?:info|error|exception)\(\s*"([^"]+)"', "\n".join(CODE.values())))
     extra = re.findall(
         r'"run_finished",\s*extra=\{(.*?)\n        \}', CODE["crm_bridge/usecases/run_sync.py"], re.DOTALL

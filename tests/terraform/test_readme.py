@@ -74,9 +74,9 @@ def test_its_outputs_exist(section: str, configuration: Configuration) -> None:
 
 
 def test_every_name_in_it_is_one_of_ours(section: str, configuration: Configuration) -> None:
-    """A word like `exchange_public` is a variable, an output, a secret's number or an alarm."""
+    """A word like `exchange_public` is a variable, an output, a secret's number or an alert."""
     words = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", section))
-    known = {*configuration.variables, *configuration.outputs, *configuration.locals["alarms"], "check_setup"}
+    known = {*configuration.variables, *configuration.outputs, *configuration.locals["alerts"], "check_setup"}
 
     assert words - known == set()
 
