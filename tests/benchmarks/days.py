@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.benchmarks.counting import CountingStore
-from tests.benchmarks.population import Town
+from tests.benchmarks.population import Population
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.world import World
 from tests.support.sync_app import NOON, Bridge, bridge_on
@@ -63,25 +63,25 @@ async def lived(sizes: Sizes) -> list[Day]:
     """Live through a first run on an empty database, and through an idle and a daily one of a settled customer."""
     days = []
     async with _bridge() as (bridge, store):
-        town = Town(bridge.world)
+        population = Population(bridge.world)
         # Half of the clients are new, so the bulk read tells them; the others have to be looked up one by one.
-        town.customers(sizes.phones // 2, hours=30, known_hours=30)
-        town.customers(sizes.phones - sizes.phones // 2, hours=20, known_hours=24 * 200)
-        town.strangers(sizes.calls - _calls(bridge))
+        population.customers(sizes.phones // 2, hours=30, known_hours=30)
+        population.customers(sizes.phones - sizes.phones // 2, hours=20, known_hours=24 * 200)
+        population.strangers(sizes.calls - _calls(bridge))
         days.append(await _day("first", bridge, store, logins=1, look_ups=sizes.phones - sizes.phones // 2, windows=3))
     async with _bridge() as (bridge, store):
-        town = Town(bridge.world)
-        known = town.customers(sizes.phones, hours=24 * 12)
-        town.sell(known)
-        await town.remember(store, known)
+        population = Population(bridge.world)
+        known = population.customers(sizes.phones, hours=24 * 12)
+        population.sell(known)
+        await population.remember(store, known)
         for day in (2, 1):
-            town.customers(sizes.daily, hours=24 * day)
-        town.strangers(sizes.calls - _calls(bridge))
+            population.customers(sizes.daily, hours=24 * day)
+        population.strangers(sizes.calls - _calls(bridge))
         await bridge.run()
         bridge.clock.advance(timedelta(minutes=5))
         days.append(await _day("idle", bridge, store, logins=0, look_ups=0, windows=3))
         bridge.clock.advance(timedelta(days=1))
-        town.customers(sizes.daily // 2, hours=6)
+        population.customers(sizes.daily // 2, hours=6)
         for customer in known[: sizes.daily - sizes.daily // 2]:
             order = bridge.world.agbis.add_order(customer.client_id, [("Стирка", "700")], at=_ago(bridge, hours=5))
             bridge.world.agbis.pay(order, "700", at=_ago(bridge, hours=4))

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from tests.benchmarks.figures import Figure, exponent
-from tests.benchmarks.population import Town
+from tests.benchmarks.population import Population
 from tests.sandbox.serve import serve_in_thread
 from tests.sandbox.world import World
 from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
@@ -102,14 +102,14 @@ def _measured(calls: int, phones: int, host: str | None) -> Run:
 
 async def _fill(world: World, database: Database, calls: int, phones: int) -> None:
     """Make a settled customer on whom a day has passed: a hundredth of the phones are new and have a sale to set."""
-    town = Town(world)
+    population = Population(world)
     new = phones // 100
-    known = town.customers(phones - new, hours=24 * 12)
-    town.sell(known)
-    await town.remember(database.sales(), known, with_orders=False)
+    known = population.customers(phones - new, hours=24 * 12)
+    population.sell(known)
+    await population.remember(database.sales(), known, with_orders=False)
     await database.close()
-    town.customers(new, hours=6, call_every=1)
-    town.strangers(calls - len(world.comagic.communications()))
+    population.customers(new, hours=6, call_every=1)
+    population.strangers(calls - len(world.comagic.communications()))
 
 
 def _figures(store: str, runs: list[Run]) -> list[Figure]:

@@ -35,7 +35,7 @@ class Customer:
     call_id: int | None
 
 
-class Town:
+class Population:
     """Fills a world and a store."""
 
     def __init__(self, world: World) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.population import Town
+from tests.benchmarks.population import Population
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.world import World
 from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
@@ -28,12 +28,12 @@ def measure(phones: int) -> list[Figure]:
 
 
 async def _measured(name: str, database: Database, phones: int) -> list[Figure]:
-    town = Town(World(ManualClock(NOON)))
-    customers = town.customers(phones, hours=24)
+    population = Population(World(ManualClock(NOON)))
+    customers = population.customers(phones, hours=24)
     store = database.sales()
-    await town.remember(store, customers[:10])
+    await population.remember(store, customers[:10])
     begun = time.perf_counter()
-    await town.remember(store, customers)
+    await population.remember(store, customers)
     merging = time.perf_counter() - begun
     begun = time.perf_counter()
     read = sum([len(page) async for page in store.all_phones()])

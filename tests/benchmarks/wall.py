@@ -27,7 +27,7 @@ from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from crm_bridge.usecases.run_context import SyncRequest
 from crm_bridge.usecases.run_sync import run_sync
 from tests.benchmarks.figures import Figure, ratio
-from tests.benchmarks.population import Town
+from tests.benchmarks.population import Population
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.serve import serve_in_thread
 from tests.sandbox.world import World
@@ -48,13 +48,13 @@ class Size:
 
 def fill(world: World, size: Size) -> None:
     """Fill a world so that a first run has so many changes to make: a sixth of them replacements."""
-    town = Town(world)
+    population = Population(world)
     with_sales = size.changes // 6
-    old = town.customers(with_sales, hours=30, known_hours=30, call_every=1)
-    town.sell(old, kopecks=100)
-    town.customers(size.changes - with_sales, hours=20, known_hours=20, call_every=1)
-    town.customers(size.phones - size.changes, hours=10, known_hours=10, call_every=0)
-    town.strangers(size.calls - size.changes)
+    old = population.customers(with_sales, hours=30, known_hours=30, call_every=1)
+    population.sell(old, kopecks=100)
+    population.customers(size.changes - with_sales, hours=20, known_hours=20, call_every=1)
+    population.customers(size.phones - size.changes, hours=10, known_hours=10, call_every=0)
+    population.strangers(size.calls - size.changes)
 
 
 def necessary(size: Size) -> tuple[int, int]:

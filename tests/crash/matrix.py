@@ -45,7 +45,7 @@ Dump = dict[str, dict[str, Any]]
 
 
 @dataclass
-class Rig:
+class CrashHarness:
     """A killable function on a sandbox, and a database that can be put back to what it was."""
 
     folder: Path
@@ -162,17 +162,17 @@ def _place(sale: dict[str, Any] | None) -> tuple[int, int] | None:
 
 
 @contextmanager
-def rig_on(database: Database, *, concurrency: int = 1) -> Iterator[Rig]:
-    """Start a rig; with a concurrency of 1 the moments of two runs are the same ones in the same order."""
+def crash_harness(database: Database, *, concurrency: int = 1) -> Iterator[CrashHarness]:
+    """Start a harness; with a concurrency of 1 the moments of two runs are the same ones in the same order."""
     # A second set adds a second sale here, so that a sale told twice cannot hide behind a refusal.
     world = World(SystemClock(), comagic_switches=CoMagicSwitches(duplicate_set="add"))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        rig = Rig(folder, database, world)
-        rig.plan(kill_at=None)
+        harness = CrashHarness(folder, database, world)
+        harness.plan(kill_at=None)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await rig.world.app(scope, receive, send)
+            await harness.world.app(scope, receive, send)
 
         base = stack.enter_context(serve_in_thread(app))
         output = stack.enter_context((folder / "function.log").open("wb"))
@@ -187,18 +187,18 @@ def rig_on(database: Database, *, concurrency: int = 1) -> Iterator[Rig]:
             "CRASH_PID": str(folder / "pid"),
             "PYTHONPATH": str(ROOT / "function"),
         }
-        rig.function = stack.enter_context(running_function("sync", settings, source=KILLABLE, output=output))
-        rig.prepare()
-        yield rig
+        harness.function = stack.enter_context(running_function("sync", settings, source=KILLABLE, output=output))
+        harness.prepare()
+        yield harness
 
 
-def survive(rig: Rig, numbers: Iterable[int]) -> tuple[int, list[str]]:
+def survive(harness: CrashHarness, numbers: Iterable[int]) -> tuple[int, list[str]]:
     """Try these moments; return how many were tried, and what went wrong."""
     tried, wrong = 0, []
     for number in numbers:
         tried += 1
-        problems = rig.case(number)
-        wrong += [f"killed {rig.moments[number]} (moment {number}): {problem}" for problem in problems]
+        problems = harness.case(number)
+        wrong += [f"killed {harness.moments[number]} (moment {number}): {problem}" for problem in problems]
     return tried, wrong
 
 
@@ -211,11 +211,11 @@ def main() -> int:
         ]
         for name, database, every in databases:
             began = time.monotonic()
-            with rig_on(database) as rig:
-                tried, wrong = survive(rig, range(0, len(rig.moments), every))
+            with crash_harness(database) as harness:
+                tried, wrong = survive(harness, range(0, len(harness.moments), every))
             killed_wrongly = len({problem.partition(": ")[0] for problem in wrong})
             print(
-                f"{name}: {tried} of {len(rig.moments)} moments tried, {tried - killed_wrongly} survived, "
+                f"{name}: {tried} of {len(harness.moments)} moments tried, {tried - killed_wrongly} survived, "
                 f"in {time.monotonic() - began:.0f} s",
                 flush=True,
             )

@@ -42,7 +42,7 @@ class Life:
         return result
 
 
-class MortalStore(SqliteSalesStore):
+class KillableStore(SqliteSalesStore):
     """A store whose process may die before and after every write."""
 
     def __init__(self, path: str, life: Life) -> None:
@@ -58,7 +58,7 @@ class MortalStore(SqliteSalesStore):
         return await self._life.around(lambda: swap(*args, **kwargs))
 
 
-class MortalTransport(httpx.AsyncBaseTransport):
+class KillableTransport(httpx.AsyncBaseTransport):
     """A network whose caller may die before a request is sent and after its answer has come."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, life: Life) -> None:
@@ -73,14 +73,14 @@ class MortalTransport(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-class MortalBridge(Bridge):
+class KillableBridge(Bridge):
     """One process after another on the same database and in the same world."""
 
     def __init__(self, world: World, path: str, settings: Mapping[str, str] | None = None) -> None:
         self.life = Life()
-        super().__init__(world, MortalStore(path, self.life), settings or {})
+        super().__init__(world, KillableStore(path, self.life), settings or {})
         self.path = path
-        self._remote = httpx.AsyncClient(transport=MortalTransport(SandboxTransport(world.app), self.life))
+        self._remote = httpx.AsyncClient(transport=KillableTransport(SandboxTransport(world.app), self.life))
 
     async def close(self) -> None:
         await super().close()
@@ -100,5 +100,5 @@ class MortalBridge(Bridge):
         await self._remote.aclose()
         await self.store.close()  # type: ignore[attr-defined]
         self.life = Life()
-        self.store = MortalStore(self.path, self.life)
-        self._remote = httpx.AsyncClient(transport=MortalTransport(SandboxTransport(self.world.app), self.life))
+        self.store = KillableStore(self.path, self.life)
+        self._remote = httpx.AsyncClient(transport=KillableTransport(SandboxTransport(self.world.app), self.life))

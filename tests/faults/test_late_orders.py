@@ -19,7 +19,7 @@ from crm_bridge.domain.aggregate import Client, Order, Payment
 from crm_bridge.ports import SalesStore
 from crm_bridge.services import SyncServices
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
-from tests.faults.killable_app import MortalBridge
+from tests.faults.killable_app import KillableBridge
 from tests.faults.oracle import orders_by_phone, owed
 from tests.faults.profile import profile
 from tests.sandbox.clock import ManualClock
@@ -49,16 +49,16 @@ def in_the_books(world: World) -> dict[str, tuple[int, int]]:
 
 
 @asynccontextmanager
-async def mortal_bridge() -> AsyncIterator[MortalBridge]:
+async def killable_bridge() -> AsyncIterator[KillableBridge]:
     with tempfile.TemporaryDirectory() as folder:
-        bridge = MortalBridge(World(ManualClock(NOON)), str(Path(folder) / "bridge.db"))
+        bridge = KillableBridge(World(ManualClock(NOON)), str(Path(folder) / "bridge.db"))
         yield bridge
         await bridge.close()
 
 
 @pytest.mark.parametrize("late_by", [timedelta(minutes=1), timedelta(minutes=59), timedelta(days=2, hours=23)], ids=str)
 async def test_an_order_that_surfaces_late_is_counted_by_the_next_run(late_by: timedelta) -> None:
-    async with mortal_bridge() as bridge:
+    async with killable_bridge() as bridge:
         agbis, clock = bridge.world.agbis, bridge.clock
         client = agbis.add_client(ANNA)
         await bridge.run()
@@ -71,7 +71,7 @@ async def test_an_order_that_surfaces_late_is_counted_by_the_next_run(late_by: t
 
 
 async def test_an_order_that_surfaces_in_a_long_outage_is_counted_after_it() -> None:
-    async with mortal_bridge() as bridge:
+    async with killable_bridge() as bridge:
         agbis, clock = bridge.world.agbis, bridge.clock
         client = agbis.add_client(ANNA)
         await bridge.run()
@@ -116,7 +116,7 @@ hours = st.builds(
 @example([Hour(1, [0, 30], None, 0), Hour(60, [0], "http_503", 1), Hour(60, [59], "http_503", 3)])
 @given(st.lists(hours, min_size=3, max_size=10))
 async def test_the_watermark_skips_no_order_whichever_windows_fail(story: list[Hour]) -> None:
-    async with mortal_bridge() as bridge:
+    async with killable_bridge() as bridge:
         agbis, clock = bridge.world.agbis, bridge.clock
         client = agbis.add_client(ANNA)
         await bridge.run()

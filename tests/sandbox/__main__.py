@@ -19,7 +19,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=9090, help="port, 0 for any free one (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="another seed, another town (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="another seed, another population (default: %(default)s)")
     parser.add_argument("--phones", type=int, default=60, help="phones of clients (default: %(default)s)")
     parser.add_argument("--calls", type=int, default=0, help="more calls, of strangers (default: %(default)s)")
     parser.add_argument("--quota-minute", type=int, metavar="N", help="CoMagic points a minute (default: no limit)")

@@ -39,8 +39,8 @@ class Truth:
     fresh_orders_without_phone: int = 0
 
 
-class Town:
-    """Hands out people, orders and calls; the recipes use it."""
+class Population:
+    """Hands out people, orders and calls; the personas use it."""
 
     def __init__(self, world: "World", seed: int, days: int) -> None:
         self.agbis = world.agbis
@@ -133,7 +133,7 @@ def populate(
     Args:
         world: An empty one.
         seed: Of the dice.
-        phones: How many phones of clients; the first ones go through every recipe once.
+        phones: How many phones of clients; the first ones go through every persona once.
         days: How far back the calls go.
         calls: How many more calls of people who never ordered anything.
         strangers: Calls of strangers for each phone of a client.
@@ -141,48 +141,48 @@ def populate(
     Returns:
         The truth, which stays with the world as `world.truth`.
     """
-    # Here, because the recipes are written in terms of this module.
-    from tests.sandbox.personas import COMMON, RECIPES
+    # Here, because the personas are written in terms of this module.
+    from tests.sandbox.personas import COMMON, PERSONAS
 
-    town = Town(world, seed, days)
+    population = Population(world, seed, days)
     for number in range(phones):
-        recipe = RECIPES[number] if number < len(RECIPES) else town.rng.choice(COMMON)
-        recipe(town)
-    _strangers(town, phones * strangers)
-    _bulk(town, calls)
-    world.truth = town.settle()
+        persona = PERSONAS[number] if number < len(PERSONAS) else population.rng.choice(COMMON)
+        persona(population)
+    _strangers(population, phones * strangers)
+    _bulk(population, calls)
+    world.truth = population.settle()
     return world.truth
 
 
-def _strangers(town: Town, count: int) -> None:
+def _strangers(population: Population, count: int) -> None:
     """Add what nobody should be touched by: other people's calls, hidden and internal numbers, chats, goals."""
-    rng = town.rng
+    rng = population.rng
     for number in range(count):
         phone = {5: None, 10: "anonymous", 15: "101"}.get(number % 20, f"7998{number:07d}")
         tags = [rng.choice(TAGS)] if rng.random() < 0.1 else []
-        town.call(
+        population.call(
             phone,
-            hours=rng.uniform(0.2, town.days * 24),
+            hours=rng.uniform(0.2, population.days * 24),
             lost=rng.random() < 0.2,
             direction="out" if rng.random() < 0.2 else "in",
             tags=tags,
         )
     for number in range(min(count, 40) // 4):
-        at = town.now - timedelta(hours=rng.uniform(1, town.days * 24))
+        at = population.now - timedelta(hours=rng.uniform(1, population.days * 24))
         spellings = [f"8997{number:07d}", f"997{number:07d}", f"7997{number:07d}", None, "нет"]
         typed = spellings[number % len(spellings)]
-        town.comagic.add_chat(typed, at)
-        town.comagic.add_message(typed, at, name=full_name(rng))
-        town.comagic.add_goal(at)
+        population.comagic.add_chat(typed, at)
+        population.comagic.add_message(typed, at, name=full_name(rng))
+        population.comagic.add_goal(at)
     for _ in range(min(count, 10) // 2):
-        town.client(None, typed=rng.choice(GARBAGE))
+        population.client(None, typed=rng.choice(GARBAGE))
 
 
-def _bulk(town: Town, count: int) -> None:
+def _bulk(population: Population, count: int) -> None:
     if not count:
         return
-    last, span = int(town.now.timestamp()) - 60, town.days * 86_400
-    town.comagic.add_calls_bulk(
+    last, span = int(population.now.timestamp()) - 60, population.days * 86_400
+    population.comagic.add_calls_bulk(
         (f"7996{number % 5_000_000:07d}", last - number * span // count, number % 6 == 0) for number in range(count)
     )
 

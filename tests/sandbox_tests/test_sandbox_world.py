@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.sandbox.clock import ManualClock, SystemClock
-from tests.sandbox.personas import RECIPES
+from tests.sandbox.personas import PERSONAS
 from tests.sandbox.serve import serve_in_thread
 from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import World, populate
@@ -43,13 +43,13 @@ def test_the_judge_knows_nothing_of_the_bridge() -> None:
 
 
 def test_the_same_seed_gives_the_same_town() -> None:
-    def town(seed: int) -> Any:
+    def populated(seed: int) -> Any:
         world = World(ManualClock(NOON))
         truth = populate(world, seed=seed)
         return truth, world.agbis.orders, world.agbis.clients, world.comagic.sales
 
-    assert town(1) == town(1)
-    assert town(1) != town(2)
+    assert populated(1) == populated(1)
+    assert populated(1) != populated(2)
 
 
 def test_even_the_smallest_town_has_every_result(world: World) -> None:
@@ -107,9 +107,9 @@ def test_the_truth_adds_up(world: World) -> None:
 
 
 def test_every_recipe_is_used(world: World) -> None:
-    populate(world, phones=len(RECIPES), strangers=0)
+    populate(world, phones=len(PERSONAS), strangers=0)
 
-    assert len(world.agbis.orders) >= len(RECIPES)
+    assert len(world.agbis.orders) >= len(PERSONAS)
 
 
 def test_a_big_town_is_quick() -> None:

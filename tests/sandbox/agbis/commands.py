@@ -9,7 +9,7 @@ from typing import Any
 from tests.sandbox.agbis.model import STATUS_NAMES, Client, Order
 from tests.sandbox.agbis.rows import client_info, client_row, flows, full_order, order_pay_row, order_row, service_rows
 from tests.sandbox.agbis.sessions import Session, Sessions
-from tests.sandbox.agbis.shop import Books
+from tests.sandbox.agbis.shop import Shop
 from tests.sandbox.agbis.wire import Page, Refusal, Writer, parse_moment
 from tests.sandbox.faults import error_page
 
@@ -31,10 +31,10 @@ class Command:
 
 
 class Commands:
-    """Answers commands from the books; session and form have been checked before."""
+    """Answers commands from the data of the shop; session and form have been checked before."""
 
-    def __init__(self, books: Books, sessions: Sessions, user: str, password: str) -> None:
-        self.books = books
+    def __init__(self, shop: Shop, sessions: Sessions, user: str, password: str) -> None:
+        self.shop = shop
         self.sessions = sessions
         self.user = user
         # The API itself wants SHA-1: it is part of the protocol, not a choice.
@@ -42,10 +42,10 @@ class Commands:
 
     @property
     def writer(self) -> Writer:
-        return Writer(self.books.switches, self.books.zone)
+        return Writer(self.shop.switches, self.shop.zone)
 
     def login(self, params: Params) -> Answer:
-        now, sw = self.books.clock.now(), self.books.switches
+        now, sw = self.shop.clock.now(), self.shop.switches
         if self.sessions.login_blocked(now, sw.login_guard_seconds):
             raise throttled(sw.throttle_form)
         good = params["User"] == self.user and params["Pwd"] == self.password_hash and params["AsUser"] == "1"
@@ -54,7 +54,7 @@ class Commands:
         return _session(self.sessions.open(now, sw)) | {"User_ID": "1022"}
 
     def refresh_session(self, params: Params) -> Answer:
-        session = self.sessions.refresh(str(params["Refresh_ID"]), self.books.clock.now(), self.books.switches)
+        session = self.sessions.refresh(str(params["Refresh_ID"]), self.shop.clock.now(), self.shop.switches)
         if isinstance(session, int):
             raise Refusal(session, "Сессия не найдена")
         return _session(session)
@@ -68,16 +68,16 @@ class Commands:
 
     def order_by_date_time(self, params: Params) -> Answer:
         start, end = self._minutes(params)
-        found = [order for order in list(self.books.orders.values()) if start <= order.update < end]
+        found = [order for order in list(self.shop.orders.values()) if start <= order.update < end]
         found.sort(key=lambda order: order.update)
         return self._orders(found, with_update=True)
 
     def orders_between(self, params: Params) -> Answer:
         start, end = self._days(params)
-        if self.books.switches.orders_between_by == "doc_date":
-            found = [o for o in list(self.books.orders.values()) if start <= o.doc_date < end]
+        if self.shop.switches.orders_between_by == "doc_date":
+            found = [o for o in list(self.shop.orders.values()) if start <= o.doc_date < end]
         else:
-            orders = list(self.books.orders.values())
+            orders = list(self.shop.orders.values())
             found = [o for o in orders if any(start <= p.at < end for p in o.payments)]
         found.sort(key=lambda order: order.doc_date)
         return self._orders(found, with_update=False)
@@ -86,8 +86,8 @@ class Commands:
         start, end = self._days(params)
         writer = self.writer
         rows = [
-            order_pay_row(order, self.books.clients[order.client_id], flow, writer)
-            for order in list(self.books.orders.values())
+            order_pay_row(order, self.shop.clients[order.client_id], flow, writer)
+            for order in list(self.shop.orders.values())
             for flow in flows(order, writer)
             if start <= flow[0].at < end
         ]
@@ -95,24 +95,24 @@ class Commands:
 
     def clients_by_date_time(self, params: Params) -> Answer:
         start, end = self._minutes(params)
-        found = [client for client in list(self.books.clients.values()) if start <= client.update < end]
+        found = [client for client in list(self.shop.clients.values()) if start <= client.update < end]
         found.sort(key=lambda client: client.update)
         writer = self.writer
         return {"error": 0, "clients": self._arranged([client_row(client, writer) for client in found])}
 
     def full_order_info(self, params: Params) -> Answer:
-        order = self.books.orders.get(str(params["dor_id"]))
+        order = self.shop.orders.get(str(params["dor_id"]))
         if order is not None:
             return {"error": 0} | full_order(order, self.writer)
-        if self.books.switches.not_found_form == "error_1":
+        if self.shop.switches.not_found_form == "error_1":
             raise Refusal(1, "Заказ не найден")
         lists = ("order_services", "order_payments", "order_comments", "order_plans", "order_signs")
         return {"error": 0, "dor_id": "", "order_dop_info": {}} | {name: [] for name in lists}
 
     def order_info(self, params: Params) -> Answer:
-        order = self.books.orders.get(str(params["dor_id"]))
+        order = self.shop.orders.get(str(params["dor_id"]))
         if order is None:
-            if self.books.switches.not_found_form == "error_1":
+            if self.shop.switches.not_found_form == "error_1":
                 raise Refusal(1, "Заказ не найден")
             return {"error": 0, "order": {}}
         full = full_order(order, self.writer)
@@ -120,14 +120,14 @@ class Commands:
         return {"error": 0, "order": info | {"Srvices": service_rows(order, self.writer), "Tovars": []}}
 
     def contr_info(self, params: Params) -> Answer:
-        client = self.books.clients.get(str(params["contr_id"]))
+        client = self.shop.clients.get(str(params["contr_id"]))
         return self._client(client if client and not client.is_deleted else None)
 
     def contrag_info(self, params: Params) -> Answer:
         phone = str(params["teleph_cell"])
         if not phone.startswith("+"):
             raise Refusal(1, "Клиент не найден")
-        alive = (client for client in list(self.books.clients.values()) if not client.is_deleted)
+        alive = (client for client in list(self.shop.clients.values()) if not client.is_deleted)
         client = next((c for c in alive if c.phone and _digits(c.phone) == _digits(phone)), None)
         if client is None:
             return self._client(None)
@@ -136,7 +136,7 @@ class Commands:
 
     def status_order(self, params: Params) -> Answer:
         number = str(params["doc_num"])
-        order = next((o for o in list(self.books.orders.values()) if o.number == number), None)
+        order = next((o for o in list(self.shop.orders.values()) if o.number == number), None)
         if order is None:
             raise Refusal(1, "Заказ не найден")
         return {"error": 0, "Msg": STATUS_NAMES[order.status], "sclad_to": "1", "status_id": str(order.status)}
@@ -145,7 +145,7 @@ class Commands:
         return {"api_version": "1.3"}
 
     def executed_api_count(self, _params: Params) -> Answer:
-        today = self.writer.date(self.books.clock.now())
+        today = self.writer.date(self.shop.clock.now())
         return {"error": 0, "date_list": [{"date": today, "count": "0"}]}
 
     def price_list(self, _params: Params) -> Answer:
@@ -156,29 +156,29 @@ class Commands:
         return {"error": 0, "list": [{"id": "1", "name": "Приёмный пункт 1", "address": "ул. Ленина, 5", "phone": ""}]}
 
     def _client(self, client: Client | None) -> Answer:
-        if client is None and self.books.switches.not_found_form == "error_1":
+        if client is None and self.shop.switches.not_found_form == "error_1":
             raise Refusal(1, "Клиент не найден")
-        orders = list(self.books.orders.values()) if client else []
+        orders = list(self.shop.orders.values()) if client else []
         owned = [order for order in orders if client and order.client_id == client.id]
         return {"error": 0} | client_info(client, self.writer, orders=owned)
 
     def _orders(self, orders: Iterable[Order], *, with_update: bool) -> Answer:
         writer = self.writer
         rows = [order_row(order, writer, with_update=with_update) for order in orders]
-        return {"error": 0, self.books.switches.orders_key: self._arranged(rows)}
+        return {"error": 0, self.shop.switches.orders_key: self._arranged(rows)}
 
     def _arranged(self, rows: list[Answer]) -> list[Answer]:
-        return rows[::-1] if self.books.switches.row_order == "reversed" else rows
+        return rows[::-1] if self.shop.switches.row_order == "reversed" else rows
 
     def _minutes(self, params: Params) -> tuple[datetime, datetime]:
-        start = parse_moment(params["StartDate"], MINUTE, self.books.zone)
-        end = parse_moment(params["StopDate"], MINUTE, self.books.zone)
+        start = parse_moment(params["StartDate"], MINUTE, self.shop.zone)
+        end = parse_moment(params["StopDate"], MINUTE, self.shop.zone)
         self._refuse(start, end)
-        inclusive = self.books.switches.window_end == "inclusive"
+        inclusive = self.shop.switches.window_end == "inclusive"
         return start, end + timedelta(minutes=1) if inclusive else end
 
     def _days(self, params: Params) -> tuple[datetime, datetime]:
-        zone = self.books.zone
+        zone = self.shop.zone
         start = parse_moment(params["StartDate"], DAY, zone)
         last = parse_moment(params["StopDate"], DAY, zone)
         self._refuse(start, last)
@@ -188,7 +188,7 @@ class Commands:
     def _refuse(self, start: datetime, end: datetime) -> None:
         if end < start:
             raise Refusal(105, "Некорректные данные: StopDate")
-        if end - start > timedelta(days=self.books.switches.max_window_days):
+        if end - start > timedelta(days=self.shop.switches.max_window_days):
             raise Page(error_page(504, "Gateway Time-out"))
 
 

@@ -13,7 +13,7 @@ from tests.sandbox.money import Roubles, kopecks
 Priced = tuple[str, Roubles]
 
 
-class Books:
+class Shop:
     """Clients and orders.
 
     In every event `at` is when it happens, now when left out; it becomes the order's or client's `update` unless

@@ -7,7 +7,7 @@ from typing import Any
 from tests.sandbox.agbis.commands import COMMANDS, EMPTY, Commands, throttled
 from tests.sandbox.agbis.model import Client, Line, Order, Payment
 from tests.sandbox.agbis.sessions import Sessions
-from tests.sandbox.agbis.shop import Books
+from tests.sandbox.agbis.shop import Shop
 from tests.sandbox.agbis.switches import AgbisSwitches
 from tests.sandbox.agbis.wire import Page, Query, Refusal, parse, parse_get, parse_post, split_query
 from tests.sandbox.clock import Clock
@@ -18,7 +18,7 @@ from tests.sandbox.simulator import Simulator, without_secrets
 __all__ = ["Agbis", "AgbisSwitches", "Client", "Line", "Order", "Payment"]
 
 
-class Agbis(Simulator, Books):
+class Agbis(Simulator, Shop):
     """Agbis as its clients see it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Agbis(Simulator, Books):
         switches: AgbisSwitches | None = None,
     ) -> None:
         Simulator.__init__(self, clock)
-        Books.__init__(self, clock, zone, switches or AgbisSwitches())
+        Shop.__init__(self, clock, zone, switches or AgbisSwitches())
         self.base_path = f"/cl/{path}/api/"
         self.sessions = Sessions()
         self._commands = Commands(self, self.sessions, user, password)

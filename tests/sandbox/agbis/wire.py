@@ -180,7 +180,7 @@ class Writer:
                 shown = self._value(key, value)
             elif numeric and key.endswith("_id") and value.isdecimal():
                 shown = int(value)
-            elif value.isalnum() and value.isascii():  # most values: a day of a big town has a million of them
+            elif value.isalnum() and value.isascii():  # most values: a day of a big shop has a million of them
                 shown = value
             else:
                 shown = self._encode(value, len(key))

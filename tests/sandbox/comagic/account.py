@@ -19,7 +19,7 @@ SITE_WITHOUT_SALES_ID = 25999
 _FIRST_CALL_ID = 3360109114
 
 
-class Desk:
+class Account:
     """Communications, tags, sites and sales, and every event a test can let happen to them.
 
     A communication that lies in the future of the clock is in no report yet and cannot be sold on.

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.sandbox.clock import Clock
-from tests.sandbox.comagic.account import Desk
+from tests.sandbox.comagic.account import Account
 from tests.sandbox.comagic.errors import ERRORS, ApiError
 from tests.sandbox.comagic.fields import REPORTS
 from tests.sandbox.comagic.get_methods import encode
 from tests.sandbox.comagic.limits import Quota, exceeded
 from tests.sandbox.comagic.store import Communication, HistoryEntry, Sale, Tag
 from tests.sandbox.comagic.switches import CoMagicSwitches
-from tests.sandbox.comagic.validation import Call, Gate, parse_body
+from tests.sandbox.comagic.validation import Call, RequestValidator, parse_body
 from tests.sandbox.faults import Fault, error_page
 from tests.sandbox.local_time import LocalTime
 from tests.sandbox.reply import Incoming, Reply
@@ -23,7 +23,7 @@ JSON = "application/json; charset=utf-8"
 Answer = dict[str, Any]
 
 
-class CoMagic(Simulator, Desk):
+class CoMagic(Simulator, Account):
     """CoMagic as its clients see it.
 
     Attributes:
@@ -48,9 +48,9 @@ class CoMagic(Simulator, Desk):
     ) -> None:
         Simulator.__init__(self, clock)
         local = LocalTime(zone)
-        Desk.__init__(self, clock, local, sale_tag_id, switches or CoMagicSwitches())
+        Account.__init__(self, clock, local, sale_tag_id, switches or CoMagicSwitches())
         self.quota = Quota(clock, local)
-        self._gate = Gate(clock, self.quota, token, login, password)
+        self._validator = RequestValidator(clock, self.quota, token, login, password)
 
     @property
     def minute_limit(self) -> int | None:
@@ -88,7 +88,7 @@ class CoMagic(Simulator, Desk):
             return page, f"http {page.status}"
         envelope = parse_body(incoming.body)
         try:
-            call = self._gate.admit(envelope, incoming.address, self.switches)
+            call = self._validator.validate(envelope, incoming.address, self.switches)
             answer = self._run(call)
         except ApiError as error:
             return self._error(envelope, error), f"error {error.mnemonic}"
@@ -97,9 +97,9 @@ class CoMagic(Simulator, Desk):
     def _run(self, call: Call) -> Answer:
         method, params, switches = call.method, call.params, self.switches
         if method == "login.user":
-            return _answer(call, {"data": self._gate.login(params), "metadata": {"limits": {}}})
+            return _answer(call, {"data": self._validator.login(params), "metadata": {"limits": {}}})
         if method == "logout.user":
-            self._gate.sessions.pop(params["access_token"], None)
+            self._validator.sessions.pop(params["access_token"], None)
             return _answer(call, {"data": {}})
         if method.startswith("get."):
             if method in REPORTS:

@@ -37,7 +37,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-class Gate:
+class RequestValidator:
     """Lets requests through, or refuses them with the first thing that is wrong.
 
     Attributes:
@@ -52,7 +52,7 @@ class Gate:
         self._login = login
         self._password = password
 
-    def admit(self, envelope: Any, address: str, switches: CoMagicSwitches) -> Call:
+    def validate(self, envelope: Any, address: str, switches: CoMagicSwitches) -> Call:
         """Check a request: envelope, method, token, IP, account, limits, rights, parameters.
 
         Raises:
