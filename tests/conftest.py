@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from crm_bridge.ports import CardStore, SalesStore
 from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
 from tests.support.firestore_emulator import NoEmulatorError, firestore_emulator
+
+# No limit of time for an example, and no complaint about slow ones: both would fail by chance on a busy machine.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("ours")
 
 _MISSING = pytest.StashKey[str]()
 

@@ -111,10 +111,12 @@ class CrashHarness:
         draft.replace(self.folder / "plan.json")
 
     def call(self) -> httpx.Response | None:
-        """Ask for a run; None when the process died over it."""
+        """Ask for a run; None when the process died during it."""
         assert self.function is not None
         try:
-            return httpx.get(f"{self.function.url}/?update_db&log=none", timeout=120)
+            return httpx.get(f"{self.function.url}/?update_db&log=none", timeout=300)
+        except httpx.TimeoutException:
+            raise  # the process lives, and hangs
         except httpx.TransportError:
             return None
 

@@ -27,7 +27,7 @@ async def restore(database: Database, documents: Dump) -> None:
 
 
 def _restore_sqlite(database: SqliteDatabase, documents: Dump) -> None:
-    with closing(sqlite3.connect(database.path, timeout=10)) as connection, connection:
+    with closing(sqlite3.connect(database.path, timeout=60)) as connection, connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:
             connection.execute(f"DELETE FROM {table}")

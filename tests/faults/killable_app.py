@@ -80,7 +80,7 @@ class KillableBridge(Bridge):
         self.life = Life()
         super().__init__(world, KillableStore(path, self.life), settings or {})
         self.path = path
-        self._remote = httpx.AsyncClient(transport=KillableTransport(SandboxTransport(world.app), self.life))
+        self.use_network(KillableTransport(SandboxTransport(world.app), self.life))
 
     async def close(self) -> None:
         await super().close()
@@ -101,4 +101,4 @@ class KillableBridge(Bridge):
         await self.store.close()  # type: ignore[attr-defined]
         self.life = Life()
         self.store = KillableStore(self.path, self.life)
-        self._remote = httpx.AsyncClient(transport=KillableTransport(SandboxTransport(self.world.app), self.life))
+        self.use_network(KillableTransport(SandboxTransport(self.world.app), self.life))

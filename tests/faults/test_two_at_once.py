@@ -1,4 +1,4 @@
-"""Two runs that start at the same instant: one does the work, the other is told so."""
+"""Two runs that start at the same instant: one does the work, the other is refused."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import World
 from tests.support.databases import Database
 from tests.support.sync_app import NOON, Bridge
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -24,16 +25,16 @@ ANNA, BORIS = "79261234567", "79031112233"
 
 
 class SlowTransport(SandboxTransport):
-    """A network on which a run takes its time, as real ones do: until somebody has been answered.
+    """A network that holds a run up, as a real run takes its time, until the other one has been answered.
 
-    If nobody is within seconds, both runs are at work, and go on.
+    When no answer comes, both runs are at work; then both go on, and the test fails.
     """
 
     answered: asyncio.Event
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.answered.wait(), 10)
+            await asyncio.wait_for(self.answered.wait(), PATIENCE)
         self.answered.set()
         return await super().handle_async_request(request)
 
@@ -44,7 +45,7 @@ class Run(Bridge):
     def __init__(self, world: World, database: Database, transport: SlowTransport) -> None:
         super().__init__(world, database.sales(), {})
         self.transport = transport
-        self._remote = httpx.AsyncClient(transport=transport)
+        self.use_network(transport)
 
     async def begin(self) -> httpx.Response:
         answer = await self.get()

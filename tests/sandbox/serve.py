@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.sandbox.faults import FaultSignal, Hung
 
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 
 class SandboxServer(uvicorn.Server):
@@ -33,6 +33,8 @@ class SandboxServer(uvicorn.Server):
             interface="asgi3",
             proxy_headers=False,
             timeout_graceful_shutdown=2,
+            # Longer than httpx keeps a connection (5 s): if both end it in the same moment, a request is lost.
+            timeout_keep_alive=75,
         )
         super().__init__(config)
 

@@ -20,6 +20,7 @@ from tests.sandbox.serve import serve_in_thread
 from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import World, populate
 from tests.sandbox_tests.callers import AgbisCaller, CoMagicCaller, envelope
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
@@ -31,12 +32,23 @@ def world() -> World:
     return World(ManualClock(NOON))
 
 
-def test_the_judge_knows_nothing_of_the_bridge() -> None:
-    for path in (TESTS / "sandbox").glob("*.py"):
+def test_the_sandbox_imports_nothing_of_the_program_and_nothing_of_its_tests() -> None:
+    """It is the independent judge: a mistake that it shared with the program would go unnoticed."""
+    files = list((TESTS / "sandbox").rglob("*.py"))
+    names = set()
+    for path in files:
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not [name for name in names if "crm_bridge" in name], path.name
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: a relative import"
+                names.add(node.module or "")
+
+    assert {"agbis", "comagic", "sandbox"} <= {path.parent.name for path in files}
+    assert {name for name in names if name.startswith("tests")} <= {
+        name for name in names if name.startswith("tests.sandbox.")
+    }
+    assert not {name for name in names if name.startswith(("crm_bridge", "function", "main"))}
 
 
 # Population
@@ -106,20 +118,20 @@ def test_the_truth_adds_up(world: World) -> None:
             assert world.comagic.communication(truth.bearers[phone]).phone == phone
 
 
-def test_every_recipe_is_used(world: World) -> None:
+def test_every_persona_is_used(world: World) -> None:
     populate(world, phones=len(PERSONAS), strangers=0)
 
     assert len(world.agbis.orders) >= len(PERSONAS)
 
 
-def test_a_big_town_is_quick() -> None:
+def test_a_big_population_is_quick() -> None:
     world = World(ManualClock(NOON))
-    began = time.perf_counter()
+    began = time.process_time()
 
     populate(world, phones=2000, calls=50_000)
 
     assert len(world.comagic.store.timelines["call"].rows) > 50_000
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 # The app and its control surface
@@ -249,10 +261,10 @@ def test_served_in_a_thread() -> None:
     world = World(SystemClock(), latency=0.05)
     with serve_in_thread(world) as url:
         began = time.perf_counter()
-        response = httpx.get(f"{url}{world.agbis.base_path}?api_version", trust_env=False)
+        response = httpx.get(f"{url}{world.agbis.base_path}?api_version", timeout=PATIENCE, trust_env=False)
         took = time.perf_counter() - began
     with pytest.raises(httpx.ConnectError):
-        httpx.get(url, trust_env=False)
+        httpx.get(url, timeout=PATIENCE, trust_env=False)
 
     assert response.json() == {"api_version": "1.3"}
     assert took >= 0.05
@@ -264,9 +276,9 @@ def test_it_runs_as_a_program_and_stops_at_a_signal() -> None:
         assert program.stdout is not None
         lines = [program.stdout.readline().strip() for _ in range(6)]
         settings = dict(line.split("=", 1) for line in lines if "=" in line)
-        response = httpx.get(f"{settings['AGBIS_URL']}?api_version", trust_env=False)
+        response = httpx.get(f"{settings['AGBIS_URL']}?api_version", timeout=PATIENCE, trust_env=False)
         program.send_signal(signal.SIGTERM)
-        assert program.wait(10) == 0
+        assert program.wait(PATIENCE) == 0
 
     assert response.json() == {"api_version": "1.3"}
     assert settings.keys() == {"AGBIS_URL", "AGBIS_USER", "AGBIS_PASSWORD", "COMAGIC_URL", "COMAGIC_TOKEN"}

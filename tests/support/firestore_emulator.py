@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -12,13 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.function_process import free_port
+from tests.support.waiting import PATIENCE
+
 _JAR = "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
 _MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-_START_SECONDS = 60
 
 
 class NoEmulatorError(Exception):
-    """The emulator cannot be had here; the message tells what is missing."""
+    """The emulator cannot be started here; the message says what is missing."""
 
 
 @contextmanager
@@ -32,9 +33,7 @@ def firestore_emulator() -> Iterator[str]:
         NoEmulatorError: There is no gcloud, no emulator in it or no Java, or it does not start.
     """
     command = _command()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     # Java itself, because gcloud leaves it running when it is stopped.
     process = subprocess.Popen(
         [*command, "start", "--host=127.0.0.1", f"--port={port}"],
@@ -67,15 +66,15 @@ def _command() -> list[str]:
 
 
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise NoEmulatorError(f"it ended at once with status {process.returncode}")
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
                 if answer.read().strip() == b"Ok":
                     return
         except (urllib.error.URLError, OSError):
             pass
         time.sleep(0.1)
-    raise NoEmulatorError(f"it did not answer within {_START_SECONDS} seconds")
+    raise NoEmulatorError(f"it did not answer within {PATIENCE:.0f} seconds")

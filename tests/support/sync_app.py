@@ -46,9 +46,13 @@ class Bridge:
         self.world = world
         self.store = store
         self._settings = {**SETTINGS, **settings}
-        self._remote = httpx.AsyncClient(transport=SandboxTransport(world.app))
+        self.use_network(SandboxTransport(world.app))
         app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=["GET", "POST", "PUT", "DELETE"])])
         self._caller = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://sync.test")
+
+    def use_network(self, network: httpx.AsyncBaseTransport) -> None:
+        """Send the requests to the remote systems through this transport."""
+        self._remote = httpx.AsyncClient(transport=network)
 
     @property
     def clock(self) -> ManualClock:
