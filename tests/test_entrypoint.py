@@ -31,7 +31,7 @@ def loaded(then: str = "") -> set[str]:
         cwd=ROOT / "terraform",
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
     return set(json.loads(done.stdout.splitlines()[-1]))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -22,12 +22,15 @@ from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.world import populate
 from tests.support.function_process import free_port
 from tests.support.sync_app import NOON, Bridge, bridge_on
+from tests.support.waiting import PATIENCE
 
 PHONES = 5000
 ATTACK = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>"
 ATTACKED = "79051234567"
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+expect.set_options(timeout=PATIENCE * 1000)
+
 _MISSING = pytest.StashKey[str]()
 
 
@@ -98,11 +101,11 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(240), "the population takes too long"
+    assert ready.wait(600), "the run on the whole population takes too long"
     assert not site.failed, site.failed
     yield site
     server[0].should_exit = True
-    thread.join(30)
+    thread.join(PATIENCE)
 
 
 def _when_started(server: uvicorn.Server, ready: threading.Event) -> None:
@@ -159,6 +162,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
             java_script_enabled=script,
             locale=language,
         )
+        context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)

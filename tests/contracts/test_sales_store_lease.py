@@ -16,6 +16,7 @@ from tests.contracts.processes import result_of, start_worker
 from tests.contracts.values import MICROSECOND, NOON, client, event, lease, order, phone
 from tests.support.database_dump import dump
 from tests.support.databases import Database
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -217,20 +218,26 @@ class TestFence:
         worker = await start_worker("write", database, "r1")
         assert worker.stdout is not None
         assert await worker.stdout.readline() == b"started\n"
+
+        async def has_written() -> bool:
+            return await store.state(Watermark) is not None
+
+        await until(has_written, "the worker has committed something")
         await asyncio.sleep(0.7)
         worker.kill()
         await worker.wait()
-        await asyncio.sleep(1)  # the database may still be busy with its last commit
 
-        mark = await store.state(Watermark)
-        assert mark is not None
-        assert mark.read_until is not None
-        count = int(mark.read_until.timestamp()) + 1
-        written = [f"{number:09}" for number in range(count)]
-        asked = [f"{number:09}" for number in range(count + 1000)]
-        assert sorted(await store.orders(asked)) == written
-        assert sorted(await store.phones(asked)) == written
-        assert sorted(await store.clients(asked)) == written
+        while True:
+            mark = await store.state(Watermark)
+            assert mark is not None
+            assert mark.read_until is not None
+            count = int(mark.read_until.timestamp()) + 1
+            asked = [f"{number:09}" for number in range(count + 1000)]
+            found = [sorted(await read(asked)) for read in (store.orders, store.phones, store.clients)]
+            if await store.state(Watermark) == mark:
+                break  # otherwise its last commit was still under way
+
+        assert found == [[f"{number:09}" for number in range(count)]] * 3
 
     async def test_writes_and_renewals_at_once_both_succeed(self, store: SalesStore) -> None:
         await store.take_lease(lease("r1"), now=NOON)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Run, RunStatus
@@ -15,6 +14,7 @@ from crm_bridge.ports import SalesStore
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from crm_bridge.usecases.progress import ProgressReporter
 from tests.sandbox.faults import Fault
+from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import populate
 from tests.support.database_dump import dump
 from tests.support.sync_app import Bridge, bridge_on
@@ -129,8 +129,8 @@ async def test_a_run_is_deleted_after_its_days(tmp_path: Path) -> None:
     await store.close()
 
 
-class Watched:
-    """A bridge whose remote calls take a second each; /runs is read during the calls.
+class Watched(httpx.AsyncBaseTransport):
+    """A network on which each call takes a second; /runs is read before each call.
 
     Attributes:
         seen: The newest run as /runs showed it, each state once.
@@ -139,26 +139,18 @@ class Watched:
     def __init__(self, bridge: Bridge) -> None:
         self.seen: list[dict[str, Any]] = []
         self._bridge = bridge
-        for system in (bridge.world.agbis, bridge.world.comagic):
-            system._handle = self._slowed(system._handle)  # type: ignore[method-assign]
+        self._network = SandboxTransport(bridge.world.app)
+        bridge.use_network(self)
 
-    def _slowed(self, handle: Callable[..., Any]) -> Callable[..., Any]:
-        def slowly(*args: Any) -> Any:
-            self._bridge.clock.advance(timedelta(seconds=1))
-            return handle(*args)
-
-        return slowly
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._bridge.clock.advance(timedelta(seconds=1))
+        newest = (await runs(self._bridge))[0]
+        if newest not in self.seen:
+            self.seen.append(newest)
+        return await self._network.handle_async_request(request)
 
     async def run(self, query: str) -> None:
-        watching = asyncio.create_task(self._watch())
         assert (await self._bridge.get(query)).status_code == 200
-        watching.cancel()
-
-    async def _watch(self) -> None:
-        while True:
-            newest = await runs(self._bridge, "limit=1")
-            self.seen += [run for run in newest if run not in self.seen]
-            await asyncio.sleep(0)
 
 
 async def test_a_run_that_is_going_on_shows_its_phases_and_how_far_it_is(bridge: Bridge) -> None:

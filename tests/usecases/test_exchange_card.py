@@ -62,7 +62,7 @@ async def test_waiting_ends_with_the_card() -> None:
 
     card = await post_card("a1", FORM, bridge)
 
-    assert await asyncio.wait_for(waiting, 1) == card
+    assert await asyncio.wait_for(waiting, 10) == card
 
 
 async def test_waiting_ends_without_a_card() -> None:

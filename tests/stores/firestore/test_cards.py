@@ -48,5 +48,5 @@ async def test_a_database_that_is_down_fails_within_seconds(call: str, one_loop:
         await (cards.get("a1", now=NOON) if call == "get" else cards.put(card("a1")))
 
     assert isinstance(raised.value, GoogleAPICallError) or raised.value.__cause__
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 25  # we try for 10 seconds, the library by itself for 60
     await database.close()

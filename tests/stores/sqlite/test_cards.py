@@ -47,7 +47,7 @@ async def test_cards_are_put_when_another_writer_is_done_and_read_meanwhile(sqli
     other.execute("BEGIN IMMEDIATE")
     writing = [asyncio.create_task(cards.put(card(f"c{n}"))) for n in range(3)]
 
-    assert await asyncio.wait_for(cards.get("a1", now=NOON), 1) == card("a1")
+    assert await asyncio.wait_for(cards.get("a1", now=NOON), 15) == card("a1")
     await asyncio.sleep(0.3)
     assert not any(task.done() for task in writing)
     other.execute("COMMIT")

@@ -64,7 +64,7 @@ async def test_a_read_does_not_wait_for_a_writer(sqlite: SqliteDatabase) -> None
     other = sqlite3.connect(sqlite.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    assert await asyncio.wait_for(store.runs(10), 1) == []
+    assert await asyncio.wait_for(store.runs(10), 15) == []  # waiting for a writer takes 30
 
     other.execute("ROLLBACK")
     other.close()
@@ -90,11 +90,15 @@ async def test_a_cancelled_write_leaves_the_file_usable(sqlite: SqliteDatabase) 
     store = sqlite.sales()
     await store.take_lease(lease("r1"), now=NOON)
     changes = [Changes(phones=[phone(f"{number}")], clients=[client(f"{number}")]) for number in range(2000)]
+    other = sqlite3.connect(sqlite.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # so the write cannot be over before it is cancelled
     writing = asyncio.create_task(store.write(changes, run_id="r1"))
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
+    other.execute("ROLLBACK")
+    other.close()
 
     found = await dump(store)
     assert len(found.get("phones", ())) == len(found.get("clients", ()))
