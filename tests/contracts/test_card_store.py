@@ -11,7 +11,7 @@ import pytest
 
 from crm_bridge.ports import CardStore
 from tests.contracts.processes import result_of, start_worker
-from tests.contracts.values import MICROSECOND, NOON, card
+from tests.support.factories import MICROSECOND, NOON, card
 from tests.support.databases import Database
 from tests.support.waiting import fastest_of, until
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.run import Phase, Progress, Run, RunStatus
 from crm_bridge.ports import SalesStore
-from tests.contracts.values import MICROSECOND, NOON, run
+from tests.support.factories import MICROSECOND, NOON, run
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crm_bridge.domain.state import Watermark
 from crm_bridge.ports import Changes
-from tests.contracts.values import NOON, card, client, lease, order, phone
+from tests.support.factories import NOON, card, client, lease, order, phone
 from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
 
 

@@ -23,7 +23,7 @@ from crm_bridge.stores.documents import (
     to_document,
 )
 from crm_bridge.stores.firestore import encoding
-from tests.contracts.values import MICROSECOND, NOON, event, full_phone, order, run
+from tests.support.factories import MICROSECOND, NOON, event, full_phone, order, run
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 texts = some.text()

@@ -10,7 +10,7 @@ import pytest
 
 from crm_bridge.domain.card import Card
 from crm_bridge.stores.polling import wait_for_card
-from tests.contracts.values import NOON, card
+from tests.support.factories import NOON, card
 
 pytestmark = pytest.mark.anyio
 

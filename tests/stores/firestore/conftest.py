@@ -11,7 +11,7 @@ from google.api_core.exceptions import ServiceUnavailable
 
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.sales import FirestoreSalesStore
-from tests.contracts.values import NOON, lease
+from tests.support.factories import NOON, lease
 from tests.support.databases import FirestoreDatabase
 
 BreakOff = Callable[[str, list[int]], list[int]]

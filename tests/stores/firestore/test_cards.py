@@ -11,7 +11,7 @@ from google.api_core.exceptions import GoogleAPICallError
 from crm_bridge.stores.firestore.cards import FirestoreCardStore
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode
-from tests.contracts.values import NOON, card
+from tests.support.factories import NOON, card
 from tests.stores.firestore.conftest import BreakOff
 from tests.support.databases import FirestoreDatabase
 

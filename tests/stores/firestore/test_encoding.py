@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode, id_of, write
-from tests.contracts.values import NOON
+from tests.support.factories import NOON
 from tests.support.databases import FirestoreDatabase
 
 DOCUMENT: dict[str, Any] = {

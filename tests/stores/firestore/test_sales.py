@@ -14,7 +14,7 @@ from crm_bridge.stores import base
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode
 from crm_bridge.stores.firestore.sales import FirestoreSalesStore
-from tests.contracts.values import NOON, full_phone, lease, order, phone, run
+from tests.support.factories import NOON, full_phone, lease, order, phone, run
 from tests.stores.firestore.conftest import BreakOff
 from tests.support.databases import FirestoreDatabase
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.contracts.values import MICROSECOND, NOON, card
+from tests.support.factories import MICROSECOND, NOON, card
 from tests.support.database_dump import dump
 from tests.support.databases import SqliteDatabase
 

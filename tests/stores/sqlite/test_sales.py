@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from crm_bridge.ports import Changes
-from tests.contracts.values import NOON, client, lease, order, phone, run
+from tests.support.factories import NOON, client, lease, order, phone, run
 from tests.support.database_dump import dump
 from tests.support.databases import SqliteDatabase
 
