@@ -30,7 +30,8 @@ from crm_bridge.usecases.record_sales import record_sales
 from crm_bridge.usecases.run_context import Deadline, RunContext, SyncRequest
 from tests.benchmarks.figures import Figure, exponent
 from tests.sandbox.clock import ManualClock
-from tests.support.sync_app import NOON, SETTINGS
+from tests.support.factories import NOON
+from tests.support.sync_app import SETTINGS
 
 PAGE = 10_000
 _SALE_TAG = 2718

@@ -16,7 +16,8 @@ from tests.benchmarks.counting import CountingStore
 from tests.benchmarks.population import Population
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.world import World
-from tests.support.sync_app import NOON, Bridge, bridge_on
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge, bridge_on
 
 PAGE = 10_000
 NO_LIMITS = {"COMAGIC_LOOKBACK_DAYS": "30", "SYNC_TIME_BUDGET_SECONDS": "3600"}

@@ -12,8 +12,8 @@ from tests.benchmarks.population import Population
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.world import World
 from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
+from tests.support.factories import NOON
 from tests.support.firestore_emulator import NoEmulatorError, firestore_emulator
-from tests.support.sync_app import NOON
 
 
 def measure(phones: int) -> list[Figure]:

@@ -31,7 +31,8 @@ from tests.benchmarks.population import Population
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.serve import serve_in_thread
 from tests.sandbox.world import World
-from tests.support.sync_app import NOON, bridge_on
+from tests.support.factories import NOON
+from tests.support.sync_app import bridge_on
 
 CONCURRENCY = 5
 PAGE = 10_000

@@ -20,8 +20,9 @@ from starlette.routing import Route
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.world import populate
+from tests.support.factories import NOON
 from tests.support.function_process import free_port
-from tests.support.sync_app import NOON, Bridge, bridge_on
+from tests.support.sync_app import Bridge, bridge_on
 from tests.support.waiting import PATIENCE
 
 PHONES = 5000

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -18,13 +17,7 @@ from tests.sandbox.agbis.simulator import Agbis, AgbisSwitches
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.comagic.simulator import CoMagic, CoMagicSwitches
 from tests.sandbox.transport import SandboxTransport
-
-NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
-"""Noon in Moscow."""
-
-MOSCOW = ZoneInfo("Europe/Moscow")
-ANNA = "79261234567"
-BORIS = "79031112233"
+from tests.support.factories import MOSCOW, NOON
 
 Handler = Callable[[httpx.Request], httpx.Response]
 

@@ -11,8 +11,8 @@ import pytest
 
 from crm_bridge.ports import CardStore
 from tests.contracts.processes import result_of, start_worker
-from tests.support.factories import MICROSECOND, NOON, card
 from tests.support.databases import Database
+from tests.support.factories import MICROSECOND, NOON, card
 from tests.support.waiting import fastest_of, until
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ class TestCardStore:
 
         assert found is not None
         assert type(found.posted_at) is datetime
-        assert found.posted_at.isoformat() == "2026-03-01T12:00:00+00:00"
+        assert found.posted_at.isoformat() == "2026-06-15T09:00:00+00:00"
 
     async def test_gone_at_the_instant_it_expires(self, cards: CardStore) -> None:
         """Firestore deletes expired documents hours later; readers must not see them."""

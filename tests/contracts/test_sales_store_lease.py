@@ -13,9 +13,9 @@ from crm_bridge.domain.state import SaleTag, Watermark
 from crm_bridge.errors import LeaseLost
 from crm_bridge.ports import Changes, SalesStore
 from tests.contracts.processes import result_of, start_worker
-from tests.support.factories import MICROSECOND, NOON, client, event, lease, order, phone
 from tests.support.database_dump import dump
 from tests.support.databases import Database
+from tests.support.factories import MICROSECOND, NOON, client, event, lease, order, phone
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio

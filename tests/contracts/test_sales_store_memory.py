@@ -11,8 +11,8 @@ from crm_bridge.domain.aggregate import Client, Order
 from crm_bridge.domain.state import CrmSession, SaleTag, Watermark
 from crm_bridge.ports import Changes, SalesStore
 from crm_bridge.stores import base
-from tests.support.factories import MICROSECOND, NOON, client, event, full_phone, lease, order, phone
 from tests.support.database_dump import dump
+from tests.support.factories import MICROSECOND, NOON, client, event, full_phone, lease, order, phone
 
 pytestmark = pytest.mark.anyio
 

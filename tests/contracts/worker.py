@@ -11,8 +11,8 @@ from pathlib import Path
 
 from crm_bridge.domain.state import Watermark
 from crm_bridge.ports import Changes
-from tests.support.factories import NOON, card, client, lease, order, phone
 from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
+from tests.support.factories import NOON, card, client, lease, order, phone
 
 
 async def race(database: Database, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import pytest
@@ -14,8 +14,8 @@ from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, without_trace
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Intent, RecordedSale
+from tests.support.factories import NOON
 
-NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
 CALL = CommunicationType.CALL
 PHONE = "79261234567"
 

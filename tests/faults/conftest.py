@@ -16,7 +16,8 @@ from tests.crash.scenario import Day
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.world import World
-from tests.support.sync_app import NOON, Bridge, bridge_on
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge, bridge_on
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from tests.faults.profile import profile
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import World
-from tests.support.sync_app import NOON, Bridge
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge
 
 pytestmark = pytest.mark.anyio
 

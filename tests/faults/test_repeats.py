@@ -14,7 +14,7 @@ from tests.sandbox.clock import ManualClock
 from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import World
-from tests.support.sync_app import NOON
+from tests.support.factories import NOON
 
 pytestmark = pytest.mark.anyio
 

@@ -29,7 +29,8 @@ from tests.sandbox.faults import Fault
 from tests.sandbox.money import roubles
 from tests.sandbox.simulator import Simulator
 from tests.sandbox.world import World
-from tests.support.sync_app import NOON, rows
+from tests.support.factories import NOON
+from tests.support.sync_app import rows
 
 T = TypeVar("T")
 

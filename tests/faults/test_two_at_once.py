@@ -15,7 +15,8 @@ from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import World
 from tests.support.databases import Database
-from tests.support.sync_app import NOON, Bridge
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio

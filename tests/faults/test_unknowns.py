@@ -27,7 +27,8 @@ from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.faults import Fault
 from tests.sandbox.switches import all_positions
 from tests.sandbox.world import World
-from tests.support.sync_app import NOON, Bridge, bridge_on
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge, bridge_on
 
 pytestmark = pytest.mark.anyio
 

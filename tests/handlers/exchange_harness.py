@@ -21,7 +21,7 @@ from tests.sandbox.clock import ManualClock
 Message = MutableMapping[str, Any]
 AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
-NOON = datetime(2017, 4, 2, 21, 59, 53, 667318, tzinfo=UTC)  # the documented answer's moment, 00:59 in Moscow
+DOCUMENTED_AT = datetime(2017, 4, 2, 21, 59, 53, 667318, tzinfo=UTC)  # the documented answer's moment, 00:59 in Moscow
 JOHN = {"name": "John Doe", "phone": "9156685347", "arpu": "4570", "soc_tariff": "TESTSOC"}
 
 
@@ -56,7 +56,7 @@ class MemoryCards:
 
 
 def services(cards: CardStore, clock: Clock | None = None, **env: str) -> ExchangeServices:
-    return ExchangeServices(settings=Settings.from_env(env), clock=clock or ManualClock(NOON), cards=cards)
+    return ExchangeServices(settings=Settings.from_env(env), clock=clock or ManualClock(DOCUMENTED_AT), cards=cards)
 
 
 def app(given: ExchangeServices) -> AsgiApp:

@@ -12,7 +12,18 @@ import pytest
 
 from crm_bridge import logs
 from crm_bridge.domain.card import Card
-from tests.handlers.exchange_harness import JOHN, NOON, Answer, AsgiApp, MemoryCards, app, ask, get, post, services
+from tests.handlers.exchange_harness import (
+    DOCUMENTED_AT,
+    JOHN,
+    Answer,
+    AsgiApp,
+    MemoryCards,
+    app,
+    ask,
+    get,
+    post,
+    services,
+)
 from tests.sandbox.clock import ManualClock, SystemClock
 from tests.support.waiting import until
 
@@ -23,7 +34,7 @@ BAD_ID = "id: must be 1 to 20 of A-Z a-z 0-9 _"
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock(NOON)
+    return ManualClock(DOCUMENTED_AT)
 
 
 @pytest.fixture

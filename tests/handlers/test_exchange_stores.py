@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from crm_bridge.ports import CardStore
-from tests.handlers.exchange_harness import JOHN, NOON, app, ask, get, post, services
+from tests.handlers.exchange_harness import DOCUMENTED_AT, JOHN, app, ask, get, post, services
 from tests.sandbox.clock import ManualClock
 from tests.support.databases import Database
 from tests.support.waiting import fastest_of, until
@@ -54,7 +54,7 @@ async def test_cards_come_back_as_they_went(cards: CardStore, card_id: str, chan
 
 async def test_readable_until_the_hour_is_over_though_nothing_is_cleaned(cards: CardStore) -> None:
     """The emulator has no TTL policies, and SQLite is cleaned only by writing."""
-    clock = ManualClock(NOON)
+    clock = ManualClock(DOCUMENTED_AT)
     serve = app(services(cards, clock))
     await post(serve, "a1", JOHN)
     clock.advance(timedelta(minutes=59, seconds=59, microseconds=999_999))
@@ -67,7 +67,7 @@ async def test_readable_until_the_hour_is_over_though_nothing_is_cleaned(cards: 
 
 
 async def test_the_time_of_cards_can_be_set(cards: CardStore) -> None:
-    clock = ManualClock(NOON)
+    clock = ManualClock(DOCUMENTED_AT)
     serve = app(services(cards, clock, EXCHANGE_TTL_SECONDS="10"))
     await post(serve, "a1", JOHN)
     clock.advance(timedelta(seconds=9))
@@ -78,7 +78,7 @@ async def test_the_time_of_cards_can_be_set(cards: CardStore) -> None:
 
 
 async def test_a_second_post_replaces_the_card_and_starts_its_hour_again(cards: CardStore) -> None:
-    clock = ManualClock(NOON)
+    clock = ManualClock(DOCUMENTED_AT)
     serve = app(services(cards, clock))
     await post(serve, "a1", JOHN)
     clock.advance(timedelta(minutes=59))

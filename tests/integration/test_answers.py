@@ -15,7 +15,8 @@ from crm_bridge.domain.run import LEASE_TTL, Lease
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
-from tests.support.sync_app import NOON, Bridge, bridge_on, rows
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge, bridge_on, rows
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,8 @@ from tests.sandbox.comagic.account import SITE_WITHOUT_SALES_ID
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import World
 from tests.support.database_dump import dump
-from tests.support.sync_app import NOON, SETTINGS, Bridge, bridge_on
+from tests.support.factories import NOON
+from tests.support.sync_app import SETTINGS, Bridge, bridge_on
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,9 @@ import pytest
 from crm_bridge.domain.run import LEASE_TTL, Lease
 from crm_bridge.domain.state import SaleTag
 from tests.support.database_dump import dump
+from tests.support.factories import NOON
 from tests.support.stories import ANNA, after, call, called_ordered_paid, never_called, order, told
-from tests.support.sync_app import NOON, Bridge
+from tests.support.sync_app import Bridge
 
 pytestmark = pytest.mark.anyio
 

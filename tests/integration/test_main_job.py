@@ -9,7 +9,8 @@ import pytest
 
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
-from tests.support.sync_app import NOON, Bridge, results, rows
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge, results, rows
 
 pytestmark = pytest.mark.anyio
 

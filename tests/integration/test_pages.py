@@ -18,8 +18,9 @@ from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
 from tests.support.database_dump import dump
+from tests.support.factories import NOON
 from tests.support.stories import ANNA, after, call, order, told
-from tests.support.sync_app import NOON, Bridge, bridge_on
+from tests.support.sync_app import Bridge, bridge_on
 
 pytestmark = pytest.mark.anyio
 

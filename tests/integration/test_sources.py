@@ -12,7 +12,8 @@ import pytest
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
-from tests.support.sync_app import NOON, Bridge, bridge_on, results, rows
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge, bridge_on, results, rows
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.sync_app import NOON, Bridge, results
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge, results
 
 pytestmark = pytest.mark.anyio
 

@@ -1,6 +1,4 @@
-"""A town of its own for every test, standing still at noon of a June day in Moscow."""
-
-from datetime import UTC, datetime
+"""Simulators of its own for every test, on a clock that stands at noon of a June day in Moscow."""
 
 import pytest
 
@@ -8,8 +6,7 @@ from tests.sandbox.agbis.simulator import Agbis
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.comagic.simulator import CoMagic
 from tests.sandbox_tests.callers import AgbisCaller, CoMagicCaller
-
-NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
+from tests.support.factories import NOON
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from tests.sandbox.serve import serve_in_thread
 from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import World, populate
 from tests.sandbox_tests.callers import AgbisCaller, CoMagicCaller, envelope
+from tests.support.factories import NOON
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
-NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
 TESTS = Path(__file__).parents[1]
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.comagic.account import SITE_WITHOUT_SALES_ID
 from tests.sandbox.faults import Fault
-from tests.support.sync_app import NOON, Bridge, bridge_on
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge, bridge_on
 
 ANNA = "79261234567"
 

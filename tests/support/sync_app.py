@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
@@ -21,9 +21,7 @@ from crm_bridge.wiring import assemble_sync_services
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import World
-
-NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
-"""Noon in Moscow, where the sandbox's dry cleaner is."""
+from tests.support.factories import NOON
 
 SETTINGS = {
     "AGBIS_URL": "http://agbis.test/cl/demo_clean/api/",

@@ -7,7 +7,7 @@ import pytest
 
 from crm_bridge.domain.card import Card, CardForm
 from crm_bridge.usecases.exchange_card import get_card, post_card
-from tests.handlers.exchange_harness import JOHN, NOON, MemoryCards, services
+from tests.handlers.exchange_harness import DOCUMENTED_AT, JOHN, MemoryCards, services
 from tests.sandbox.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +21,9 @@ async def test_a_card_is_stamped_with_its_moment_and_its_end() -> None:
     card = await post_card("a1", FORM, bridge)
 
     body = {"date": "2017-04-03 00:59:53.667318", "id": "a1"} | JOHN
-    assert card == Card(card_id="a1", body=body, posted_at=NOON, expires_at=NOON + timedelta(seconds=90))
+    assert card == Card(
+        card_id="a1", body=body, posted_at=DOCUMENTED_AT, expires_at=DOCUMENTED_AT + timedelta(seconds=90)
+    )
     assert await get_card("a1", bridge, wait=NO_WAIT) == card
 
 
@@ -32,7 +34,7 @@ async def test_an_hour_is_the_default() -> None:
 
 
 async def test_a_second_post_replaces_the_card_and_starts_its_hour_again() -> None:
-    clock = ManualClock(NOON)
+    clock = ManualClock(DOCUMENTED_AT)
     bridge = services(MemoryCards(), clock)
     await post_card("a1", FORM, bridge)
     clock.advance(timedelta(minutes=59))

@@ -11,7 +11,7 @@ import pytest
 from crm_bridge.clients.agbis import mapping, wire
 from crm_bridge.domain.aggregate import Client, Order, Payment
 from crm_bridge.errors import RemoteProtocolError
-from tests.clients.harness import ANNA, MOSCOW, NOON
+from tests.support.factories import ANNA, MOSCOW, NOON
 
 ORDER = {"dor_id": "1062062", "contr_id": "12345", "update": "15.06.2026+14:31:02", "doc_date": "12.06.2026"}
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from crm_bridge.clients.agbis import wire
 from crm_bridge.clients.retry import MalformedResponse
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from tests.clients.harness import MOSCOW
+from tests.support.factories import MOSCOW
 
 BASE = "https://himinfo.net/cl/demo_clean/api/"
 

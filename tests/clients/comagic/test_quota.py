@@ -9,7 +9,8 @@ import pytest
 
 from crm_bridge.clients.comagic.quota import QuotaThrottle
 from crm_bridge.errors import QuotaSpent
-from tests.clients.harness import NOON, Clock
+from tests.clients.harness import Clock
+from tests.support.factories import NOON
 
 pytestmark = pytest.mark.anyio
 
