@@ -10,7 +10,8 @@ import pytest
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.world import World, populate
-from tests.support.sync_app import NOON, Bridge, bridge_on
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge, bridge_on
 
 
 @pytest.fixture

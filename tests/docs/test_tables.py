@@ -10,7 +10,8 @@ from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.journal import Row
 from tests.docs.markdown import Document, in_code
-from tests.support.sync_app import NOON, Bridge
+from tests.support.factories import NOON
+from tests.support.sync_app import Bridge
 
 pytestmark = pytest.mark.anyio
 

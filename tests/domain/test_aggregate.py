@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_bridge.domain import aggregate
-from crm_bridge.domain.aggregate import COMMENT_LIMIT, Order, Payment, comment_of
+from crm_bridge.domain.aggregate import COMMENT_LIMIT, Order, Payment, comment_of, recount, replaces
+from crm_bridge.domain.phone import PhoneRecord
 from tests.support.factories import ANNA, NOON, order, payment
 
 
-def recounted(orders: Sequence[Order]) -> aggregate.Aggregate:
-    return aggregate.aggregate(ANNA, orders)
+def recounted(orders: Sequence[Order]) -> PhoneRecord:
+    return recount(ANNA, orders, None)
 
 
 def newest(stored: Order | None, read: Order) -> Order:
-    return read if stored is None or aggregate.newer(stored, read) else stored
+    return read if stored is None or replaces(read, stored) else stored
 
 
 moments = st.integers(0, 5).map(lambda days: NOON - timedelta(days=days))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -37,6 +37,7 @@ from crm_bridge.handlers.sync import ROUTES, STATUS, parse
 from crm_bridge.settings import Settings
 from crm_bridge.usecases.run_context import SyncRequest
 from crm_bridge.usecases.run_sync import RunResult
+from tests.support.factories import NOON
 
 pytestmark = pytest.mark.anyio
 
@@ -177,8 +178,6 @@ async def test_an_unknown_path_is_a_404_that_names_the_known_ones(path: str, met
 
 
 # Statuses
-
-NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

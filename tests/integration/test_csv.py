@@ -8,7 +8,6 @@ import io
 import pytest
 
 from tests.sandbox.world import populate
-from tests.support.factories import NOON
 from tests.support.stories import ANNA, call, order
 from tests.support.sync_app import Bridge
 

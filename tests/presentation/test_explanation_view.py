@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from crm_bridge.domain.aggregate import Order, Payment
@@ -14,8 +14,8 @@ from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent
 from crm_bridge.presentation.explanation_view import explanation_view
 from crm_bridge.settings import Settings
 from crm_bridge.translations import Translator
+from tests.support.factories import NOON
 
-NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
 CALLED = NOON - timedelta(days=2)
 PHONE = "79261234567"
 ENGLISH, RUSSIAN = Translator("en"), Translator("ru")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
 from crm_bridge.presentation.run_view import journal_of, outcome, run_view
 from crm_bridge.translations import Translator
+from tests.support.factories import NOON
 
-NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
 MOSCOW = ZoneInfo("Europe/Moscow")
 RUNNING = Run(run_id="7", status=RunStatus.RUNNING, started_at=NOON, expires_at=NOON + timedelta(days=1))
 SUCCEEDED = replace(RUNNING, status=RunStatus.SUCCEEDED, finished_at=NOON + timedelta(minutes=3), message="Sales …")

@@ -95,7 +95,7 @@ class _Checker:
                 else:
                     self._say(line, f"{'.'.join(labels)}: schema.json does not know this type")
 
-    def _body(self, spec: Spec, body: Any, where: str, line: int, *, top: bool = False) -> None:
+    def _body(self, spec: Spec, body: Any, where: str, line: int, *, top: bool = False) -> None:  # noqa: C901 - a branch for each rule
         attributes, blocks = self._live(spec, "attributes"), self._live(spec, "blocks")
         seen: Counter[str] = Counter()
         dynamic = set()

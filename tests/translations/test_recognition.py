@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -18,9 +17,9 @@ from crm_bridge.errors import RunInProgress, SettingsError
 from crm_bridge.settings import VARIABLES, Settings
 from crm_bridge.translations import Translator, en
 from crm_bridge.translations.recognition import recognize
+from tests.support.factories import NOON
 
 FUNCTION = Path(__file__).parents[2] / "function"
-NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
 RUSSIAN = Translator("ru")
 
 JSON_ONLY = {"domain/card.py", "handlers/exchange.py"}

@@ -13,10 +13,11 @@ import pytest
 
 from crm_bridge.domain.aggregate import Client
 from crm_bridge.errors import RemoteError, RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
-from tests.clients.harness import ANNA, BORIS, NOON, AgbisHarness, Clock, agbis_of
+from tests.clients.harness import AgbisHarness, Clock, agbis_of
 from tests.sandbox.agbis.simulator import AgbisSwitches
 from tests.sandbox.faults import Fault
 from tests.sandbox.switches import all_positions
+from tests.support.factories import ANNA, BORIS, NOON
 
 pytestmark = pytest.mark.anyio
 

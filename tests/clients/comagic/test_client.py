@@ -25,11 +25,12 @@ from crm_bridge.errors import (
     RemoteTimeout,
     RemoteUnavailable,
 )
-from tests.clients.harness import ANNA, BORIS, NOON, Clock, ComagicHarness, comagic_of
+from tests.clients.harness import Clock, ComagicHarness, comagic_of
 from tests.sandbox.comagic.errors import ERRORS
 from tests.sandbox.comagic.simulator import CoMagicSwitches
 from tests.sandbox.faults import Fault
 from tests.sandbox.switches import all_positions
+from tests.support.factories import ANNA, BORIS, NOON
 
 pytestmark = pytest.mark.anyio
 

@@ -18,8 +18,8 @@ from crm_bridge.errors import (
     RemoteUnavailable,
 )
 from tests.clients.comagic.answers import TOKEN, answer, failure
-from tests.clients.harness import ANNA
 from tests.sandbox.comagic.errors import ERRORS
+from tests.support.factories import ANNA
 
 BARRIERS = {
     "access_token_invalid": Barrier.KEY,

@@ -14,7 +14,7 @@ from crm_bridge.clients.comagic import mapping, wire
 from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.errors import RemoteProtocolError
 from tests.clients.comagic.answers import TOKEN, answer
-from tests.clients.harness import ANNA, MOSCOW, NOON
+from tests.support.factories import ANNA, MOSCOW, NOON
 
 TAG = 2718
 CALL = CommunicationType.CALL

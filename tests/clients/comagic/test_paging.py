@@ -18,7 +18,8 @@ from crm_bridge.clients.comagic.mapping import Page, Row
 from crm_bridge.clients.comagic.wire import PAGE
 from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.errors import RemoteUnavailable
-from tests.clients.harness import ANNA, NOON, ComagicHarness
+from tests.clients.harness import ComagicHarness
+from tests.support.factories import ANNA, NOON
 
 pytestmark = pytest.mark.anyio
 

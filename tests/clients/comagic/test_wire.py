@@ -17,7 +17,7 @@ from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected
 from tests.clients.comagic.answers import TOKEN, answer, failure
-from tests.clients.harness import MOSCOW, NOON
+from tests.support.factories import MOSCOW, NOON
 
 TAG = 2718
 CALL = CommunicationType.CALL

@@ -11,8 +11,8 @@ from google.api_core.exceptions import ServiceUnavailable
 
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.sales import FirestoreSalesStore
-from tests.support.factories import NOON, lease
 from tests.support.databases import FirestoreDatabase
+from tests.support.factories import NOON, lease
 
 BreakOff = Callable[[str, list[int]], list[int]]
 

@@ -11,9 +11,9 @@ from google.api_core.exceptions import GoogleAPICallError
 from crm_bridge.stores.firestore.cards import FirestoreCardStore
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode
-from tests.support.factories import NOON, card
 from tests.stores.firestore.conftest import BreakOff
 from tests.support.databases import FirestoreDatabase
+from tests.support.factories import NOON, card
 
 pytestmark = pytest.mark.anyio
 

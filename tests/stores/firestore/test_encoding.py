@@ -12,8 +12,8 @@ from hypothesis import strategies as some
 
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode, id_of, write
-from tests.support.factories import NOON
 from tests.support.databases import FirestoreDatabase
+from tests.support.factories import NOON
 
 DOCUMENT: dict[str, Any] = {
     "nothing": None,

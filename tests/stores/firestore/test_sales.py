@@ -14,9 +14,9 @@ from crm_bridge.stores import base
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode
 from crm_bridge.stores.firestore.sales import FirestoreSalesStore
-from tests.support.factories import NOON, full_phone, lease, order, phone, run
 from tests.stores.firestore.conftest import BreakOff
 from tests.support.databases import FirestoreDatabase
+from tests.support.factories import NOON, full_phone, lease, order, phone, run
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.factories import MICROSECOND, NOON, card
 from tests.support.database_dump import dump
 from tests.support.databases import SqliteDatabase
+from tests.support.factories import MICROSECOND, NOON, card
 
 pytestmark = pytest.mark.anyio
 

@@ -13,9 +13,9 @@ import pytest
 
 from crm_bridge.ports import Changes
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
-from tests.support.factories import NOON, card, client, lease, phone
 from tests.support.database_dump import dump
 from tests.support.databases import SqliteDatabase
+from tests.support.factories import NOON, card, client, lease, phone
 
 pytestmark = pytest.mark.anyio
 

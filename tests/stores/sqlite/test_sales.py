@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from crm_bridge.ports import Changes
-from tests.support.factories import NOON, client, lease, order, phone, run
 from tests.support.database_dump import dump
 from tests.support.databases import SqliteDatabase
+from tests.support.factories import NOON, client, lease, order, phone, run
 
 pytestmark = pytest.mark.anyio
 
