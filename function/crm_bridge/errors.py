@@ -1,4 +1,4 @@
-"""Every error we raise, divided by what a caller can do. `handlers/sync.py` maps each to an HTTP status.
+"""Every error we raise, divided by what a caller can do. `handlers/responses.py` maps each to an HTTP status.
 
     BridgeError
       InvalidInput              the request or a value in it cannot be used

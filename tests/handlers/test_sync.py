@@ -33,7 +33,9 @@ from crm_bridge.errors import (
     SettingsError,
 )
 from crm_bridge.handlers import sync
-from crm_bridge.handlers.sync import ROUTES, STATUS, parse
+from crm_bridge.handlers.parameters import PARAMETERS, parse
+from crm_bridge.handlers.responses import STATUS
+from crm_bridge.handlers.sync import ROUTES
 from crm_bridge.settings import Settings
 from crm_bridge.usecases.run_context import SyncRequest
 from crm_bridge.usecases.run_sync import RunResult
@@ -101,16 +103,16 @@ async def test_every_field_of_a_request_survives_the_headers_of_the_scheduler(mo
 @pytest.mark.parametrize("name", ["update_db", "dry_run"])
 @pytest.mark.parametrize("text", ["", "1", "true", "yes", "on", "TRUE", "On"])
 def test_a_flag_is_on_without_a_value_or_as_people_write_it(name: str, text: str) -> None:
-    assert getattr(parse(QueryParams(f"{name}={text}"))[0], name) is True
+    assert getattr(parse(QueryParams(f"{name}={text}"), {})[0], name) is True
 
 
 @pytest.mark.parametrize("text", ["0", "false", "no", "off", "OFF"])
 def test_a_flag_is_off_as_people_write_it(text: str) -> None:
-    assert parse(QueryParams(f"dry_run={text}"))[0].dry_run is False
+    assert parse(QueryParams(f"dry_run={text}"), {})[0].dry_run is False
 
 
 def test_a_plain_request_asks_for_nothing_but_to_apply() -> None:
-    assert parse(QueryParams("")) == (SyncRequest(), "all")
+    assert parse(QueryParams(""), {}) == (SyncRequest(), "all")
 
 
 @pytest.mark.parametrize(
@@ -134,15 +136,15 @@ def test_a_plain_request_asks_for_nothing_but_to_apply() -> None:
 )
 def test_a_bad_query_is_refused_with_its_reason(query: str, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        parse(QueryParams(query))
+        parse(QueryParams(query), {})
 
     assert str(caught.value).startswith(message)
 
 
-@given(query=st.dictionaries(st.text(max_size=12) | st.sampled_from(sync.PARAMETERS), st.text()))
+@given(query=st.dictionaries(st.text(max_size=12) | st.sampled_from(PARAMETERS), st.text()))
 def test_any_query_is_understood_or_refused_with_a_reason(query: dict[str, str]) -> None:
     try:
-        parse(QueryParams(query))
+        parse(QueryParams(query), {})
     except InvalidInput as exc:
         assert str(exc)  # noqa: PT017 - both ways are right
 

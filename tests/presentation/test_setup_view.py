@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crm_bridge.domain.setup_check import Check, Hint
+from crm_bridge.domain.setup_check import Check
 from crm_bridge.presentation.setup_view import setup_view
 from crm_bridge.translations import Translator
+from crm_bridge.usecases.check_setup import Hint
 
 ENGLISH, RUSSIAN = Translator("en"), Translator("ru")
 GOOD = Check(name="database", ok=True, hint=Hint.REFRESHED, values={"at": "2026-06-15 12:00:00"})

@@ -15,10 +15,10 @@ from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Note, Reason, Verdict
 from crm_bridge.domain.journal import MONEY_OF
 from crm_bridge.domain.run import Phase, RunStatus
-from crm_bridge.domain.setup_check import COMAGIC_CHECKS
 from crm_bridge.presentation.csv_export import COLUMNS
 from crm_bridge.presentation.journal_table import SORTS
 from crm_bridge.translations import LANGUAGES, en
+from crm_bridge.usecases.check_setup import COMAGIC_CHECKS
 
 FUNCTION = Path(__file__).parents[2] / "function"
 ENGLISH = en.MESSAGES

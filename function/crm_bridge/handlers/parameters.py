@@ -1,17 +1,49 @@
-"""What the query of `sync` may hold, read and checked one parameter at a time."""
+"""The query of a run: its parameters, read and checked one at a time."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 
+from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
+from crm_bridge.domain.journal import LOG_FILTERS
 from crm_bridge.errors import InvalidInput
+from crm_bridge.usecases.run_context import SyncRequest
+
+PARAMETERS = ("update_db", "dry_run", "date_from", "date_till", "log", "format")
+"""What the query of a run may hold."""
 
 _ON = frozenset({"", "1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
+
+
+def parse(query: QueryParams, headers: Mapping[str, str]) -> tuple[SyncRequest, str]:
+    """Read what a caller of a run asks for.
+
+    Returns:
+        What is asked for, and how much of the journal's log to answer, one of LOG_FILTERS.
+
+    Raises:
+        InvalidInput: Names the parameter that is unknown, repeated or has a wrong value.
+    """
+    reject_unknown(query, PARAMETERS)
+    wanted = SyncRequest(
+        update_db=read_flag(query, "update_db"),
+        dry_run=read_flag(query, "dry_run"),
+        date_from=read_date(query, "date_from"),
+        date_till=read_date(query, "date_till"),
+    )
+    log_filter = read_choice(query, "log", LOG_FILTERS, default="all")
+    if wanted.date_till is not None and wanted.date_from is None:
+        raise InvalidInput("date_till needs date_from")
+    if wanted.date_from is not None and not wanted.update_db:
+        raise InvalidInput("date_from needs update_db")
+    if wanted.date_from is not None and wanted.date_till is not None and wanted.date_till < wanted.date_from:
+        raise InvalidInput("date_till lies before date_from")
+    return _with_tick(wanted, headers), log_filter
 
 
 def reject_unknown(query: QueryParams, known: Collection[str]) -> None:
@@ -79,3 +111,11 @@ def read_choice(query: QueryParams, name: str, allowed: Collection[str], *, defa
     if text not in allowed:
         raise InvalidInput(f"{name} must be one of {', '.join(allowed)}")
     return text
+
+
+def _with_tick(wanted: SyncRequest, headers: Mapping[str, str]) -> SyncRequest:
+    """Note which tick of Cloud Scheduler this is: it delivers at least once."""
+    job, tick = headers.get("x-cloudscheduler-jobname"), headers.get("x-cloudscheduler-scheduletime")
+    if not job or not tick:
+        return wanted
+    return replace(wanted, tick=f"{job[:500]} {tick[:100]}")

@@ -9,6 +9,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from crm_bridge.domain.journal import filter_log
+from crm_bridge.errors import (
+    BridgeError,
+    EmptyDatabase,
+    InvalidInput,
+    LeaseLost,
+    RemoteError,
+    RemoteUnavailable,
+    RunInProgress,
+    RunStopped,
+)
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_language
 from crm_bridge.handlers.parameters import read_choice
 
@@ -22,6 +32,18 @@ PRIVATE = {
     "Referrer-Policy": "no-referrer",  # an address may hold a phone
 }
 """Headers of every answer that may hold clients' phones."""
+
+STATUS: Mapping[type[BridgeError], int] = {
+    InvalidInput: 400,
+    RunInProgress: 409,
+    EmptyDatabase: 409,
+    RunStopped: 503,
+    LeaseLost: 503,
+    RemoteUnavailable: 503,
+    RemoteError: 502,
+    BridgeError: 500,
+}
+"""The status of an error; a class that is not here has the status of its nearest ancestor."""
 
 _POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; img-src data:; form-action 'self'; base-uri 'none'; "
@@ -41,6 +63,13 @@ class Failed(JSONResponse):
         super().__init__({"success": False, "message": f"ERROR: {message}"}, status, headers)
         self.message = message
         self.own_headers = dict(headers or {})
+
+
+def failure_of(exc: BridgeError) -> Failed:
+    """Answer a request that ended with an error that we know."""
+    status = next(STATUS[kind] for kind in type(exc).__mro__ if kind in STATUS)
+    headers = {} if exc.retry_after is None else {"Retry-After": str(exc.retry_after)}
+    return Failed(status, str(exc), headers)
 
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> Response:

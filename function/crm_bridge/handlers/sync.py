@@ -7,35 +7,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
 
 from msgspec import Struct
-from msgspec.structs import replace
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crm_bridge.domain.journal import LOG_FILTERS, filter_log
+from crm_bridge.domain.journal import filter_log
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.state import Watermark
-from crm_bridge.errors import (
-    BridgeError,
-    EmptyDatabase,
-    InvalidInput,
-    LeaseLost,
-    RemoteError,
-    RemoteUnavailable,
-    RunInProgress,
-    RunStopped,
-)
+from crm_bridge.errors import BridgeError
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_format, requested_format
-from crm_bridge.handlers.parameters import read_choice, read_date, read_flag, reject_unknown
-from crm_bridge.handlers.responses import Failed, failure_page, journal_response
+from crm_bridge.handlers.parameters import parse
+from crm_bridge.handlers.responses import Failed, failure_of, failure_page, journal_response
 from crm_bridge.services import ServicesFactory
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
-from crm_bridge.usecases.run_context import SyncRequest
 from crm_bridge.usecases.run_sync import run_sync
 
 log = logging.getLogger(__name__)
-
-PARAMETERS = ("update_db", "dry_run", "date_from", "date_till", "log", "format")
 
 Handler = Callable[[Request, ServicesFactory], Awaitable[Response]]
 
@@ -66,11 +52,11 @@ async def _answer(request: Request, services_factory: ServicesFactory) -> Respon
 
 
 async def _answer_sync(request: Request, services_factory: ServicesFactory) -> Response:
-    wanted, log_filter = parse(request.query_params)
+    wanted, log_filter = parse(request.query_params, request.headers)
     answer_format = requested_format(request, formats=tuple(AnswerFormat))
     required = COMAGIC_VARIABLES + (AGBIS_VARIABLES if wanted.update_db else ())
     services = services_factory(required)
-    result = await run_sync(_with_tick(wanted, request.headers), services)
+    result = await run_sync(wanted, services)
     if answer_format is not AnswerFormat.JSON:
         return journal_response(request, answer_format, result.journal, log_filter)
     journal = filter_log(result.journal, log_filter)
@@ -112,59 +98,12 @@ ROUTES: Mapping[str, Route] = {
     "/runs/<run_id>": Route(("GET",), lambda: _admin().answer_run),
 }
 
-STATUS: Mapping[type[BridgeError], int] = {
-    InvalidInput: 400,
-    RunInProgress: 409,
-    EmptyDatabase: 409,
-    RunStopped: 503,
-    LeaseLost: 503,
-    RemoteUnavailable: 503,
-    RemoteError: 502,
-    BridgeError: 500,
-}
-"""The status of an error; a class that is not here has the status of its nearest ancestor."""
-
-
-def parse(query: QueryParams) -> tuple[SyncRequest, str]:
-    """Read the query.
-
-    Returns:
-        What is asked for, and how much of the journal's log to answer, one of LOG_FILTERS.
-
-    Raises:
-        InvalidInput: Names the parameter that is unknown, repeated or has a wrong value.
-    """
-    reject_unknown(query, PARAMETERS)
-    wanted = SyncRequest(
-        update_db=read_flag(query, "update_db"),
-        dry_run=read_flag(query, "dry_run"),
-        date_from=read_date(query, "date_from"),
-        date_till=read_date(query, "date_till"),
-    )
-    log_filter = read_choice(query, "log", LOG_FILTERS, default="all")
-    if wanted.date_till is not None and wanted.date_from is None:
-        raise InvalidInput("date_till needs date_from")
-    if wanted.date_from is not None and not wanted.update_db:
-        raise InvalidInput("date_from needs update_db")
-    if wanted.date_from is not None and wanted.date_till is not None and wanted.date_till < wanted.date_from:
-        raise InvalidInput("date_till lies before date_from")
-    return wanted, log_filter
-
-
-def _with_tick(wanted: SyncRequest, headers: Mapping[str, str]) -> SyncRequest:
-    """Note which tick of Cloud Scheduler this is: it delivers at least once."""
-    job, tick = headers.get("x-cloudscheduler-jobname"), headers.get("x-cloudscheduler-scheduletime")
-    if not job or not tick:
-        return wanted
-    return replace(wanted, tick=f"{job[:500]} {tick[:100]}")
-
 
 def _failure(request: Request, exc: BridgeError) -> Failed:
-    status = next(STATUS[kind] for kind in type(exc).__mro__ if kind in STATUS)
-    if status >= 500:
-        _log_failure(request, {"status": status, "reason": str(exc), "kind": type(exc).__name__})
-    headers = {} if exc.retry_after is None else {"Retry-After": str(exc.retry_after)}
-    return Failed(status, str(exc), headers)
+    answer = failure_of(exc)
+    if answer.status_code >= 500:
+        _log_failure(request, {"status": answer.status_code, "reason": str(exc), "kind": type(exc).__name__})
+    return answer
 
 
 def _log_failure(request: Request, extra: dict[str, object], *, with_traceback: bool = False) -> None:

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from string import Formatter
 
-from crm_bridge.translations import en
+from crm_bridge.translations.en import MESSAGES as ENGLISH
 
 _PREFIX = "message."
 
@@ -44,7 +44,7 @@ def recognize(text: str) -> tuple[str, dict[str, str]] | None:
 def _messages() -> list[tuple[str, re.Pattern[str]]]:
     """Return the messages as patterns, those with the most text of their own first: they are the most exact."""
     found = []
-    for key, message in en.MESSAGES.items():
+    for key, message in ENGLISH.items():
         if key.startswith(_PREFIX):
             parts = list(Formatter().parse(message))
             pattern = "".join(re.escape(text) + _placeholder(name) for text, name, _, _ in parts)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from crm_bridge.domain.local_time import local_text
-from crm_bridge.domain.setup_check import Check, Hint, check_quota, check_time_zone, with_skipped
+from crm_bridge.domain.quota import Quota
+from crm_bridge.domain.setup_check import Check
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import AccessDenied, Barrier, RemoteError, RemoteRejected, RemoteUnavailable
 from crm_bridge.ports import CallTracking
@@ -21,6 +24,44 @@ from crm_bridge.usecases.run_context import Deadline
 
 PAGE_LIMIT = timedelta(seconds=25)
 """How long a person waits for a page."""
+
+
+_ENOUGH_POINTS = 20
+"""Points of a day: with fewer left, not even a small run can finish."""
+
+
+class Hint(StrEnum):
+    """What to do about a check, as the key of a message; `translations` has a text for each."""
+
+    SETTINGS = "setup.settings"
+    SETTINGS_MISSING = "setup.settings_missing"
+    DATABASE = "setup.database"
+    NEVER_REFRESHED = "setup.never_refreshed"
+    REFRESHED = "setup.refreshed"
+    CRM_REFUSED = "setup.crm_refused"
+    CRM_LATER = "setup.crm_later"
+    CRM_WRONG = "setup.crm_wrong"
+    TOKEN = "setup.token"  # noqa: S105 - a message's key
+    IP = "setup.ip"
+    ACCOUNT = "setup.account"
+    COMAGIC_AWAY = "setup.comagic_away"
+    COMAGIC_WRONG = "setup.comagic_wrong"
+    RIGHTS = "setup.rights"
+    TAG = "setup.tag"
+    SITES = "setup.sites"
+    NO_SITES = "setup.no_sites"
+    ZONE = "setup.zone"
+    ZONE_UNKNOWN = "setup.zone_unknown"
+    QUOTA = "setup.quota"
+    QUOTA_LEFT = "setup.quota_left"
+    QUOTA_UNKNOWN = "setup.quota_untold"
+    SKIPPED = "setup.skipped"
+    UNKNOWN = "setup.untold"
+    """The check could not be made."""
+
+
+COMAGIC_CHECKS = ("comagic_token", "ip_whitelist", "comagic_rights", "sale_tag", "sites", "time_zone", "quota")
+"""Their names, each after those without which it cannot be made."""
 
 
 def settings_are_wrong(reason: str) -> list[Check]:
@@ -66,21 +107,21 @@ async def _check_crm_login(services: SyncServices) -> Check:
 async def _check_comagic(services: SyncServices) -> list[Check]:
     """Make COMAGIC_CHECKS; the first call shows whether CoMagic lets us in at all."""
     if not services.settings.comagic_token:
-        return with_skipped([_missing("comagic_token", COMAGIC_VARIABLES)])
+        return _with_skipped([_missing("comagic_token", COMAGIC_VARIABLES)])
     now = services.clock.now()
     call_tracking = services.call_tracking(Deadline(services.clock, PAGE_LIMIT))
     try:
         zone = await call_tracking.account_zone()
     except RemoteError as exc:
-        return with_skipped(_explain_first_failure(exc, call_tracking))
+        return _with_skipped(_explain_first_failure(exc, call_tracking))
     return [
         Check(name="comagic_token", ok=True),
         Check(name="ip_whitelist", ok=True),
         await _check_rights(call_tracking),
         await _check_sale_tag(call_tracking, services.settings.comagic_sale_tag_id),
         await _check_sites(call_tracking),
-        check_time_zone(zone, services.settings.time_zone, now),
-        check_quota(call_tracking.quota),
+        _check_time_zone(zone, services.settings.time_zone, now),
+        _check_quota(call_tracking.quota),
     ]
 
 
@@ -96,7 +137,7 @@ def _explain_first_failure(exc: RemoteError, call_tracking: CallTracking) -> lis
         case AccessDenied(barrier=Barrier.ACCOUNT):
             return [_failed("comagic_token", Hint.ACCOUNT, exc)]
         case RemoteUnavailable() if call_tracking.quota.day_remaining == 0:
-            return [token_holds, Check(name="ip_whitelist", ok=True), check_quota(call_tracking.quota)]
+            return [token_holds, Check(name="ip_whitelist", ok=True), _check_quota(call_tracking.quota)]
         case RemoteUnavailable():
             return [_failed("comagic_token", Hint.COMAGIC_AWAY, exc)]
         case _:
@@ -137,6 +178,46 @@ async def _check_sites(call_tracking: CallTracking) -> Check:
     if off := [site.domain for site in sites if not site.sales_enabled]:
         return Check(name="sites", ok=False, hint=Hint.SITES, values={"sites": ", ".join(off)})
     return Check(name="sites", ok=True)
+
+
+def _check_time_zone(name: str, ours: ZoneInfo, now: datetime) -> Check:
+    """Compare the account's time zone with ours by what their clocks show; two names of one time are equal.
+
+    Args:
+        name: IANA name of the account's zone, as CoMagic reports it.
+        ours: The zone of the settings.
+        now: Aware.
+    """
+    values = {"zone": name or "?", "ours": str(ours)}
+    try:
+        theirs = ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        return Check(name="time_zone", ok=False, hint=Hint.ZONE_UNKNOWN, values=values)
+    quarters = [now - timedelta(days=days) for days in (0, 91, 182, 273)]  # one of them is in summer time
+    if any(moment.astimezone(theirs).utcoffset() != moment.astimezone(ours).utcoffset() for moment in quarters):
+        return Check(name="time_zone", ok=False, hint=Hint.ZONE, values=values)
+    return Check(name="time_zone", ok=True)
+
+
+def _check_quota(quota: Quota) -> Check:
+    """Check that the day has points left for a run."""
+    left = quota.day_remaining
+    if left is None:
+        return Check(name="quota", ok=True, hint=Hint.QUOTA_UNKNOWN)
+    if left < _ENOUGH_POINTS:
+        hours = -(-(quota.day_reset_seconds or 0) // 3600)
+        return Check(name="quota", ok=False, hint=Hint.QUOTA, values={"left": left, "hours": hours})
+    return Check(name="quota", ok=True, hint=Hint.QUOTA_LEFT, values={"left": left})
+
+
+def _with_skipped(made: Sequence[Check]) -> list[Check]:
+    """Complete COMAGIC_CHECKS with those that could not be made, because one of the made ones failed."""
+    by_name = {check.name: check for check in made}
+    failed = next(check.name for check in made if not check.ok)
+    return [
+        by_name.get(name, Check(name=name, ok=False, hint=Hint.SKIPPED, values={"name": failed}))
+        for name in COMAGIC_CHECKS
+    ]
 
 
 def _missing(name: str, variables: Sequence[str]) -> Check:
