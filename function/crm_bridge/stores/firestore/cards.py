@@ -12,7 +12,7 @@ from crm_bridge.stores.firestore.encoding import decode, write
 from crm_bridge.stores.firestore.queries import retrying
 from crm_bridge.stores.polling import wait_for_card
 
-_COLLECTION = "cards"
+CARDS = "cards"
 
 _PATIENCE = 10.0
 """Seconds. A caller is on the line: the library's own minute would be no answer."""
@@ -27,11 +27,11 @@ class FirestoreCardStore:
         self.connection = connection
 
     async def put(self, card: Card) -> None:
-        message = write(self.connection.name_of(_COLLECTION, card.card_id), to_document(card))
+        message = write(self.connection.name_of(CARDS, card.card_id), to_document(card))
         await self.connection.commit([message], retry=_RETRY, timeout=_PATIENCE)
 
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
-        found = await self._get(self.connection.name_of(_COLLECTION, card_id))
+        found = await self._get(self.connection.name_of(CARDS, card_id))
         card = from_document(decode(found[0].fields), Card) if found else None
         return card if card is not None and card.expires_at > now else None
 
