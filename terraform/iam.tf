@@ -34,7 +34,7 @@ resource "google_project_iam_member" "build_logs" {
 }
 
 # Google copies the source to a bucket of its own before the build, and makes it at the first one: a right on the bucket
-# itself could not be given beforehand.
+# itself could not be given earlier.
 resource "google_project_iam_member" "build_source" {
   project = var.project_id
   role    = "roles/storage.objectViewer"

@@ -1,4 +1,4 @@
-"""Databases for every test: `store` and `cards` on SQLite, and on Firestore when its emulator can be had."""
+"""Databases for every test: `store` and `cards` on SQLite, and on Firestore when there is an emulator."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
-    """Keep one event loop until the end: whatever uses Firestore must not have a loop of its own.
+    """Keep one event loop until the end: tests that use Firestore must not have loops of their own.
 
-    gRPC has one queue of events in a process; what arrives after its loop was closed fails some later test.
+    gRPC has one queue of events in a process; an event that arrives after its loop was closed fails a later test.
     """
     yield  # noqa: PT022 - the loop lasts as long as this fixture
 

@@ -1,6 +1,6 @@
-"""`make demo`: the main job twice, on simulated systems; the second run has nothing to do. Then a card goes round.
+"""`make demo`: the main job twice, on simulated systems; the second run has nothing to do. Then a card is exchanged.
 
-Prints the first answer, then the counters of the second, then the card. Exits with 1 when anything is not as promised.
+Prints the first answer, then the counters of the second, then the card. Exits with 1 when anything is wrong.
 """
 
 from __future__ import annotations

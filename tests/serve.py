@@ -1,4 +1,4 @@
-"""`make serve`: both functions, left running; on the sandbox, or on the real systems when .env names a token."""
+"""`make serve`: run both functions on the sandbox, or on the real systems when .env has a token."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _sandbox() -> Iterator[dict[str, str]]:
     populate(world)
     with serve_in_thread(world) as base:
         print(f"No COMAGIC_TOKEN in .env: working on the sandbox. What it knows: {base}/_sandbox/state")
-        # The sandbox begins anew every time, so a database left by an earlier one would not fit it.
+        # Each sandbox starts empty, so the database of an earlier one would not fit.
         (ROOT / "data").mkdir(exist_ok=True)
         for file in (ROOT / "data").glob("sandbox.db*"):
             file.unlink()
@@ -56,7 +56,7 @@ def _sandbox() -> Iterator[dict[str, str]]:
 
 
 def read_env(file: Path) -> dict[str, str]:
-    """Read `NAME=value` lines; what is empty counts as not set."""
+    """Read `NAME=value` lines; an empty value counts as not set."""
     if not file.exists():
         return {}
     lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]

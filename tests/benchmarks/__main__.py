@@ -82,20 +82,20 @@ def main() -> None:
     options = parser.parse_args()
     figures: list[Figure] = []
     for name in options.only:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         figures += CONCERNS[name](options.quick)
-        print(f"{name}: {time.perf_counter() - begun:.0f} s", flush=True)
+        print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
     print()
     print(table(figures))
     missed = [figure.name for figure in figures if figure.met is False]
     print(f"\n{len(missed)} missed: {'; '.join(missed)}" if missed else "\nAll met.")
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    told = {
+    report = {
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
         "quick": options.quick,
         "figures": [figure.as_json() for figure in figures],
     }
-    options.json.write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    options.json.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     print(f"Written: {options.json}")
 
 

@@ -100,9 +100,9 @@ def measure(sizes: list[int], *, rounds: int) -> list[Figure]:
 
 def _cpu(work: Callable[[], Any]) -> float:
     gc.collect()
-    begun = time.process_time()
+    started = time.process_time()
     work()
-    return time.process_time() - begun
+    return time.process_time() - started
 
 
 def _without_rules(phones: list[PhoneRecord], pages: list[bytes]) -> list[Row]:
@@ -188,7 +188,7 @@ class _Phones(SqliteSalesStore):
 
 
 class _Canned(httpx.AsyncBaseTransport):
-    """CoMagic, its pages written beforehand; only the id of the request is put in."""
+    """CoMagic, with prepared pages; only the id of the request is put in."""
 
     def __init__(self, pages: list[bytes]) -> None:
         self._pages = pages

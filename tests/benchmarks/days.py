@@ -65,7 +65,7 @@ async def lived(sizes: Sizes) -> list[Day]:
     days = []
     async with _bridge() as (bridge, store):
         population = Population(bridge.world)
-        # Half of the clients are new, so the bulk read tells them; the others have to be looked up one by one.
+        # Half of the clients are new, so the bulk read lists them; the others have to be looked up one by one.
         population.customers(sizes.phones // 2, hours=30, known_hours=30)
         population.customers(sizes.phones - sizes.phones // 2, hours=20, known_hours=24 * 200)
         population.strangers(sizes.calls - _calls(bridge))

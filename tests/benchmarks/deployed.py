@@ -81,9 +81,9 @@ def _measured(calls: int, phones: int, host: str | None) -> Run:
         function = stack.enter_context(running_function("sync", settings, output=log.fileno()))
         httpx.get(f"{function.url}/check_health", timeout=60).raise_for_status()
         idle, cpu = _memory(function.process.pid), _cpu_seconds(function.process.pid)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         answer = httpx.get(f"{function.url}/?update_db", timeout=1500)
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - started
         assert answer.status_code == 200, answer.text[:500]
         journal: Mapping[str, Any] = answer.json()["journal"]
         assert journal["complete"], journal["money"]

@@ -65,7 +65,7 @@ _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
 class Connection(asyncio.Protocol):
-    """One client that asks again as soon as it is answered, until told to stop."""
+    """One client that asks again as soon as it is answered, until its time is over."""
 
     def __init__(self, requests: Sequence[bytes], until: float) -> None:
         self.latencies: list[float] = []
@@ -119,13 +119,13 @@ class Connection(asyncio.Protocol):
 async def load(port: int, requests: Sequence[bytes], *, clients: int, seconds: float) -> tuple[float, list[float]]:
     """Let clients ask for some seconds; return the requests a second, and how long each took."""
     loop = asyncio.get_running_loop()
-    begun = time.perf_counter()
+    started = time.perf_counter()
     connections = [
-        (await loop.create_connection(lambda: Connection(requests, begun + seconds), "127.0.0.1", port))[1]
+        (await loop.create_connection(lambda: Connection(requests, started + seconds), "127.0.0.1", port))[1]
         for _ in range(clients)
     ]
     await asyncio.gather(*(connection.done for connection in connections))
-    took = time.perf_counter() - begun
+    took = time.perf_counter() - started
     latencies = [latency for connection in connections for latency in connection.latencies]
     return len(latencies) / took, latencies
 
@@ -209,15 +209,15 @@ async def _compared(
 
 
 async def _waited(port: int, *, times: int) -> list[float]:
-    """Tell how long after the start of a POST a reader that came first has had the card."""
+    """Return how long after the start of a POST a reader that came first has had the card."""
     took = []
     for n in range(times):
         reader = asyncio.create_task(_once(port, request("GET", f"late_{n}", query="?wait=10")))
-        await asyncio.sleep(0.2 + random.random())  # at any point of whatever pauses the store makes
-        begun = time.perf_counter()
+        await asyncio.sleep(0.2 + random.random())  # at any point of the store's pauses
+        started = time.perf_counter()
         await _once(port, request("POST", f"late_{n}", json.dumps(CARD).encode()))
         await reader
-        took.append(time.perf_counter() - begun)
+        took.append(time.perf_counter() - started)
     return took
 
 

@@ -1,4 +1,4 @@
-"""What a measurement tells: figures, each beside its limit."""
+"""The results of a measurement: figures, each beside its limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Figure:
 
     Attributes:
         concern: The measurement it belongs to.
-        limit: What it must not exceed; None when it only tells.
+        limit: What it must not exceed; None for a figure without a limit.
         at_least: The limit is the least that it must be.
         how: What the figure is made of, for people.
         raw: The same for programs.

@@ -1,6 +1,6 @@
 """What a run reads, writes and deletes in Firestore, over the least possible, and what that costs.
 
-The least: one read a phone considered and one an order that the CRM tells of; one write a document that changes, where
+The least: one read a phone considered and one an order that the CRM lists; one write a document that changes, where
 a change of a sale is three: its intent, its outcome and its line of history. A run's own record and state come on top.
 """
 

@@ -1,7 +1,7 @@
 """Requests made over those that are necessary, per system: pages of calls, windows of changes, one a set, one an unset.
 
 A necessary request is counted from what the simulators hold and from the changes that took effect, not from our own
-figures. A look-up is necessary for a client of a new order whom no window told of.
+figures. A look-up is necessary for a client of a new order whom no window listed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cold starts: from the start of a process to its first answer, beside a function that has the same dependencies only.
 
 The bare function imports every package that ours has imported by its first answer, and answers with a constant. Both
-are compiled beforehand, as the build in the cloud does it (`python3 -m compileall -f -q .`) and pip for packages.
+are compiled first, as the build in the cloud does it (`python3 -m compileall -f -q .`) and pip for packages.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ _IMPORTED = """
 import time
 import functions_framework.aio
 {before}
-begun = time.process_time()
+started = time.process_time()
 {after}
-print(time.process_time() - begun)
+print(time.process_time() - started)
 """
 
 PATHS = {"sync": "/", "exchange": "/api/nobody"}
@@ -160,7 +160,7 @@ def _import_seconds(main: Path, before: str, names: list[str], *, all_of_it: boo
     code = _IMPORTED.format(before=before, after=after)
     if all_of_it:
         code = code.replace("import functions_framework.aio\n", "", 1).replace(
-            "begun = time.process_time()\n", "begun = time.process_time()\nimport functions_framework.aio\n"
+            "started = time.process_time()\n", "started = time.process_time()\nimport functions_framework.aio\n"
         )
     env = {**os.environ, "PYTHONPATH": str(main.parent)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True, timeout=60)
@@ -171,7 +171,7 @@ def _first_answer(source: Path, target: str, path: str, settings: dict[str, str]
     """Start a function and ask it until it answers."""
     port = free_port()
     command = [sys.executable, "-m", "functions_framework", "--source", str(source), "--target", target]
-    begun = time.perf_counter()
+    started = time.perf_counter()
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port)],
         env=environment({**settings, "WORKERS": "1"}),
@@ -187,7 +187,7 @@ def _first_answer(source: Path, target: str, path: str, settings: dict[str, str]
                     time.sleep(0.005)
                 else:
                     assert answer.status_code < 500, answer.text[:500]
-                    return time.perf_counter() - begun
+                    return time.perf_counter() - started
         raise RuntimeError(f"{target} does not start")
     finally:
         process.terminate()

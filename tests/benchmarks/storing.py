@@ -32,12 +32,12 @@ async def _measured(name: str, database: Database, phones: int) -> list[Figure]:
     customers = population.customers(phones, hours=24)
     store = database.sales()
     await population.remember(store, customers[:10])
-    begun = time.perf_counter()
+    started = time.perf_counter()
     await population.remember(store, customers)
-    merging = time.perf_counter() - begun
-    begun = time.perf_counter()
+    merging = time.perf_counter() - started
+    started = time.perf_counter()
     read = sum([len(page) async for page in store.all_phones()])
-    reading = time.perf_counter() - begun
+    reading = time.perf_counter() - started
     await database.close()
     assert read == phones
     return [

@@ -90,14 +90,14 @@ async def _timed(base: str, folder: str) -> tuple[float, float, Mapping[str, Any
     env = {"STORE_URL": f"sqlite:///{folder}/bridge.db", **World().settings(base)}
     wiring._sync_services.cache_clear()
     services = wiring._sync_services(Settings.from_env(env))
-    begun = time.perf_counter()
+    started = time.perf_counter()
     answer = await run_sync(SyncRequest(update_db=True), services)
-    took = time.perf_counter() - begun
+    took = time.perf_counter() - started
     return took, await _round_trip(base), answer.journal
 
 
 async def _round_trip(base: str) -> float:
-    """Tell how long a request takes with so many under way, and nothing of ours around it."""
+    """Return how long a request takes with so many under way, and nothing of ours around it."""
     body = {"jsonrpc": "2.0", "id": 1, "method": "get.account", "params": {"access_token": "token"}}
     requests = 50
 
@@ -107,17 +107,17 @@ async def _round_trip(base: str) -> float:
 
     async with httpx.AsyncClient() as http:
         await ask(http)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         await asyncio.gather(*(ask(http) for _ in range(CONCURRENCY)))
-        return (time.perf_counter() - begun) / requests
+        return (time.perf_counter() - started) / requests
 
 
 @contextmanager
 def _sandbox(size: Size, latency: float) -> Iterator[str]:
     """Serve a filled world from a process of its own."""
-    told = json.dumps({"phones": size.phones, "calls": size.calls, "changes": size.changes, "latency": latency})
+    options = json.dumps({"phones": size.phones, "calls": size.calls, "changes": size.changes, "latency": latency})
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.wall", told], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "tests.benchmarks.wall", options], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -128,8 +128,8 @@ def _sandbox(size: Size, latency: float) -> Iterator[str]:
         process.wait(20)
 
 
-def _serve(told: str) -> None:
-    options = json.loads(told)
+def _serve(text: str) -> None:
+    options = json.loads(text)
     world = World(latency=options.pop("latency"))
     fill(world, Size(**options))
     with serve_in_thread(world) as base:

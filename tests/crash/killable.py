@@ -2,7 +2,7 @@
 
 Loaded by functions-framework in place of `function/main.py`. The file named by CRASH_PLAN says how far the clock is
 ahead, and at which moment the worker kills itself with SIGKILL; every moment passed is written to CRASH_LOG. The
-master process forks a new worker, which knows nothing of the old one: all that is left is in the database.
+master process forks a new worker, which has nothing of the old one but the database.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from crm_bridge.usecases import record_sales
 
 
 class Plan:
-    """What the test has decided about this process."""
+    """What the test wants of this process."""
 
     def __init__(self) -> None:
         self._path = Path(os.environ["CRASH_PLAN"])
@@ -40,11 +40,11 @@ class Plan:
         plan: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
         return plan
 
-    def tell_who_we_are(self) -> None:
+    def write_pid(self) -> None:
         Path(os.environ["CRASH_PID"]).write_text(str(os.getpid()), encoding="utf-8")
 
     def moment(self, name: str) -> None:
-        """Note that a moment has come, and die if it is the one."""
+        """Record a moment, and kill the process if it is the one."""
         with self._log.open("a", encoding="utf-8") as log:
             log.write(f"{name}\n")
         if self._passed == self.read()["kill_at"]:
@@ -116,5 +116,5 @@ else:
 
 @functions_framework.aio.http
 async def sync(request: Request) -> Response:
-    PLAN.tell_who_we_are()
+    PLAN.write_pid()
     return await handle(request, wiring.build_sync_services)

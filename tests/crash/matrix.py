@@ -2,7 +2,7 @@
 
 `make crash-matrix` tries every moment on SQLite and every ninth on the Firestore emulator, where a transaction that
 was killed with its process holds its lock for a minute. It prints how many were survived. The moments are not listed
-by hand: a run that nobody kills tells them.
+by hand: a run that is not killed records them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class CrashHarness:
     expected: dict[str, Any] = field(default_factory=dict)
 
     def prepare(self) -> None:
-        """Play the scenario up to the run that is to be killed, and learn what that run does when nobody kills it."""
+        """Play the scenario up to the run that is to be killed, and record what that run does when it is not killed."""
         day = Day(self.world, every_kind=True)
         day.before()
         self.run()
@@ -92,7 +92,7 @@ class CrashHarness:
         ]
 
     def reset(self) -> None:
-        """Put the world and the database back to the moment before the run, under a worker that knows nothing."""
+        """Put the world and the database back to the moment before the run, under a new worker."""
         assert self.before is not None
         world, documents = self.before
         self.world = copy.deepcopy(world)
@@ -166,7 +166,7 @@ def _place(sale: dict[str, Any] | None) -> tuple[int, int] | None:
 @contextmanager
 def crash_harness(database: Database, *, concurrency: int = 1) -> Iterator[CrashHarness]:
     """Start a harness; with a concurrency of 1 the moments of two runs are the same ones in the same order."""
-    # A second set adds a second sale here, so that a sale told twice cannot hide behind a refusal.
+    # A second set adds a second sale here: refused, a sale set twice would go unnoticed.
     world = World(SystemClock(), comagic_switches=CoMagicSwitches(duplicate_set="add"))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

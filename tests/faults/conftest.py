@@ -1,4 +1,4 @@
-"""The day of `crash.scenario` up to the run in which faults strike, prepared once and copied for every test."""
+"""The day of `crash.scenario` up to the run that the faults hit, prepared once and copied for every test."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Morning:
 
 @pytest.fixture(scope="session")
 async def morning(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Morning:
-    # A second set adds a second sale here, so that a sale told twice cannot hide behind a refusal.
+    # A second set adds a second sale here: refused, a sale set twice would go unnoticed.
     world = World(ManualClock(NOON), comagic_switches=CoMagicSwitches(duplicate_set="add"))
     path = tmp_path_factory.mktemp("morning") / "bridge.db"
     store, day = SqliteSalesStore(str(path)), Day(world)

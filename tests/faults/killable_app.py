@@ -1,4 +1,4 @@
-"""A bridge that can be killed in this process: at some step it falls dead, and whatever it does later has no effect."""
+"""An app that can be killed in this process: after a step it stops, and nothing that it does later has an effect."""
 
 from __future__ import annotations
 

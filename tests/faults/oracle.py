@@ -1,4 +1,4 @@
-"""What CoMagic has to show, worked out from the books of the simulated dry cleaner and with none of our code."""
+"""What CoMagic has to show, computed from the data of the simulated dry cleaner and with none of our code."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def digits(typed: str) -> str | None:
 
 
 def orders_by_phone(world: World) -> dict[str, list[Order]]:
-    """The orders of every phone, whoever of its clients they belong to."""
+    """The orders of every phone, of all clients with this phone."""
     found: dict[str, list[Order]] = {}
     for order in world.agbis.orders.values():
         client = world.agbis.clients[order.client_id]
@@ -62,21 +62,21 @@ def owed(world: World) -> dict[str, int]:
 
 
 def comment(world: World, orders: Iterable[Order]) -> str:
-    """Service names of the orders with money, most recent order first (the CRM tells its day), without repeats."""
+    """Service names of the orders with money, most recent order first (by day, as in the CRM), without repeats."""
     with_money = [order for order in orders if order.net_kopecks > 0]
     with_money.sort(key=lambda order: (order.doc_date.astimezone(world.agbis.zone).date(), order.id), reverse=True)
     return ", ".join(dict.fromkeys(line.name for order in with_money for line in (*order.services, *order.goods)))
 
 
 def last_payment(world: World, orders: Iterable[Order]) -> datetime:
-    """The latest money-in of an order that still has money, as exact as the CRM tells it."""
+    """The latest money-in of an order that still has money, as exact as the CRM has it."""
     payments = [payment for order in orders if order.net_kopecks > 0 for payment in order.payments]
     last = max(payment.at for payment in payments if payment.amount_kopecks > 0).replace(microsecond=0)
     return last if world.agbis.switches.datetime_seconds else last.replace(second=0)
 
 
 def standing(world: World) -> dict[str, list[Standing]]:
-    """Every sale that stands on the communications of every phone; one that has lost its tag is none any more."""
+    """Every sale that stands on the communications of every phone; without its tag it is none."""
     found: dict[str, list[Standing]] = {}
     for call in world.comagic.communications():
         if all(tag.tag_id != world.comagic.sale_tag_id for tag in call.state.tags):
@@ -108,15 +108,15 @@ def candidates(world: World, phone: str) -> list[Communication]:
     return sorted(found, key=lambda call: (call.start, call.communication_id))
 
 
-def begun(call: Communication, world: World) -> datetime:
-    """When a communication began."""
+def started(call: Communication, world: World) -> datetime:
+    """When a communication started."""
     return datetime.fromtimestamp(call.start, world.agbis.zone)
 
 
 def differences(world: World) -> list[str]:
     """What is wrong in CoMagic: every phone's sum stands once, on its earliest call, with its comment and date.
 
-    Sales that somebody set by hand may keep the comment and date they were given.
+    Sales that were set by hand may keep the comment and date they were given.
     """
     wrong = []
     sums, orders, stands = owed(world), orders_by_phone(world), standing(world)
@@ -140,13 +140,13 @@ def _wrong_details(world: World, sale: Standing, orders: list[Order]) -> Iterabl
         return
     if sale.comment != comment(world, orders):
         yield f"its comment is {sale.comment!r} instead of {comment(world, orders)!r}"
-    at = max(last_payment(world, orders), begun(sale.call, world))
+    at = max(last_payment(world, orders), started(sale.call, world))
     if sale.at != at:
         yield f"its date is {sale.at} instead of {at}"
 
 
 def sets_in_excess(world: World) -> list[str]:
-    """Sales that were set although the same sum stood there already: `add` and `replace` tell on them."""
+    """Sales that were set although the same sum stood there already: in the history they are `add` and `replace`."""
     return [
         f"{entry.communication_id}: {entry.amount_kopecks} at {entry.at}"
         for entry in world.comagic.history
@@ -155,7 +155,7 @@ def sets_in_excess(world: World) -> list[str]:
 
 
 def hasty_logins(world: World) -> list[str]:
-    """Logins that came within two minutes of the one before; one without a connection has not come."""
+    """Logins that came within two minutes of the one before; one without a connection did not arrive."""
     logins = [record for record in world.agbis.requests if record.method == "Login"]
     times = [record.at for record in logins if record.fault != "connect_error"]
     return [f"{later} after {earlier}" for earlier, later in pairwise(times) if later - earlier < LOGIN_PAUSE]

@@ -1,6 +1,6 @@
-"""How random examples are drawn: few and always the same ones, so that a run of all tests tells the same each time.
+"""How random examples are drawn: few and always the same ones, so that all runs of the tests have the same outcome.
 
-FAULTS_EXAMPLES=20 draws twenty times as many, and others each time; what fails is printed with the way to repeat it.
+FAULTS_EXAMPLES=20 draws twenty times as many, and others each time; a failure is printed with the way to repeat it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Each way in which the remote systems are known to fail, in the middle of a run: what is told, and what becomes of it.
+"""Each way in which the remote systems are known to fail, in the middle of a run: the answer, and the state afterwards.
 
-The day has seventeen changes of every sort. A row lets one thing go wrong while they are made, looks at the answer,
-and then lets one clean run follow. By then every phone's sum stands once, where and how the CRM's books want it.
+The day has seventeen changes of every sort. A row makes one thing go wrong meanwhile, checks the answer,
+and makes one clean run follow. By then every phone's sum stands once, as the CRM has it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ CUT = ["connect_error", "reset_before", "reset_after", "http_502_after"]
 
 
 class Now(Enum):
-    """What the run in which the fault strikes comes to."""
+    """How the run that the fault hits ends."""
 
     ALL_DONE = auto()
-    """200, and nobody notices anything."""
+    """200, and nothing is amiss."""
     FAILS_ALONE = auto()
-    """200, one row tells the code, all the others are done."""
+    """200, one row has the code, all the others are done."""
     DEFERS = auto()
     """200, not complete, nothing failed: what has not been done yet is left to the next run."""
     SOME_FAIL = auto()
-    """200, those under way tell the code; whoever was not begun is left to the next run."""
+    """200, the changes in progress have the code; those not started are left to the next run."""
     TAKES_IT_FOR_DONE = auto()
     """200: CoMagic has said that it was done."""
     MISSES_ORDERS = auto()
@@ -55,7 +55,7 @@ class Case:
 
     Attributes:
         skip: How many requests of the method pass before; by default the fault meets the middle of the run.
-        tells: What the answer names: a row's code or a part of the message.
+        names: What the answer names: a row's code or a part of the message.
         waits: The shortest time the run takes, in seconds of the manual clock.
         next_run: How long afterwards the clean run comes.
         duplicate_set: What this account does with a second sale on a communication.
@@ -67,7 +67,7 @@ class Case:
     params: dict[str, Any] = field(default_factory=dict)
     times: int | None = 1
     skip: int = 0
-    tells: str = ""
+    names: str = ""
     waits: float = 0
     retry_after: bool = False
     next_run: timedelta = timedelta(minutes=2)
@@ -93,7 +93,7 @@ def table() -> Iterator[Case]:
 
 
 def writes_that_may_have_happened() -> Iterator[Case]:
-    """No answer, or one that says nothing: the communication is looked at before anything is repeated."""
+    """No answer, or one that says nothing: the communication is read before anything is repeated."""
     for kind in (*DOWN, *LATE, *GARBLED, *CUT, "slow"):
         yield Case(method=SET, kind=kind, now=Now.ALL_DONE, skip=6)
         yield Case(method=UNSET, kind=kind, now=Now.ALL_DONE, skip=4)
@@ -107,12 +107,12 @@ def writes_that_may_have_happened() -> Iterator[Case]:
     yield Case(method=UNSET, kind="timeout_after", now=Now.ALL_DONE, skip=3, times=None)
     yield Case(method=UNSET, kind="reset_before", now=Now.ALL_DONE, skip=3, times=2)
     for kind, code in (("timeout_before", "unavailable"), ("http_503", "unavailable"), ("not_json", "bad_answer")):
-        yield Case(method=SET, kind=kind, now=Now.SOME_FAIL, skip=6, times=None, tells=code)
-        yield Case(method=UNSET, kind=kind, now=Now.SOME_FAIL, skip=4, times=None, tells=code)
-    yield Case(method="*", kind="reset_before", now=Now.SOME_FAIL, skip=12, times=None, tells="unavailable")
+        yield Case(method=SET, kind=kind, now=Now.SOME_FAIL, skip=6, times=None, names=code)
+        yield Case(method=UNSET, kind=kind, now=Now.SOME_FAIL, skip=4, times=None, names=code)
+    yield Case(method="*", kind="reset_before", now=Now.SOME_FAIL, skip=12, times=None, names="unavailable")
     yield Case(method=SET, kind="empty_success", now=Now.TAKES_IT_FOR_DONE, skip=6)
-    # Where a second set adds a sale, nobody who is not shown the first could know of an unset that did nothing.
-    nothing_off = Case(method=UNSET, kind="empty_success", now=Now.FAILS_ALONE, skip=4, tells="duplicate_entity")
+    # Where a second set adds a sale, an unset that did nothing cannot be noticed without a report that shows the sale.
+    nothing_off = Case(method=UNSET, kind="empty_success", now=Now.FAILS_ALONE, skip=4, names="duplicate_entity")
     yield replace(nothing_off, duplicate_set="error")
 
 
@@ -121,36 +121,36 @@ def writes_that_are_refused() -> Iterator[Case]:
     of_this_item = ["invalid_date_time", "invalid_parameter_value", "data_type_error", "already_in_use", "error"]
     of_this_site = ["tariff_restrictions", "forbidden", "method_component_disabled"]
     for code in (*of_this_item, *of_this_site):
-        yield Case(method=SET, kind="error", params=refusal(code), now=Now.FAILS_ALONE, skip=7, tells=code)
-    yield Case(method=UNSET, kind="error", params=refusal("forbidden"), now=Now.FAILS_ALONE, skip=4, tells="forbidden")
+        yield Case(method=SET, kind="error", params=refusal(code), now=Now.FAILS_ALONE, skip=7, names=code)
+    yield Case(method=UNSET, kind="error", params=refusal("forbidden"), now=Now.FAILS_ALONE, skip=4, names="forbidden")
     unknown = "error_unknown_mnemonic"
-    yield Case(method=SET, kind=unknown, now=Now.FAILS_ALONE, skip=7, tells="something_new")
+    yield Case(method=SET, kind=unknown, now=Now.FAILS_ALONE, skip=7, names="something_new")
     # These two say how things stand rather than what was done, so reading resolves them.
     for code in ("duplicate_entity", "entity_not_found"):
-        yield Case(method=SET, kind="error", params=refusal(code), now=Now.FAILS_ALONE, skip=7, tells=code)
+        yield Case(method=SET, kind="error", params=refusal(code), now=Now.FAILS_ALONE, skip=7, names=code)
     done = refusal("duplicate_entity", after=True)
     yield Case(method=SET, kind="error", params=done, now=Now.ALL_DONE, skip=7)
     done = refusal("entity_not_found", after=True)
     yield Case(method=UNSET, kind="error", params=done, now=Now.ALL_DONE, skip=4)
     not_done = refusal("entity_not_found")
-    yield Case(method=UNSET, kind="error", params=not_done, now=Now.FAILS_ALONE, skip=4, tells="entity_not_found")
+    yield Case(method=UNSET, kind="error", params=not_done, now=Now.FAILS_ALONE, skip=4, names="entity_not_found")
     of_the_key = ["access_token_invalid", "access_token_expired", "access_token_blocked"]
     for code in (*of_the_key, "ip_not_whitelisted", "account_inactive", "data_limit_exceeded"):
-        yield Case(method=SET, kind="error", params=refusal(code), now=Now.SOME_FAIL, skip=7, times=None, tells=code)
+        yield Case(method=SET, kind="error", params=refusal(code), now=Now.SOME_FAIL, skip=7, times=None, names=code)
     revoked = refusal("access_token_invalid")
     yield Case(
-        method=UNSET, kind="error", params=revoked, now=Now.SOME_FAIL, skip=4, times=None, tells=revoked["mnemonic"]
+        method=UNSET, kind="error", params=revoked, now=Now.SOME_FAIL, skip=4, times=None, names=revoked["mnemonic"]
     )
     yield Case(
-        method="*", kind="error", params=revoked, now=Now.SOME_FAIL, skip=12, times=None, tells=revoked["mnemonic"]
+        method="*", kind="error", params=revoked, now=Now.SOME_FAIL, skip=12, times=None, names=revoked["mnemonic"]
     )
 
 
 def quotas() -> Iterator[Case]:
     """A spent minute is waited for, a spent day is left to the next run; neither is ever a failure."""
     for method, skip in ((READ, 0), (SET, 6), (UNSET, 4)):
-        for told in (True, False):
-            params = {} if told else {"metadata": False}
+        for has_metadata in (True, False):
+            params = {} if has_metadata else {"metadata": False}
             minute, day = "limit_exceeded_minute", "limit_exceeded_day"
             yield Case(method=method, kind=minute, params=params, now=Now.ALL_DONE, skip=skip, waits=1)
             if method != READ:
@@ -165,14 +165,14 @@ def reads_of_comagic() -> Iterator[Case]:
     yield Case(method=READ, kind="http_503", now=Now.ALL_DONE, times=2)
     yield Case(method=READ, kind="error", params=refusal("internal_error"), now=Now.ALL_DONE)
     for kind in ("http_502_html", "reset_before", "timeout_before", "connect_error"):
-        yield Case(method=READ, kind=kind, now=Now.IS_503, times=None, tells="CoMagic")
-    yield Case(method=READ, kind="not_json", now=Now.IS_502, times=None, tells="CoMagic")
-    yield Case(method=READ, kind="no_result", now=Now.IS_502, tells="No result in CoMagic answer")
-    yield Case(method=READ, kind="no_data", now=Now.IS_502, tells="No data in CoMagic answer result")
-    yield Case(method=READ, kind="id_mismatch", now=Now.IS_502, tells="CoMagic")
+        yield Case(method=READ, kind=kind, now=Now.IS_503, times=None, names="CoMagic")
+    yield Case(method=READ, kind="not_json", now=Now.IS_502, times=None, names="CoMagic")
+    yield Case(method=READ, kind="no_result", now=Now.IS_502, names="No result in CoMagic answer")
+    yield Case(method=READ, kind="no_data", now=Now.IS_502, names="No data in CoMagic answer result")
+    yield Case(method=READ, kind="id_mismatch", now=Now.IS_502, names="CoMagic")
     for code in ("access_token_invalid", "ip_not_whitelisted", "forbidden", "account_inactive"):
-        yield Case(method=READ, kind="error", params=refusal(code), now=Now.IS_502, tells=code)
-    yield Case(method=READ, kind="error_unknown_mnemonic", now=Now.IS_502, tells="something_new")
+        yield Case(method=READ, kind="error", params=refusal(code), now=Now.IS_502, names=code)
+    yield Case(method=READ, kind="error_unknown_mnemonic", now=Now.IS_502, names="something_new")
 
 
 def reads_of_the_crm() -> Iterator[Case]:
@@ -185,21 +185,21 @@ def reads_of_the_crm() -> Iterator[Case]:
     for code in (100, 101, 107, 108, 109):
         yield Case(method=ORDERS, kind="error", params={"code": code}, now=Now.ALL_DONE, skip=1)
         lasting = Case(method=CLIENTS, kind="error", params={"code": code}, now=Now.IS_503, skip=1, times=None)
-        yield replace(lasting, tells=str(code))
+        yield replace(lasting, names=str(code))
     yield Case(method=CLIENT, kind="error_as_string", params={"code": 108}, now=Now.ALL_DONE, skip=4)
-    yield Case(method=CLIENT, kind="error", params={"code": 108}, now=Now.IS_503, skip=4, times=None, tells="108")
+    yield Case(method=CLIENT, kind="error", params={"code": 108}, now=Now.IS_503, skip=4, times=None, names="108")
     for method in (ORDERS, CLIENTS, CLIENT):
         yield Case(method=method, kind="http_429", now=Now.ALL_DONE, skip=1, waits=120)
         yield Case(method=method, kind="error", params={"code": 102}, now=Now.ALL_DONE, skip=1, waits=120)
     lasting = Case(method=ORDERS, kind="error", params={"code": 102}, now=Now.IS_503, skip=1, times=None)
     yield replace(lasting, waits=240, retry_after=True)
     for code in (1, 103, 104, 105, 999):
-        yield Case(method=ORDERS, kind="error", params={"code": code}, now=Now.IS_502, skip=1, tells=str(code))
-    yield Case(method=ORDERS, kind="http_403_json", now=Now.IS_502, skip=1, tells="403")
-    yield Case(method=ORDERS, kind="no_orders_key", now=Now.IS_502, skip=1, tells="orders")
-    yield Case(method=CLIENTS, kind="not_json", now=Now.IS_502, skip=1, times=None, tells="Agbis")
-    yield Case(method=ORDERS, kind="connect_error", now=Now.IS_503, skip=1, times=None, tells="Agbis")
-    yield Case(method=CLIENTS, kind="timeout_before", now=Now.IS_503, skip=1, times=None, tells="Agbis")
+        yield Case(method=ORDERS, kind="error", params={"code": code}, now=Now.IS_502, skip=1, names=str(code))
+    yield Case(method=ORDERS, kind="http_403_json", now=Now.IS_502, skip=1, names="403")
+    yield Case(method=ORDERS, kind="no_orders_key", now=Now.IS_502, skip=1, names="orders")
+    yield Case(method=CLIENTS, kind="not_json", now=Now.IS_502, skip=1, times=None, names="Agbis")
+    yield Case(method=ORDERS, kind="connect_error", now=Now.IS_503, skip=1, times=None, names="Agbis")
+    yield Case(method=CLIENTS, kind="timeout_before", now=Now.IS_503, skip=1, times=None, names="Agbis")
     yield Case(method=ORDERS, kind="empty_success", now=Now.MISSES_ORDERS, skip=2)
     # A client of whom nothing is known has no phone, and is asked for again a day later.
     tomorrow = timedelta(days=1, minutes=2)
@@ -214,17 +214,17 @@ def sessions_of_the_crm() -> Iterator[Case]:
         yield Case(method=method, kind="session_lost", now=Now.ALL_DONE, skip=1, waits=120)
     for code in (3, 106):
         lasting = Case(method=CLIENT, kind="error", params={"code": code}, now=Now.IS_502, skip=4, times=None)
-        yield replace(lasting, tells=str(code))
+        yield replace(lasting, names=str(code))
     yield Case(method=LOGIN, kind="http_429", now=Now.ALL_DONE, waits=120)
     yield Case(method=LOGIN, kind="error", params={"code": 102}, now=Now.ALL_DONE, waits=120)
     for kind in (*DOWN, *LATE, *GARBLED, "reset_before", "reset_after", "http_502_after"):
         yield Case(method=LOGIN, kind=kind, now=Now.ALL_DONE, waits=120)
     yield Case(method=LOGIN, kind="connect_error", now=Now.ALL_DONE)
-    yield Case(method=LOGIN, kind="error", params={"code": 108}, now=Now.IS_503, times=None, tells="108", waits=120)
-    yield Case(method=LOGIN, kind="http_429", now=Now.IS_503, times=None, tells="429", waits=120, retry_after=True)
+    yield Case(method=LOGIN, kind="error", params={"code": 108}, now=Now.IS_503, times=None, names="108", waits=120)
+    yield Case(method=LOGIN, kind="http_429", now=Now.IS_503, times=None, names="429", waits=120, retry_after=True)
     for code in (1, 2):
         wrong = Case(method=LOGIN, kind="error", params={"code": code}, now=Now.IS_502, times=None)
-        yield replace(wrong, tells="AGBIS_PASSWORD")
+        yield replace(wrong, names="AGBIS_PASSWORD")
 
 
 TABLE = list(table())
@@ -235,7 +235,7 @@ def test_the_table_has_every_way_that_the_fact_sheets_name() -> None:
 
 
 @pytest.mark.parametrize("case", TABLE, ids=str)
-async def test_a_fault_is_told_and_one_clean_run_makes_it_good(bridge: Bridge, case: Case) -> None:
+async def test_a_fault_is_reported_and_one_clean_run_repairs_it(bridge: Bridge, case: Case) -> None:
     world = bridge.world
     world.comagic.switches = replace(world.comagic.switches, duplicate_set=case.duplicate_set)
     is_crm = case.method in {ORDERS, CLIENTS, CLIENT, LOGIN}
@@ -254,21 +254,21 @@ async def test_a_fault_is_told_and_one_clean_run_makes_it_good(bridge: Bridge, c
         assert ("Retry-After" in answer.headers) == case.retry_after
     else:
         assert answer.status_code == 200, answer.text
-        assert_told(bridge, answer.json()["journal"], case)
+        assert_reported(bridge, answer.json()["journal"], case)
 
     system.faults.clear()
     bridge.clock.advance(case.next_run)
-    await assert_one_clean_run_makes_it_good(bridge, before=began)
+    await assert_one_clean_run_repairs_it(bridge, before=began)
 
 
 def assert_refused(bridge: Bridge, status: int, body: dict[str, Any], case: Case) -> None:
     assert status == (502 if case.now is Now.IS_502 else 503), body
     assert list(body) == ["success", "message"]
-    assert case.tells in body["message"]
+    assert case.names in body["message"]
     assert not bridge.world.comagic.history, "nothing was decided, so nothing was written"
 
 
-def assert_told(bridge: Bridge, journal: dict[str, Any], case: Case) -> None:
+def assert_reported(bridge: Bridge, journal: dict[str, Any], case: Case) -> None:
     failed = {phone: row.get("error") for phone, row in rows(journal).items() if row["result"] == "failed"}
     assert journal["money"]["balanced"] is True
     assert journal["failed"] == len(failed)
@@ -278,14 +278,14 @@ def assert_told(bridge: Bridge, journal: dict[str, Any], case: Case) -> None:
         case Now.ALL_DONE:
             assert (failed, journal["deferred"], wrong) == ({}, 0, [])
         case Now.FAILS_ALONE:
-            assert (list(failed.values()), journal["deferred"]) == ([case.tells], 0)
+            assert (list(failed.values()), journal["deferred"]) == ([case.names], 0)
             assert all(problem.startswith(next(iter(failed))) for problem in wrong), wrong
         case Now.DEFERS:
             assert failed == {}
             assert journal["deferred"] > 0
             assert journal["tags_applied"] + journal["tags_removed_updated"] + journal["tags_removed"] > 0
         case Now.SOME_FAIL:
-            assert set(failed.values()) == {case.tells}
+            assert set(failed.values()) == {case.names}
             assert journal["tags_applied"] + journal["tags_removed_updated"] + journal["tags_removed"] > 0
         case Now.TAKES_IT_FOR_DONE | Now.MISSES_ORDERS:
             assert (failed, journal["deferred"]) == ({}, 0)
@@ -294,7 +294,7 @@ def assert_told(bridge: Bridge, journal: dict[str, Any], case: Case) -> None:
             raise AssertionError(case.now)
 
 
-async def assert_one_clean_run_makes_it_good(bridge: Bridge, *, before: datetime) -> None:
+async def assert_one_clean_run_repairs_it(bridge: Bridge, *, before: datetime) -> None:
     world = bridge.world
 
     journal = await bridge.run()

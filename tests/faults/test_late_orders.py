@@ -44,7 +44,7 @@ async def counted(store: SalesStore) -> dict[str, tuple[int, int]]:
     }
 
 
-def in_the_books(world: World) -> dict[str, tuple[int, int]]:
+def in_the_crm(world: World) -> dict[str, tuple[int, int]]:
     orders = orders_by_phone(world)
     return {phone: (kopecks, len(orders[phone])) for phone, kopecks in owed(world).items()}
 
@@ -137,11 +137,11 @@ async def test_the_watermark_skips_no_order_whichever_windows_fail(story: list[H
 
         await bridge.run()
 
-        assert await counted(bridge.store) == in_the_books(bridge.world)
+        assert await counted(bridge.store) == in_the_crm(bridge.world)
 
 
 class ScriptedCrm:
-    """A CRM that answers each window with what the script says, whatever the window."""
+    """A CRM that answers each window with the next part of its script."""
 
     def __init__(self, script: list[list[Order]]) -> None:
         self.requests: Counter[str] = Counter()

@@ -1,7 +1,7 @@
-"""Whatever happens in whatever order, one clean run brings CoMagic in line with the CRM's books, to the kopeck.
+"""After any events in any order, one clean run brings CoMagic in line with the CRM, to the kopeck.
 
-Hypothesis plays the clients, the shop, the people with CoMagic open in their browsers, the network and the platform.
-FAULTS_EXAMPLES=20 lets it play twenty times as long.
+Hypothesis plays the clients, the shop, the people who use CoMagic, the network and the platform. FAULTS_EXAMPLES=20
+tries twenty times as many examples.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ AGES = [
     timedelta(days=28),
 ]
 AFTER_A_DEATH = [45, 61, 130]
-"""Seconds until somebody asks again: who lives renews the lease every 20, so that of a dead one stands for 40 more."""
+"""Seconds until the next run; the lease of a killed run stands for up to 60."""
 
 HAND_REACHES = timedelta(days=15)
-"""People change what is recent. What they change in a call that has left the window, nobody would be shown."""
+"""People change recent calls only: no report shows what they change in a call that has left the window."""
 
 CRM = ["Login", "RefreshSession", "OrderByDateTimeForAll", "ClientsByDateTimeForAll", "ContrInfoForAll"]
 WRITES = ["set.tag_sales", "unset.tag_communications"]
@@ -74,13 +74,13 @@ some = st.integers(0, 1000)
 kopecks = st.integers(1, 500_000)
 
 NOT_SURE = {"internal_error", "duplicate_entity"}
-"""What may be said of a set or an unset that has been done."""
+"""Errors that CoMagic may answer although the set or unset is done."""
 
 crm_faults = st.one_of(
     st.builds(Fault, method=st.sampled_from([*CRM, "*"]), kind=st.sampled_from(ANYBODYS)),
     st.builds(
         lambda method, code: Fault(method=method, kind="error", params={"code": code}),
-        st.sampled_from(CRM[:-1]),  # told that a client is not there, we believe it for a day
+        st.sampled_from(CRM[:-1]),  # not ContrInfoForAll: an unknown client is not asked for again for a day
         st.sampled_from(CODES),
     ),
     st.just(Fault(method="*", kind="session_lost")),
@@ -129,11 +129,11 @@ people = st.one_of(
     st.tuples(st.just("a_sale_is_taken_off_by_hand"), some),
     st.tuples(st.just("a_call_is_deleted"), some),
 )
-# Not among them: tags hidden, and sums that outlive their tags. What is shown then does not always tell a sale that
-# stands from one that was taken off, as soon as the sums are equal; `test_unknowns.py` has these accounts.
+# Not among them: tags hidden, and sums that outlive their tags. A sale that stands and one that was removed may
+# then look the same, when their sums are equal; `test_unknowns.py` has these accounts.
 accounts = st.builds(
     CoMagicSwitches,
-    # A second set adds a second sale where it can, so that a sale told twice cannot hide.
+    # A second set adds a second sale where it can: refused, a sale set twice would go unnoticed.
     duplicate_set=st.sampled_from(["add", "add", "replace", "error"]),
     unset_absent=st.sampled_from(["error", "ok"]),
     visibility_delay_seconds=st.sampled_from([0, 0, 30]),
@@ -227,7 +227,7 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
     def a_sale_is_set_by_hand(self, call: int, amount: int) -> None:
         if (chosen := self.recent_call(call)) is not None:
             self.world.comagic.sell_by_hand(chosen, roubles(amount))
-            self.world.clock.advance(timedelta(minutes=1))  # who sets one while nobody is shown another's has two
+            self.world.clock.advance(timedelta(minutes=1))  # reports lag: two people would set two
 
     def a_sale_is_taken_off_by_hand(self, call: int) -> None:
         chosen = self.recent_call(call)
@@ -296,7 +296,7 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
 
     @rule()
     def a_clean_run(self) -> None:
-        """No faults, and two minutes after whatever was last."""
+        """A run without faults, two minutes after the last event."""
         world = self.world
         world.agbis.faults.clear()
         world.comagic.faults.clear()
@@ -312,17 +312,17 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
         self.do(self.bridge.run())
         assert world.comagic.history == history, "a further run has nothing to do"
 
-    def compare(self, told: dict[str, dict[str, Any]]) -> None:
+    def compare(self, shown: dict[str, dict[str, Any]]) -> None:
         sums, stands = owed(self.world), standing(self.world)
         for phone in {*sums, *stands}:
-            sales, sum_, row = stands.get(phone, []), sums.get(phone, 0), told.get(phone, {})
+            sales, sum_, row = stands.get(phone, []), sums.get(phone, 0), shown.get(phone, {})
             if not sum_:
                 assert all(sale.by_hand for sale in sales), f"{phone}: nothing is paid, and yet: {sales}"
                 continue
             if not sales and not candidates(self.world, phone):
                 assert row["result"] == "not_found"
                 continue
-            # What people put on other communications is theirs; what bears the phone's sale bears its whole sum.
+            # Sales that people set on other communications are theirs; ours has the whole sum.
             counted = [sale for sale in sales if not sale.by_hand or str(sale.call.communication_id) == row[phone]]
             assert sum(sale.kopecks for sale in counted) == sum_, f"{phone}: {counted} instead of {sum_}"
             assert len(counted) == 1, f"{phone}: in pieces: {counted}"

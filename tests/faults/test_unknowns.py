@@ -1,7 +1,7 @@
-"""What nobody could establish about the remote systems: the sums come out right whichever way it is.
+"""What is unknown about the remote systems: the sums are right in every case.
 
 Each switch of the sandbox is one such unknown. The day of `crash.scenario`, a second day of the same clients, and
-answers that get lost in the middle of both, end in the same books for every position of every switch.
+answers that get lost in the middle of both, end in the same sums for every position of every switch.
 """
 
 from __future__ import annotations
@@ -62,15 +62,13 @@ async def test_the_books_come_out_right_with_one_switch_moved(
     st.fixed_dictionaries({name: st.sampled_from(values) for name, values in AGBIS.items()}),
     st.fixed_dictionaries({name: st.sampled_from(values) for name, values in COMAGIC.items()}),
 )
-async def test_the_books_come_out_right_with_all_switches_moved_at_random(
-    agbis: dict[str, Any], comagic: dict[str, Any]
-) -> None:
+async def test_the_sums_are_right_with_all_switches_at_random(agbis: dict[str, Any], comagic: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         await play(Path(folder), agbis, comagic)
 
 
 async def play(folder: Path, agbis: dict[str, Any], comagic: dict[str, Any]) -> None:
-    """Let two days pass with these switches, and look at the books after each."""
+    """Let two days pass with these switches, and compare the sums after each."""
     world = World(ManualClock(NOON), agbis_switches=AgbisSwitches(**agbis), comagic_switches=CoMagicSwitches(**comagic))
     store, day = SqliteSalesStore(str(folder / "bridge.db")), Day(world)
     async with bridge_on(store, world=world) as bridge:
@@ -91,7 +89,7 @@ async def play(folder: Path, agbis: dict[str, Any], comagic: dict[str, Any]) -> 
 
 
 def another_day(day: Day) -> None:
-    """What may befall sales that stand: more money, less, none, a new phone, somebody's hand."""
+    """What happens to sales that stand: more money, less, none, a new phone, a change by hand."""
     world = day.world
     world.clock.advance(timedelta(hours=20))
     now, agbis, comagic = world.clock.now(), world.agbis, world.comagic
@@ -106,7 +104,7 @@ def another_day(day: Day) -> None:
 
 
 async def answers_get_lost(bridge: Bridge) -> None:
-    """Run while the answers to a set and to an unset are lost; the run may tell so, and must answer."""
+    """Run while the answers to a set and to an unset are lost; the run may report that, and must answer."""
     bridge.clock.advance(timedelta(minutes=1))  # what was done by hand may be in the reports as late as that
     comagic = bridge.world.comagic
     comagic.fail(Fault(method="set.tag_sales", kind="timeout_after", skip=2))

@@ -20,7 +20,7 @@ from crm_bridge.domain.run import LEASE_TTL, Lease
 from crm_bridge.domain.state import SaleTag
 from tests.support.database_dump import dump
 from tests.support.factories import NOON
-from tests.support.stories import ANNA, after, call, called_ordered_paid, never_called, order, told
+from tests.support.stories import ANNA, EVERY_STORY, after, call, called_ordered_paid, never_called, order
 from tests.support.sync_app import Bridge
 
 pytestmark = pytest.mark.anyio
@@ -43,12 +43,12 @@ def steady(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_there_are_stories_enough() -> None:
-    assert len(told) >= 15
+    assert len(EVERY_STORY) >= 15
 
 
-@pytest.mark.parametrize("name", told)
+@pytest.mark.parametrize("name", EVERY_STORY)
 async def test_a_story_is_told_as_it_was_read_and_found_right(name: str, tmp_path: Path) -> None:
-    happening, settings, sentence = told[name]
+    happening, settings, sentence = EVERY_STORY[name]
     async with after(happening, settings, tmp_path) as bridge:
         before, points = await dump(bridge.store), bridge.world.comagic.points_used
 
@@ -64,10 +64,10 @@ async def test_a_story_is_told_as_it_was_read_and_found_right(name: str, tmp_pat
     assert answer == json.loads(golden.read_text())
 
 
-@pytest.mark.parametrize("name", [name for name in told if name != "a_run_was_cut_in_the_middle"])
+@pytest.mark.parametrize("name", [name for name in EVERY_STORY if name != "a_run_was_cut_in_the_middle"])
 async def test_what_is_foretold_is_what_the_next_run_does(name: str, tmp_path: Path) -> None:
     """The story is decided by the same rule, from the same rows, as a run decides."""
-    happening, settings, _ = told[name]
+    happening, settings, _ = EVERY_STORY[name]
     async with after(happening, settings, tmp_path) as bridge:
         foretold = (await ask(bridge))["next_run"]
 

@@ -19,7 +19,7 @@ from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
 from tests.support.database_dump import dump
 from tests.support.factories import NOON
-from tests.support.stories import ANNA, after, call, order, told
+from tests.support.stories import ANNA, EVERY_STORY, after, call, order
 from tests.support.sync_app import Bridge, bridge_on
 
 pytestmark = pytest.mark.anyio
@@ -367,9 +367,9 @@ class TestProgress:
             assert not [meta for meta in Page(await page(bridge, path=path)).all("meta") if "http-equiv" in meta]
 
 
-@pytest.mark.parametrize("name", told)
+@pytest.mark.parametrize("name", EVERY_STORY)
 async def test_every_story_is_a_page_in_both_languages(name: str, tmp_path: Path) -> None:
-    happening, settings, sentence = told[name]
+    happening, settings, sentence = EVERY_STORY[name]
     async with after(happening, settings, tmp_path) as bridge:
         before = await dump(bridge.store)
 

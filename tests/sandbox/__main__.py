@@ -1,4 +1,4 @@
-"""`python -m tests.sandbox`: both systems on one port, to play with."""
+"""`python -m tests.sandbox`: both systems on one port, started by hand."""
 
 import argparse
 import signal
@@ -15,7 +15,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.sandbox",
         description="Simulators of Agbis and CoMagic over one made-up dry cleaner. "
-        "GET /_sandbox/state shows what has become of it.",
+        "GET /_sandbox/state shows everything in it.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=9090, help="port, 0 for any free one (default: %(default)s)")
@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quota-minute", type=int, metavar="N", help="CoMagic points a minute (default: no limit)")
     parser.add_argument("--quota-day", type=int, metavar="N", help="CoMagic points a day (default: no limit)")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="time every answer takes (default: 0)")
-    parser.add_argument("--empty", action="store_true", help="begin without clients and calls")
+    parser.add_argument("--empty", action="store_true", help="start without clients and calls")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The time the simulators live in."""
+"""The clocks of the simulators."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -6,16 +6,16 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where a simulator reads the time, so that a test can move it."""
+    """The time of a simulator; a test can move it."""
 
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""
 
     def advance(self, by: timedelta) -> None:
-        """Let `by` pass."""
+        """Move the time forward."""
 
     async def sleep(self, seconds: float) -> None:
-        """Be slow for `seconds` of this clock."""
+        """Wait for `seconds` of this clock."""
 
 
 class SystemClock:
@@ -52,7 +52,7 @@ class ManualClock:
     async def sleep(self, seconds: float) -> None:
         until = self._now + timedelta(seconds=seconds)
         await asyncio.sleep(0)
-        self._now = max(self._now, until)  # those who sleep at the same time sleep side by side
+        self._now = max(self._now, until)  # several sleepers wait in parallel
 
 
 def _aware(moment: datetime) -> datetime:

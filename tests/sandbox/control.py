@@ -1,4 +1,4 @@
-"""`/_sandbox/`: how a person, or a test in another process, looks into the world and moves it."""
+"""`/_sandbox/`: people, and tests in other processes, read the world there and change it."""
 
 import json
 from collections import Counter
@@ -32,7 +32,7 @@ COMAGIC_EVENTS = (
 
 
 class Control:
-    """Answers under `/_sandbox/`; it is not part of the simulated systems, so no fault ever hits it."""
+    """Answers under `/_sandbox/`, which is no part of the simulated systems and has no faults."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -114,7 +114,7 @@ class Control:
         return {name: [asdict(fault) for fault in system.faults] for name, system in self._systems().items()}
 
     def _add_faults(self, body: Any) -> dict[str, Any]:
-        """Take a list of faults; `system` is needed only where the method does not tell it."""
+        """Add faults; `system` is needed only for a method that both systems have."""
         for fields in body if isinstance(body, list) else [body]:
             details = dict(fields)
             method = details.get("method", "*")
@@ -140,7 +140,7 @@ class Control:
         return {"now": self._world.clock.now().isoformat()}
 
     def _limits(self, body: Any) -> dict[str, Any]:
-        """Take `minute_limit` and `day_limit`, and with `"spend_day": true` use up what is left of the day."""
+        """Set `minute_limit` and `day_limit`; `"spend_day": true` uses up the rest of the day."""
         comagic = self._world.comagic
         for name, points in body.items():
             if name == "spend_day":
@@ -153,7 +153,7 @@ class Control:
         return dict(comagic.quota.limits())
 
     def _events(self, body: Any) -> list[Any]:
-        """Let events happen in their order and return what each returned."""
+        """Play events in their order and return the result of each."""
         return [self._event(dict(event)) for event in (body if isinstance(body, list) else [body])]
 
     def _event(self, event: dict[str, Any]) -> Any:

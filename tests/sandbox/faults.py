@@ -1,4 +1,4 @@
-"""Faults to order: what a network, a proxy or a server in trouble does to a request."""
+"""Faults that a test can order: of the network, of a proxy, of the server."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from tests.sandbox.reply import JSON, Reply, html
 
 @dataclass
 class Fault:
-    """A fault waiting for its request.
+    """A fault that waits for its request.
 
     Attributes:
         method: Name of a method or command, or `*` for any.
         kind: One of `COMMON_KINDS`, or a kind of the one system.
-        times: How many requests it hits; None for ever.
-        skip: How many matching requests pass unharmed before.
+        times: How many requests it hits; None for all.
+        skip: How many matching requests pass before it.
         params: Details of the kind, for example `{"code": 108}` or `{"seconds": 5}`.
     """
 
@@ -28,11 +28,11 @@ class Fault:
 
 
 class FaultSignal(Exception):  # a signal to the transport, not an error of the simulator
-    """Raised instead of an answer; who carries the request turns it into what a client would feel."""
+    """Raised instead of an answer; the transport turns it into what a client would see."""
 
 
 class Dropped(FaultSignal):
-    """The connection goes away without an answer."""
+    """The connection is closed without an answer."""
 
     def __init__(self, *, after: bool) -> None:
         super().__init__("connection dropped")
@@ -40,7 +40,7 @@ class Dropped(FaultSignal):
 
 
 class Refused(FaultSignal):
-    """The connection is not even made."""
+    """No connection is made."""
 
 
 class Hung(FaultSignal):
@@ -52,7 +52,7 @@ class Hung(FaultSignal):
 
 
 def take(faults: list[Fault], method: str) -> Fault | None:
-    """Return the fault that hits this request, if one does, and count it down."""
+    """Return the fault of this request, if there is one, and count it."""
     for fault in list(faults):
         if fault.method not in ("*", method):
             continue
@@ -105,12 +105,12 @@ COMMON_KINDS = (*BEFORE, *AFTER, *SIGNALS, "empty_success")
 
 
 async def play(fault: Fault, act: Callable[[], Reply], clock: Clock) -> Reply | None:
-    """Answer in the manner of the fault; None when the kind belongs to the one system.
+    """Answer as the fault wants it; None for a kind that only one of the systems has.
 
     Args:
-        fault: What is to go wrong.
+        fault: The fault.
         act: Carries the request out and returns its true answer.
-        clock: Gives the slow answer its time.
+        clock: A slow answer waits on it.
 
     Raises:
         FaultSignal: There is no answer at all.
@@ -121,7 +121,7 @@ async def play(fault: Fault, act: Callable[[], Reply], clock: Clock) -> Reply | 
     if kind in AFTER:
         return AFTER[kind](act())
     if kind == "slow":
-        # The work is done first: a caller who gives up waiting has still had the effect.
+        # The work is done first, so it is done also when the caller stops waiting.
         reply = act()
         await clock.sleep(float(fault.params.get("seconds", 5)))
         return reply

@@ -36,7 +36,7 @@ class LocalTime:
         return naive.replace(tzinfo=self.zone).astimezone(UTC)
 
     def seconds_to_midnight(self, now: datetime) -> int:
-        """Tell how long this day of the account still lasts."""
+        """Return how long the account's day still lasts."""
         local = now.astimezone(self.zone)
         midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         return max(1, int((midnight.astimezone(UTC) - now).total_seconds()))

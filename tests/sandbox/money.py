@@ -1,4 +1,4 @@
-"""Roubles of the tests and kopecks of the books."""
+"""Roubles in tests, kopecks in the simulators."""
 
 from decimal import ROUND_HALF_UP, Decimal
 

@@ -41,7 +41,7 @@ def digits_of(kind: str, number: int) -> str:
 
 
 def spell(phone: str, rng: random.Random) -> str:
-    """Write a phone the way somebody at a counter would."""
+    """Write a phone in one of the ways in which people type phones."""
     if phone.startswith("375"):
         return rng.choice([f"+{phone}", f"+375 ({phone[3:5]}) {phone[5:8]}-{phone[8:10]}-{phone[10:]}"])
     if not phone:

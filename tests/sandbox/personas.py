@@ -18,7 +18,7 @@ def plain(population: Population) -> None:
 
 
 def sold_by_hand_otherwise(population: Population) -> None:
-    """Somebody has set a sale, and then another payment came."""
+    """A person set a sale; then another payment came."""
     phone = population.phone()
     client = population.client(phone)
     call = population.call(phone)
@@ -28,7 +28,7 @@ def sold_by_hand_otherwise(population: Population) -> None:
 
 
 def sold_by_hand_rightly(population: Population) -> None:
-    """Somebody has set exactly this sale."""
+    """A person set exactly this sale."""
     phone = population.phone()
     client = population.client(phone)
     call = population.call(phone)
@@ -99,7 +99,7 @@ def one_of_two_cancelled(population: Population) -> None:
 
 
 def only_lost_calls(population: Population) -> None:
-    """Called twice and nobody answered."""
+    """Called twice, and both calls were lost."""
     phone = population.phone()
     population.call(phone, lost=True)
     population.call(phone, lost=True)
@@ -260,7 +260,7 @@ def late_replication(population: Population) -> None:
     population.expect(phone, "applied", call)
 
 
-# The first five give one of each result, so that even the smallest population has them all.
+# The first five have one result each, so that the smallest population has every result.
 PERSONAS: list[Persona] = [
     plain, sold_by_hand_otherwise, sold_by_hand_rightly, never_called, unpaid, several_orders, half_paid,
     refunded, cancelled, one_of_two_cancelled, only_lost_calls, called_long_ago, lost_then_answered,

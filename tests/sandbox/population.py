@@ -1,4 +1,4 @@
-"""A seeded dry cleaner with everything seen in the wild, and what a first run should make of it."""
+"""A dry cleaner made from a seed, with everything that was met in real accounts, and the expected first run."""
 
 import random
 from dataclasses import dataclass, field
@@ -12,23 +12,23 @@ from tests.sandbox.people import GARBAGE, SERVICES, TAGS, digits_of, full_name, 
 if TYPE_CHECKING:
     from tests.sandbox.world import World
 
-# A first refresh reads what has changed in the last three days; recent orders keep clear of that border.
+# A first refresh reads the changes of the last three days; recent orders are well within them.
 _FRESH = timedelta(days=3)
 _RECENT_HOURS = 60
 
 
 @dataclass
 class Truth:
-    """What was put in. Phones are E.164 digits without `+`, money is in kopecks.
+    """What `populate` made. Phones are E.164 digits without `+`, money is in kopecks.
 
     Attributes:
         results: Phone -> result of a first run with default settings (`applied`, `updated`, `problem`,
             `not_found`, `nothing_paid`, `failed`); only phones that a first refresh sees.
-        bearers: Phone -> the call that is to bear the sale.
+        bearers: Phone -> the call that should bear the sale.
         totals: Phone -> net of all its orders.
         fresh_totals: Phone -> net of its orders changed in the last three days.
         phones: Client id -> phone; None when the client has none that can be used.
-        fresh_orders_without_phone: Orders of the last three days that belong to nobody we could find.
+        fresh_orders_without_phone: Orders of the last three days whose client has no usable phone.
     """
 
     results: dict[str, str] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Truth:
 
 
 class Population:
-    """Hands out people, orders and calls; the personas use it."""
+    """Makes people, orders and calls for the personas."""
 
     def __init__(self, world: "World", seed: int, days: int) -> None:
         self.agbis = world.agbis
@@ -52,7 +52,7 @@ class Population:
         self._number = 0
 
     def phone(self, kind: str = "mobile") -> str:
-        """Return the next free phone."""
+        """Return the next unused phone."""
         self._number += 1
         return digits_of(kind, self._number)
 
@@ -98,7 +98,7 @@ class Population:
         return self.comagic.add_call(phone, self._ago(ago), **details)  # type: ignore[arg-type]
 
     def expect(self, phone: str, result: str, bearer: int | None = None) -> None:
-        """Note what a first run makes of a phone."""
+        """Record the expected result of a phone."""
         self.truth.results[phone] = result
         if bearer is not None:
             self.truth.bearers[phone] = bearer
@@ -108,7 +108,7 @@ class Population:
         return sum(order.net_kopecks for order in self.agbis.orders.values() if order.client_id == client)
 
     def settle(self) -> Truth:
-        """Add the sums up."""
+        """Add up the sums."""
         truth = self.truth
         for order in self.agbis.orders.values():
             phone = truth.phones[order.client_id]
@@ -132,16 +132,16 @@ def populate(
 
     Args:
         world: An empty one.
-        seed: Of the dice.
+        seed: Of the random numbers.
         phones: How many phones of clients; the first ones go through every persona once.
         days: How far back the calls go.
         calls: How many more calls of people who never ordered anything.
         strangers: Calls of strangers for each phone of a client.
 
     Returns:
-        The truth, which stays with the world as `world.truth`.
+        The truth; `world.truth` has it too.
     """
-    # Here, because the personas are written in terms of this module.
+    # Imported here, because the personas import this module.
     from tests.sandbox.personas import COMMON, PERSONAS
 
     population = Population(world, seed, days)
@@ -155,7 +155,7 @@ def populate(
 
 
 def _strangers(population: Population, count: int) -> None:
-    """Add what nobody should be touched by: other people's calls, hidden and internal numbers, chats, goals."""
+    """Add what must not matter: other people's calls, hidden and internal numbers, chats, goals."""
     rng = population.rng
     for number in range(count):
         phone = {5: None, 10: "anonymous", 15: "101"}.get(number % 20, f"7998{number:07d}")

@@ -43,10 +43,10 @@ def html(status: int, text: str) -> Reply:
 
 @dataclass(slots=True)
 class RequestRecord:
-    """What was asked, for tests to look at.
+    """A request, for tests to read.
 
     Attributes:
-        method: Method of CoMagic or command of Agbis; `?` when it could not be told.
+        method: Method of CoMagic or command of Agbis; `?` when the request does not name one.
         params: Its parameters, without secrets.
         at: When it came.
         outcome: `ok`, `error <code or mnemonic>`, `http <status>`, or `nothing done` when a fault came first.

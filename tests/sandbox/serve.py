@@ -17,7 +17,7 @@ _START_SECONDS = 60.0
 
 
 class SandboxServer(uvicorn.Server):
-    """A quiet uvicorn that leaves signals to others and can drop a connection, as the faults want it."""
+    """A quiet uvicorn that handles no signals and can drop a connection, as the faults want it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,11 +47,11 @@ class SandboxServer(uvicorn.Server):
         await super().startup(sockets)
 
     def stop(self) -> None:
-        """End from any thread, or from a signal handler; what hangs is cut off."""
+        """Stop, from any thread or from a signal handler; open connections are aborted."""
         self.should_exit = True
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has ended by itself
-                self._loop.call_soon_threadsafe(self._cut_all)
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._abort_all)
 
     async def _carry(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -59,17 +59,17 @@ class SandboxServer(uvicorn.Server):
         except Hung as signal:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(_disconnected(receive), signal.seconds)
-            await self._cut(scope, receive)
+            await self._abort(scope, receive)
         except FaultSignal:
-            await self._cut(scope, receive)
+            await self._abort(scope, receive)
 
-    async def _cut(self, scope: Scope, receive: Receive) -> None:
+    async def _abort(self, scope: Scope, receive: Receive) -> None:
         for connection in list(self.server_state.connections):
             if getattr(connection, "client", None) == scope["client"]:
                 connection.transport.abort()
         await _disconnected(receive)
 
-    def _cut_all(self) -> None:
+    def _abort_all(self) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 

@@ -18,18 +18,18 @@ _SECRETS = frozenset({"access_token", "password", "login", "Pwd", "SessionID", "
 
 
 def without_secrets(params: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what must not lie about in a log."""
+    """Leave out the secrets, which must not be in a log."""
     return {name: value for name, value in params.items() if name not in _SECRETS}
 
 
 class Simulator(ABC):
-    """A remote system to play with.
+    """A simulated remote system.
 
     Attributes:
         requests: Every request so far, oldest first.
         faults: Faults waiting for their request.
         latency: Seconds of real time from a request to its answer, the work for it included; for benchmarks.
-        max_in_flight: The most requests that were under way at once.
+        max_in_flight: The most requests that were in progress at once.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -55,11 +55,11 @@ class Simulator(ABC):
         self.faults.append(fault)
 
     def count(self, method: str) -> int:
-        """Tell how often a method was asked for."""
+        """Return how many requests had this method."""
         return sum(1 for record in self.requests if record.method == method)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         request = Request(scope, receive)
         incoming = Incoming(
             verb=request.method,
@@ -74,7 +74,7 @@ class Simulator(ABC):
         try:
             reply = await self._answer(incoming)
             if self.latency:
-                await asyncio.sleep(begun + self.latency - time.perf_counter())
+                await asyncio.sleep(started + self.latency - time.perf_counter())
         finally:
             self._in_flight -= 1
         headers = {"content-type": reply.content_type, **reply.headers}
@@ -102,12 +102,12 @@ class Simulator(ABC):
 
     @abstractmethod
     def _describe(self, incoming: Incoming) -> tuple[str, dict[str, Any]]:
-        """Tell the method and its parameters without secrets; never raises."""
+        """Return the method and its parameters without secrets; never raises."""
 
     @abstractmethod
     def _handle(self, incoming: Incoming) -> tuple[Reply, str]:
-        """Carry the request out; return the answer and how it went."""
+        """Carry out the request; return the answer and the outcome."""
 
     @abstractmethod
     def _special(self, fault: Fault, incoming: Incoming, act: Callable[[], Reply]) -> Reply | None:
-        """Answer in the manner of a fault that only this system has."""
+        """Answer as a fault wants it that only this system has."""

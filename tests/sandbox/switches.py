@@ -1,4 +1,4 @@
-"""What the two switchboards have in common: every field knows its allowed positions."""
+"""Switches of the simulators: every switch knows its allowed positions."""
 
 from dataclasses import field, fields
 from typing import Any
@@ -8,8 +8,8 @@ def choice(default: Any, *others: Any, state: bool = False) -> Any:
     """Declare a switch.
 
     Args:
-        default: The likelier truth.
-        others: The other positions a client has to survive.
+        default: The likelier behaviour.
+        others: The other positions; a client must work with each.
         state: True for a condition of the account in which a client cannot do its work, or cannot see it
             (a blocked key, a database that is down); such a switch is no unknown of the protocol.
     """
@@ -17,7 +17,7 @@ def choice(default: Any, *others: Any, state: bool = False) -> Any:
 
 
 class Switchboard:
-    """Refuses positions that do not exist, so that a typing slip in a test does not pass for the default."""
+    """Refuses positions that do not exist, so that a typing error in a test is not taken for the default."""
 
     def __post_init__(self) -> None:
         for item in fields(self):  # type: ignore[arg-type]

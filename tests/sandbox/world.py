@@ -15,7 +15,7 @@ class World:
     """A dry cleaner with its CRM and its call tracking.
 
     Attributes:
-        truth: What `populate` has put in and expects of a first run.
+        truth: What `populate` made, and what it expects of a first run.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class World:
         return app
 
     def settings(self, base: str) -> dict[str, str]:
-        """Return the settings of a bridge that is to use both systems, served at an address."""
+        """Return the settings of functions that use both systems, served at an address."""
         return {
             "AGBIS_URL": f"{base}{self.agbis.base_path}",
             "AGBIS_USER": self._user,
@@ -60,7 +60,7 @@ class World:
         }
 
     def reset(self) -> None:
-        """Forget everything that has happened; limits, latency and switches stay as they are."""
+        """Remove everything that has happened; limits, latency and switches stay."""
         for system in (self.agbis, self.comagic):
             system.clear()
             system.requests.clear()

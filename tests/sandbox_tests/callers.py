@@ -1,4 +1,4 @@
-"""Plain clients of the simulators, written from the fact sheets and sharing nothing with the bridge."""
+"""Plain clients of the simulators, written from the fact sheets and sharing nothing with our clients."""
 
 import hashlib
 import json

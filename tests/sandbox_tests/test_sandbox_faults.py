@@ -20,7 +20,7 @@ MORNING = datetime(2026, 6, 15, 7, tzinfo=UTC)
 
 
 async def felt(api: CoMagicCaller, comagic: CoMagic, fault: Fault) -> tuple[str, bool]:
-    """Try to sell under a fault; tell what came of it and whether the sale stands."""
+    """Try to sell under a fault; return the outcome and whether the sale stands."""
     call = comagic.add_call("79990000001", MORNING)
     comagic.fail(fault)
     try:
@@ -31,8 +31,8 @@ async def felt(api: CoMagicCaller, comagic: CoMagic, fault: Fault) -> tuple[str,
         answer = response.json()
     except ValueError:
         return f"{response.status_code} no JSON", ("call", call) in comagic.sales
-    told = "error" if "error" in answer else "result" if "result" in answer else "neither"
-    return f"{response.status_code} {told}", ("call", call) in comagic.sales
+    has = "error" if "error" in answer else "result" if "result" in answer else "neither"
+    return f"{response.status_code} {has}", ("call", call) in comagic.sales
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ async def test_a_limit_without_metadata(api: CoMagicCaller, comagic: CoMagic) ->
     comagic.fail(Fault("get.tags", "limit_exceeded_day"))
     comagic.fail(Fault("get.tags", "limit_exceeded_day", params={"metadata": False}))
 
-    told, silent = await api.error("get.tags"), await api.error("get.tags")
+    shown, silent = await api.error("get.tags"), await api.error("get.tags")
 
-    assert told["data"]["metadata"]["limits"]["day_remaining"] == 0
+    assert shown["data"]["metadata"]["limits"]["day_remaining"] == 0
     assert silent["data"]["metadata"] == {}
 
 

@@ -1,4 +1,4 @@
-"""Everything a database holds, as plain data, to compare before and after."""
+"""The whole content of a database as plain data, to compare two states of it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 
 
 async def dump(store: object) -> dict[str, dict[str, Any]]:
-    """Return every document of the store's whole database, by collection and id; empty collections are left out.
+    """Return all documents of the store's database by collection and id, without empty collections.
 
-    Times are texts on SQLite and times on Firestore, so compare dumps of one database only.
+    SQLite stores times as texts, Firestore as times: compare dumps of one database only.
     """
     match store:
         case SqliteSalesStore() | SqliteCardStore():

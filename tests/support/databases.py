@@ -1,4 +1,4 @@
-"""The two databases as the tests open them: any number of stores on one, as several workers have."""
+"""The two databases of the tests. Several stores may be open on one database, as several workers have them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Database(Protocol):
     """A database of its own for one test.
 
     Attributes:
-        url: As STORE_URL has it.
-        env: What another process needs to reach it.
+        url: The value of STORE_URL.
+        env: The environment with which another process reaches it.
     """
 
     @property
@@ -67,7 +67,7 @@ class SqliteDatabase:
 
 @dataclass
 class FirestoreDatabase:
-    """A project of the emulator; an own one is as good as an empty database, and needs no reset."""
+    """A project of the emulator. Each has a database of its own, empty at first, so nothing has to be reset."""
 
     host: str
     project: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:20]}")

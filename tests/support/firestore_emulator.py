@@ -1,4 +1,4 @@
-"""Google's own Firestore emulator, started for as long as it is needed."""
+"""Google's Firestore emulator as a process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def firestore_emulator() -> Iterator[str]:
     """
     command = _command()
     port = free_port()
-    # Java itself, because gcloud leaves it running when it is stopped.
+    # Java itself: gcloud, when it is stopped, leaves Java running.
     process = subprocess.Popen(
         [*command, "start", "--host=127.0.0.1", f"--port={port}"],
         stdin=subprocess.DEVNULL,

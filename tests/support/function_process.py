@@ -1,4 +1,4 @@
-"""Starting our functions as real functions-framework processes: for the demo, the end-to-end tests, the benchmarks."""
+"""Our functions as functions-framework processes, for the demo, the end-to-end tests and the benchmarks."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _OURS = ("AGBIS_", "COMAGIC_", "CRM_", "EXCHANGE_", "STORE_URL", "SYNC_", "RUNS_
 
 @dataclass(frozen=True)
 class Function:
-    """A function that answers.
+    """A running function.
 
     Attributes:
         url: Its address, without a slash at the end.
-        process: Its first process, the leader of a group of its own.
+        process: Its first process, the leader of its process group.
     """
 
     url: str
     process: subprocess.Popen[bytes]
 
     def kill(self) -> None:
-        """Kill it and its workers on the spot, as a machine that goes away does."""
+        """Kill it and its workers at once, as when the machine fails."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(_STOP_SECONDS)
 
@@ -56,7 +56,7 @@ def free_port() -> int:
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment with these settings of ours and no others."""
+    """Return this process's environment with these settings, and no other settings of ours."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(_OURS)}
     return {**kept, "PYTHONUNBUFFERED": "1", **settings}
 

@@ -1,4 +1,4 @@
-"""Real stories of clients, for `/explain` and its pages: what happened, and what is to be said about it."""
+"""Stories of clients for `/explain` and its pages: what happened, and how it is explained."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.support.sync_app import Bridge, bridge_on
 ANNA = "79261234567"
 
 Happening = Callable[[Bridge], Awaitable[None]]
-told: dict[str, tuple[Happening, dict[str, str], str]] = {}
+EVERY_STORY: dict[str, tuple[Happening, dict[str, str], str]] = {}
 
 
 def story(sentence: str, **settings: str) -> Callable[[Happening], Happening]:
-    """Note what happened, and the beginning of what the tool must say about it."""
+    """Add a story: what happened, and how the explanation of it starts."""
 
     def note(happening: Happening) -> Happening:
-        told[happening.__name__] = (happening, settings, sentence)
+        EVERY_STORY[happening.__name__] = (happening, settings, sentence)
         return happening
 
     return note
@@ -146,7 +146,7 @@ async def paid_more_after_it_was_marked(bridge: Bridge) -> None:
 
 @story("Not marked yet: the next run sets ₽700.00 on call ")
 async def sales_are_off_at_the_site(bridge: Bridge) -> None:
-    """CoMagic refuses, each time, and the note tells what to switch on."""
+    """CoMagic refuses, each time, and the note says what to switch on."""
     call(bridge, site_id=SITE_WITHOUT_SALES_ID)
     order(bridge, "700")
     await bridge.run()
@@ -179,7 +179,7 @@ async def somebody_else_marked_two_calls(bridge: Bridge) -> None:
 
 @story("Not marked yet: the next run sets ₽700.00 on call ")
 async def a_run_was_cut_in_the_middle(bridge: Bridge) -> None:
-    """CoMagic went away during the change, so nobody knows yet whether it was made."""
+    """CoMagic went away during the change, so it is not known whether it was made."""
     call(bridge)
     order(bridge, "700")
     bridge.world.comagic.fail(Fault(method="set.tag_sales", kind="timeout_before", times=None))

@@ -23,7 +23,7 @@ IDENTITY = (
     "project", "location", "name", "account_id", "secret_id", "secret", "repository_id", "repository", "database",
     "collection", "field", "bucket", "member", "role", "service", "display_name", "dashboard_json",
 )  # fmt: skip
-"""What tells two resources of one type apart in a project."""
+"""What distinguishes two resources of one type in a project."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def _commands(section: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def test_it_tells_the_whole_life_of_an_instance(section: str) -> None:
+def test_it_has_the_whole_life_of_an_instance(section: str) -> None:
     headings = re.findall(r"^## (.*)", section, re.MULTILINE)
 
     assert headings == [

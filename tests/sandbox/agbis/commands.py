@@ -21,7 +21,7 @@ DAY = "%d.%m.%Y"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: who answers it and what has to be there first."""
+    """A command: the function that answers it, and what a request needs."""
 
     run: "Callable[[Commands, Params], Answer]"
     post: bool = False
@@ -193,7 +193,7 @@ class Commands:
 
 
 def throttled(form: str) -> Refusal | Page:
-    """Return what a caller who asks too often is told."""
+    """Return the answer to a caller who asks too often."""
     if form == "error_102":
         return Refusal(102, "Слишком частые запросы")
     return Page(error_page(429, "Too Many Requests"))
@@ -227,7 +227,7 @@ COMMANDS: dict[str, Command] = {
     "api_version": Command(Commands.api_version, session=False, database=False),
     "ExecutedApiCount": Command(Commands.executed_api_count, session=False, database=False),
 }
-# What a success with nothing in it looks like, for the fault `empty_success`.
+# An empty success of each command, for the fault `empty_success`.
 EMPTY: dict[str, Answer] = {
     "OrderByDateTimeForAll": {"orders": []},
     "OrdersBetweenForAll": {"orders": []},

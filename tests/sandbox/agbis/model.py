@@ -17,7 +17,7 @@ STATUS_NAMES = {
 
 @dataclass(slots=True)
 class Client:
-    """A client. `phone` is the mobile, both phones are stored as somebody once typed them."""
+    """A client. `phone` is the mobile; both phones are stored as they were typed."""
 
     id: str
     name: str

@@ -166,7 +166,7 @@ def order_pay_row(order: Order, client: Client, flow: Flow, writer: Writer) -> R
 
 
 def full_order(order: Order, writer: Writer) -> Row:
-    """Return what FullOrderInfo tells; a cancelled order has lost its lines there."""
+    """Return the answer of FullOrderInfo, in which a cancelled order has no lines."""
     cancelled = order.status == CANCELLED
     info = {
         "kind_id": "0",
@@ -207,7 +207,7 @@ def full_order(order: Order, writer: Writer) -> Row:
 
 
 def client_info(client: Client | None, writer: Writer, *, orders: list[Order]) -> Row:
-    """Return what ContrInfoForAll tells, flat; all fields empty for nobody."""
+    """Return the answer of ContrInfoForAll, flat; without a client all fields are empty."""
     row = {
         "contr_id": client.id if client else "",
         "name": client.name if client else "",

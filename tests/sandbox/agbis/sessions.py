@@ -28,7 +28,7 @@ class Sessions:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew, the guard against frequent logins included."""
+        """Remove all sessions, and reset the guard against frequent logins."""
         # Guids repeat from run to run, so that a recorded run can be compared with another.
         self._random = random.Random(7)
         self._open: dict[str, Session] = {}
@@ -47,7 +47,7 @@ class Sessions:
             session.expires = now
 
     def login_blocked(self, now: datetime, guard_seconds: int) -> bool:
-        """Tell whether a Login comes too early; such a Login blocks further ones for two minutes."""
+        """Return whether a Login comes too early; such a Login blocks further ones for two minutes."""
         if not guard_seconds or self._login_allowed is None or now >= self._login_allowed:
             self._blocked = False
             return False

@@ -1,4 +1,4 @@
-"""The business side of the dry cleaner: every event a test can let happen."""
+"""The business of the dry cleaner: every event that a test can make happen."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
@@ -27,7 +27,7 @@ class Shop:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all clients and orders."""
+        """Remove all clients and orders."""
         self.clients: dict[str, Client] = {}
         self.orders: dict[str, Order] = {}
         self._client_ids = count(12345)
@@ -37,7 +37,7 @@ class Shop:
         self._document_ids = count(778812)
 
     def net(self, order_id: str) -> int:
-        """Tell the kopecks paid for an order, less what was returned."""
+        """Return the kopecks paid for an order, less those returned."""
         return self.orders[order_id].net_kopecks
 
     def add_client(
@@ -130,7 +130,7 @@ class Shop:
         paid: Roubles = 0,
         at: datetime | None = None,
     ) -> str:
-        """Let an order surface only now, with an `update` that lies in the past (late replication)."""
+        """Add an order only now whose `update` lies in the past (late replication)."""
         key = self.add_order(client_id, services, at=at or at_update, at_update=at_update)
         if kopecks(paid):
             self.pay(key, paid, at=at or at_update, at_update=at_update)
@@ -160,7 +160,7 @@ class Shop:
         at: datetime | None = None,
         at_update: datetime | None = None,
     ) -> None:
-        """Give money back; what it looks like is the switch `refund_form`."""
+        """Give money back; the switch `refund_form` says how it is shown."""
         order = self.orders[order_id]
         order.payments.append(self._payment(-kopecks(amount), at, "", "32"))
         if self.switches.refund_bumps_update:
@@ -200,7 +200,7 @@ class Shop:
         self._order_changed(order, at, None)
 
     def touch(self, order_id: str, at: datetime | None = None) -> None:
-        """Change something about an order that does not matter to us."""
+        """Change something of an order that matters to nobody here, so only its `update` moves."""
         self._order_changed(self.orders[order_id], at, None)
 
     def delete_order(self, order_id: str) -> None:

@@ -23,7 +23,7 @@ class Agbis(Simulator, Shop):
 
     Attributes:
         base_path: Where the API answers.
-        switches: Replace it to change the simulator's ways, also in the middle of a run.
+        switches: Replace them to change the behaviour, also in the middle of a run.
         orders: By id, plain data.
         clients: By id, plain data.
     """
@@ -76,7 +76,7 @@ class Agbis(Simulator, Shop):
     def _refuse_address(self, incoming: Incoming) -> None:
         host = incoming.headers.get("host", "")
         if host.startswith("www."):
-            # As on the real host: whoever follows with a POST loses the body.
+            # As on the real host: a POST that follows it loses its body.
             location = f"//{host[4:]}{incoming.path}?{incoming.query}"
             raise Page(Reply(b"", status=301, content_type=HTML, headers={"location": location}))
         if incoming.path not in (self.base_path, self.base_path[:-1], f"{self.base_path}index.php"):

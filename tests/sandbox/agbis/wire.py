@@ -19,7 +19,7 @@ _NOT_COMMANDS = ("SessionID", "callback", "json")
 _LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ESCAPE = re.compile(r"(?:^|[^\\])(?:\\\\)*\\u[0-9a-fA-F]{4}")
 _SEPARATORS = {"none": "", "space": " ", "nbsp": "\u00a0", "narrow_nbsp": "\u202f"}
-# Only what fact and fiction spell differently is respelled: lists, and the ids of sessions.
+# Only these keys are spelled differently in real accounts: lists, and the ids of sessions.
 _MOVABLE_KEYS = frozenset(
     ("orders", "order", "Srvices", "Tovars", "payments", "clients", "order_pays", "Session_id", "Refresh_id")
 )

@@ -1,4 +1,4 @@
-"""The business side of CoMagic: calls come in, people tag and sell by hand."""
+"""An account of CoMagic: calls come in, people set tags and sales by hand."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,9 +20,9 @@ _FIRST_CALL_ID = 3360109114
 
 
 class Account:
-    """Communications, tags, sites and sales, and every event a test can let happen to them.
+    """Communications, tags, sites and sales, and every event that a test can make happen to them.
 
-    A communication that lies in the future of the clock is in no report yet and cannot be sold on.
+    A communication later than the clock is in no report yet, and no sale can be set on it.
     """
 
     def __init__(self, clock: Clock, local: LocalTime, sale_tag_id: int, switches: CoMagicSwitches) -> None:
@@ -33,7 +33,7 @@ class Account:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all communications; the account's tags and sites are as new."""
+        """Remove all communications; tags and sites are those of a new account."""
         self.store = Store()
         self._reader = Reader(self.store, self.clock, self.local, self.sale_tag_id)
         self._writer = Writer(self.store, self.clock, self.local, self.sale_tag_id)
@@ -175,7 +175,7 @@ class Account:
         comment: str | None = None,
         communication_type: str = "call",
     ) -> int:
-        """Let somebody set a sale in the web client, instead of the one that stands; return the sale's id.
+        """Set a sale as a person does in the web client, in place of the one that stands; return its id.
 
         `at` is the sale's date, and when it was done.
         """
@@ -185,12 +185,12 @@ class Account:
         return self._writer.record_sale(row, kopecks(amount), moment, comment, "hand", what, done_at=at)
 
     def unsell_by_hand(self, communication_id: int, *, communication_type: str = "call") -> None:
-        """Let somebody take the sale away."""
+        """Remove the sale as a person does."""
         row = self.communication(communication_id, communication_type)
         self._writer.take_tag(row, self.sale_tag_id, "hand")
 
     def add_tag(self, communication_id: int, name: str, *, communication_type: str = "call") -> int:
-        """Let somebody put a tag on a communication; return the tag's id."""
+        """Set a tag as a person does; return its id."""
         tag_id = self.add_tag_name(name)
         self._writer.put_tag(self.communication(communication_id, communication_type), tag_id, "hand")
         return tag_id

@@ -47,7 +47,7 @@ class ApiError(Exception):
     """An answer with an `error`.
 
     Attributes:
-        known_account: Whether the caller has been recognised; before that there are no limits to tell.
+        known_account: Whether the caller has been recognised; before that an error has no limits.
     """
 
     def __init__(

@@ -130,7 +130,7 @@ F-D str name
 F-D enum type source
 """
 
-# Method -> table. Of reports, the kind of communication is told beside.
+# Method -> table. The kind of communication stands beside those of reports.
 REPORTS: dict[str, tuple[str | None, Table]] = {
     "get.calls_report": ("call", _table(_CALLS)),
     "get.chats_report": ("chat", _table(_CHATS)),

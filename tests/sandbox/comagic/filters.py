@@ -54,7 +54,7 @@ class FilterCompiler:
         """Return the predicate of a filter.
 
         Raises:
-            ApiError: The filter is wrong; the field tells where.
+            ApiError: The filter is wrong; `field` says where.
         """
         if not isinstance(node, dict):
             raise ApiError("data_type_error", path, node)

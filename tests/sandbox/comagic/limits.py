@@ -34,7 +34,7 @@ class Quota:
         """Refuse when a limit is spent.
 
         Raises:
-            ApiError: `limit_exceeded`, the day told before the minute.
+            ApiError: `limit_exceeded`, of the day before that of the minute.
         """
         limits = self.limits()
         for kind in ("day", "minute"):
@@ -54,7 +54,7 @@ class Quota:
         self._day = (day[0], max(day[1], self.day_limit or _UNLIMITED))
 
     def limits(self) -> dict[str, int]:
-        """Return the limits as `metadata` tells them; resets in seconds."""
+        """Return the limits as `metadata` has them; resets in seconds."""
         now = self._clock.now()
         minute, day = self._windows(now)
         minute_limit, day_limit = self.minute_limit or _UNLIMITED, self.day_limit or _UNLIMITED

@@ -27,7 +27,7 @@ class Spec:
         required: Names that have to be there.
         rights: What the key needs, `update` or `select`, or None.
         component: What has to be switched on.
-        free: No points are taken, and no limits are told.
+        free: No points are taken, and the answer has no limits.
     """
 
     types: dict[str, str]

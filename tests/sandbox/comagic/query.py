@@ -102,7 +102,7 @@ def _nulls_last(get: Callable[[Any], Any]) -> Callable[[Any], tuple[bool, Any]]:
 
 
 def shuffled_page(rows: list[Any], query: Query, *, descending: bool) -> list[Any]:
-    """Cut a page out of rows in order of time, with rows of the same second in an order of the page's own."""
+    """Return a page of rows in order of time; rows of one second stand in an order that differs by page."""
     first, last = query.offset, min(query.offset + query.limit, len(rows))
     if first >= last:
         return []

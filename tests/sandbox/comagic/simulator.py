@@ -146,10 +146,10 @@ class CoMagic(Simulator, Account):
             if kind == "error" and mnemonic not in ERRORS:
                 msg = f"CoMagic has no error {mnemonic!r}"
                 raise ValueError(msg)
-            told = _EXAMPLES.get(mnemonic, {}) | {name: params[name] for name in params if name not in _NOT_TOLD}
-            return self._error(envelope, ApiError(mnemonic, params.get("field"), params=told))
+            shown = _EXAMPLES.get(mnemonic, {}) | {name: params[name] for name in params if name not in _NOT_SHOWN}
+            return self._error(envelope, ApiError(mnemonic, params.get("field"), params=shown))
         if kind in ("limit_exceeded_minute", "limit_exceeded_day"):
-            return self._limited(envelope, kind.rpartition("_")[2], told=params.get("metadata", True))
+            return self._limited(envelope, kind.rpartition("_")[2], with_metadata=params.get("metadata", True))
         if kind == "id_mismatch":
             answer = parse_body(done.body) if done else {"jsonrpc": "2.0", "result": {"data": []}}
             return Reply(encode({**answer, "id": "someone-elses"}), content_type=JSON)
@@ -162,11 +162,11 @@ class CoMagic(Simulator, Account):
             return None
         return Reply(encode({"jsonrpc": "2.0", "id": identity} | bodies[kind]), content_type=JSON)
 
-    def _limited(self, envelope: Any, kind: str, *, told: bool) -> Reply:
+    def _limited(self, envelope: Any, kind: str, *, with_metadata: bool) -> Reply:
         limit = (self.minute_limit if kind == "minute" else self.day_limit) or 60
         metadata: Answer = {"version": None, "limits": self.quota.limits()}
         metadata["limits"] |= {f"{kind}_limit": limit, f"{kind}_remaining": 0}
-        return self._error(envelope, exceeded(kind, limit), metadata if told else {})
+        return self._error(envelope, exceeded(kind, limit), metadata if with_metadata else {})
 
     def _empty(self, envelope: Any) -> Answer:
         method = envelope.get("method", "") if isinstance(envelope, dict) else ""
@@ -177,7 +177,7 @@ class CoMagic(Simulator, Account):
         return data if flat else {"data": data, "metadata": self._metadata()}
 
 
-_NOT_TOLD = ("mnemonic", "after", "field")
+_NOT_SHOWN = ("mnemonic", "after", "field")
 # What stands in `params` when the fault does not say.
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "limit_exceeded": {"limit_type": "minute", "limit_max_value": 60},

@@ -22,7 +22,7 @@ class CoMagicSwitches(Switchboard):
         call_ids: Whether the row id of a call is its communication id.
         error_id: Whether errors echo the `id` of the request.
         limit_status: HTTP status of `limit_exceeded`.
-        limits_in_metadata: Whether answers tell the limits.
+        limits_in_metadata: Whether answers have the limits.
         sale_date_check: How exactly a sale must not be earlier than its communication.
         future_sale: Sales dated in the future.
         no_site_sale: A sale on a communication that has no site.

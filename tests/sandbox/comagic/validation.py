@@ -1,4 +1,4 @@
-"""The order in which CoMagic looks at a request before it does anything."""
+"""The checks of a request, in CoMagic's order, before anything is done."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _SESSION_LIFE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that may be carried out."""
+    """A valid request."""
 
     id: Any
     method: str
@@ -38,7 +38,7 @@ def _no_constant(name: str) -> Any:
 
 
 class RequestValidator:
-    """Lets requests through, or refuses them with the first thing that is wrong.
+    """Accepts requests, or refuses them with the first error.
 
     Attributes:
         sessions: Tokens of login.user and when they end.

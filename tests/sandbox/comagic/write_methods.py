@@ -17,7 +17,7 @@ TYPES = ("chat", "call", "goal", "offline_message")
 
 
 class Writer:
-    """Sets and takes away tags and sales.
+    """Sets and removes tags and sales.
 
     Attributes:
         tags: Id -> name and whether it is a system tag.
@@ -70,7 +70,7 @@ class Writer:
         *,
         done_at: datetime | None = None,
     ) -> int:
-        """Let a sale stand on a communication, whoever says so and whenever it was done."""
+        """Record a sale on a communication; `who` set it, at `done_at` or now."""
         self._last_sale_id += 1
         sale = Sale(self._last_sale_id, amount, moment, comment, who)
         before = row.state.sales if what == "add" else ()
@@ -100,7 +100,7 @@ class Writer:
         self.take_tag(row, params["tag_id"], "api", keep_sale=switches.unset_clears == "tag_only")
 
     def put_tag(self, row: Communication, tag_id: int, who: str) -> None:
-        """Add a tag, whoever says so."""
+        """Add a tag; `who` set it."""
         tags = (*row.state.tags, self.tag(tag_id, who))
         self._store.put(row, tags, row.state.sales, self._clock.now())
 
