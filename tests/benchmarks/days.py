@@ -17,7 +17,7 @@ from tests.benchmarks.population import Population
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.world import World
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge, bridge_on
+from tests.support.sync_app import SyncApp, sync_app_on
 
 PAGE = 10_000
 NO_LIMITS = {"COMAGIC_LOOKBACK_DAYS": "30", "SYNC_TIME_BUDGET_SECONDS": "3600"}
@@ -91,15 +91,15 @@ async def lived(sizes: Sizes) -> list[Day]:
 
 
 @asynccontextmanager
-async def _bridge() -> AsyncIterator[tuple[Bridge, CountingStore]]:
+async def _bridge() -> AsyncIterator[tuple[SyncApp, CountingStore]]:
     with TemporaryDirectory() as folder:
         store = CountingStore(str(Path(folder) / "bridge.db"))
-        async with bridge_on(store, NO_LIMITS, world=World(ManualClock(NOON))) as bridge:
+        async with sync_app_on(store, NO_LIMITS, world=World(ManualClock(NOON))) as bridge:
             yield bridge, store
         await store.close()
 
 
-async def _day(name: str, bridge: Bridge, store: CountingStore, *, logins: int, look_ups: int, windows: int) -> Day:
+async def _day(name: str, bridge: SyncApp, store: CountingStore, *, logins: int, look_ups: int, windows: int) -> Day:
     agbis, comagic = bridge.world.agbis, bridge.world.comagic
     asked_before = len(agbis.requests), len(comagic.requests)
     written_before = len(comagic.history)
@@ -125,9 +125,9 @@ async def _day(name: str, bridge: Bridge, store: CountingStore, *, logins: int, 
     )
 
 
-def _calls(bridge: Bridge) -> int:
+def _calls(bridge: SyncApp) -> int:
     return len(bridge.world.comagic.communications())
 
 
-def _ago(bridge: Bridge, *, hours: float) -> Any:
+def _ago(bridge: SyncApp, *, hours: float) -> Any:
     return bridge.clock.now() - timedelta(hours=hours)

@@ -32,7 +32,7 @@ from tests.sandbox.clock import ManualClock
 from tests.sandbox.serve import serve_in_thread
 from tests.sandbox.world import World
 from tests.support.factories import NOON
-from tests.support.sync_app import bridge_on
+from tests.support.sync_app import sync_app_on
 
 CONCURRENCY = 5
 PAGE = 10_000
@@ -160,7 +160,7 @@ async def _under_quota(size: Size, points_a_minute: int) -> float:
         world = World(ManualClock(NOON))
         world.comagic.minute_limit = points_a_minute
         fill(world, size)
-        async with bridge_on(store, {"SYNC_TIME_BUDGET_SECONDS": "3600"}, world=world) as bridge:
+        async with sync_app_on(store, {"SYNC_TIME_BUDGET_SECONDS": "3600"}, world=world) as bridge:
             journal = await bridge.run()
             assert journal["complete"], journal["money"]
             passed = bridge.clock.now() - NOON - timedelta(minutes=2)  # which `run` lets pass afterwards

@@ -22,7 +22,7 @@ from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.world import populate
 from tests.support.factories import NOON
 from tests.support.function_process import free_port
-from tests.support.sync_app import Bridge, bridge_on
+from tests.support.sync_app import SyncApp, sync_app_on
 from tests.support.waiting import PATIENCE
 
 PHONES = 5000
@@ -84,9 +84,9 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     async def serve() -> None:
         store = SqliteSalesStore(str(tmp_path_factory.mktemp("pages") / "bridge.db"))
-        async with bridge_on(store) as bridge:
+        async with sync_app_on(store) as bridge:
             site.run_id = await _history(bridge)
-            app = Starlette(routes=[Route("/{path:path}", bridge._endpoint)])
+            app = Starlette(routes=[Route("/{path:path}", bridge.endpoint)])
             config = uvicorn.Config(app, port=port, log_level="error", lifespan="off")
             server.append(uvicorn.Server(config))
             threading.Thread(target=_when_started, args=(server[0], ready)).start()
@@ -115,7 +115,7 @@ def _when_started(server: uvicorn.Server, ready: threading.Event) -> None:
     ready.set()
 
 
-async def _history(bridge: Bridge) -> str:
+async def _history(bridge: SyncApp) -> str:
     """Make a run on everybody, then one that is still going on; return the first one's id."""
     agbis, at = bridge.world.agbis, NOON - timedelta(hours=9)
     populate(bridge.world, seed=3, phones=PHONES)

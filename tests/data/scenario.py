@@ -27,7 +27,7 @@ from tests.sandbox.agbis import model
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import World, populate
-from tests.support.sync_app import Bridge, bridge_on, rows
+from tests.support.sync_app import SyncApp, rows, sync_app_on
 
 START = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
 FAR = datetime(2099, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -98,7 +98,7 @@ async def fill(sales: SalesStore, cards: CardStore) -> World:
     # Ids of runs are random; both databases are to get the same.
     ids = SimpleNamespace(uuid4=lambda: uuid.uuid5(uuid.NAMESPACE_OID, str(next(numbers))))
     with patch.object(run_sync, "uuid", ids), patch.object(journal_parts, "PART_BYTES", PART_BYTES):
-        async with bridge_on(cast("SalesStore", KillableStore(sales, world)), SETTINGS, world=world) as bridge:
+        async with sync_app_on(cast("SalesStore", KillableStore(sales, world)), SETTINGS, world=world) as bridge:
             await _days(bridge, world)
             await _write_by_hand(sales, world.clock.now())
             await _killed_run(bridge, world)
@@ -108,7 +108,7 @@ async def fill(sales: SalesStore, cards: CardStore) -> World:
     return world
 
 
-async def _days(bridge: Bridge, world: World) -> None:
+async def _days(bridge: SyncApp, world: World) -> None:
     """Eight days with a run each; on one of them a second run fails."""
     comagic, agbis = world.comagic, world.agbis
     populate(world, seed=13, phones=30, strangers=0)
@@ -183,7 +183,7 @@ async def _write_by_hand(sales: SalesStore, now: datetime) -> None:
     await sales.release_lease(lease.run_id)
 
 
-async def _killed_run(bridge: Bridge, world: KillableWorld) -> None:
+async def _killed_run(bridge: SyncApp, world: KillableWorld) -> None:
     """Kill a run between taking a sale off and setting the new one; changes before it are made but not recorded."""
     for phone in (SET_BEFORE_KILL, NOT_STARTED):
         world.comagic.add_call(phone, world.clock.now() - timedelta(days=1))
@@ -282,7 +282,7 @@ async def next_run(sales: SalesStore, world: World) -> dict[str, Any]:
     world.agbis.clients[client.id] = client
     world.agbis.pay(world.agbis.add_order(client.id, [("Глажка", "0.09")], via_api=True), "0.09")
     before = len(world.comagic.history)
-    async with bridge_on(sales, SETTINGS, world=world) as bridge:
+    async with sync_app_on(sales, SETTINGS, world=world) as bridge:
         journal = await bridge.run("update_db")
         changes = [
             [each.what, each.communication_type, each.communication_id, each.amount_kopecks]

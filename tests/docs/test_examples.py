@@ -33,7 +33,7 @@ from tests.sandbox.world import World
 from tests.support import stories
 from tests.support.function_process import ROOT
 from tests.support.stories import ANNA, after
-from tests.support.sync_app import Bridge
+from tests.support.sync_app import SyncApp
 
 pytestmark = pytest.mark.anyio
 
@@ -70,7 +70,7 @@ def test_every_example_is_tried() -> None:
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
-async def test_sync_answers_as_printed(name: str, served: Bridge) -> None:
+async def test_sync_answers_as_printed(name: str, served: SyncApp) -> None:
     compared = 0
     for command in _of_sync(Document(name)):
         address = urlsplit(shlex.split(command.line)[-1])

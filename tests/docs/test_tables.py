@@ -11,14 +11,14 @@ from crm_bridge.domain.decision import Result
 from crm_bridge.domain.journal import Row
 from tests.docs.markdown import Document, in_code
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge
+from tests.support.sync_app import SyncApp
 
 pytestmark = pytest.mark.anyio
 
 JOURNALS = [("docs/sync.md", "key | meaning"), ("README.ru.md", "поле | что значит")]
 
 
-async def known_parameters(bridge: Bridge, path: str) -> list[str]:
+async def known_parameters(bridge: SyncApp, path: str) -> list[str]:
     """Ask an address which parameters it takes."""
     message = (await bridge.get("no_such_parameter", path=path)).json()["message"]
     found = re.search(r"Known parameters: (.*)", message)
@@ -26,7 +26,7 @@ async def known_parameters(bridge: Bridge, path: str) -> list[str]:
     return found[1].split(", ")
 
 
-async def known_paths(bridge: Bridge) -> set[str]:
+async def known_paths(bridge: SyncApp) -> set[str]:
     message = (await bridge.get(path="/no_such_path")).json()["message"]
     found = re.search(r"Known paths: (.*)", message)
     assert found, message
@@ -36,13 +36,13 @@ async def known_paths(bridge: Bridge) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "heading"), [("docs/sync.md", "parameter | meaning"), ("README.ru.md", "параметр | что значит")]
 )
-async def test_the_parameters_of_a_run_are_all_there(name: str, heading: str, served: Bridge) -> None:
+async def test_the_parameters_of_a_run_are_all_there(name: str, heading: str, served: SyncApp) -> None:
     listed = [parameter for names, _ in Document(name).table(heading) for parameter in in_code(names)]
 
     assert sorted(listed) == sorted(await known_parameters(served, "/"))
 
 
-async def test_the_readme_names_the_parameters_of_a_run(served: Bridge) -> None:
+async def test_the_readme_names_the_parameters_of_a_run(served: SyncApp) -> None:
     ((_, _, answers),) = [row for row in Document("README.md").table("function | address") if row[1] == "`/`"]
 
     assert sorted(in_code(answers)) == sorted(await known_parameters(served, "/"))
@@ -51,7 +51,7 @@ async def test_the_readme_names_the_parameters_of_a_run(served: Bridge) -> None:
 @pytest.mark.parametrize(
     ("name", "heading"), [("docs/admin.md", "address | parameters"), ("README.ru.md", "адрес | параметры")]
 )
-async def test_the_parameters_of_the_pages_are_all_there(name: str, heading: str, served: Bridge) -> None:
+async def test_the_parameters_of_the_pages_are_all_there(name: str, heading: str, served: SyncApp) -> None:
     values = {"json", "html", "csv", "all", "changes", "none"}
     for address, parameters, _ in Document(name).table(heading):
         (path,) = in_code(address)
@@ -68,14 +68,14 @@ async def test_the_parameters_of_the_pages_are_all_there(name: str, heading: str
         ("docs/admin.md", "address | parameters", 0),
     ],
 )
-async def test_the_addresses_of_sync_are_all_there(name: str, heading: str, column: int, served: Bridge) -> None:
+async def test_the_addresses_of_sync_are_all_there(name: str, heading: str, column: int, served: SyncApp) -> None:
     listed = {path for row in Document(name).table(heading) for path in in_code(row[column])}
 
     assert listed - {"/api/<id>"} == await known_paths(served)
 
 
 @pytest.mark.parametrize(("name", "heading"), JOURNALS)
-async def test_the_keys_of_a_journal_are_all_there(name: str, heading: str, served: Bridge) -> None:
+async def test_the_keys_of_a_journal_are_all_there(name: str, heading: str, served: SyncApp) -> None:
     scheduled = {"X-CloudScheduler-JobName": "daily", "X-CloudScheduler-ScheduleTime": "2026-06-15T04:00:00Z"}
     first = await served.get("update_db", headers=scheduled)
     again = await served.get("update_db", headers=scheduled)
@@ -85,7 +85,7 @@ async def test_the_keys_of_a_journal_are_all_there(name: str, heading: str, serv
 
 
 @pytest.mark.parametrize(("name", "heading"), JOURNALS)
-async def test_the_keys_of_a_row_are_all_there(name: str, heading: str, served: Bridge) -> None:
+async def test_the_keys_of_a_row_are_all_there(name: str, heading: str, served: SyncApp) -> None:
     row = Row(
         phone="79261234567",
         result=Result.UPDATED,

@@ -17,7 +17,7 @@ from tests.sandbox.clock import ManualClock
 from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.world import World
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge, bridge_on
+from tests.support.sync_app import SyncApp, sync_app_on
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Morning:
     database: Path
 
     @asynccontextmanager
-    async def again(self, folder: Path) -> AsyncIterator[Bridge]:
+    async def again(self, folder: Path) -> AsyncIterator[SyncApp]:
         """Give a copy of it all."""
         path = folder / "bridge.db"
         shutil.copyfile(self.database, path)
         store = SqliteSalesStore(str(path))
-        async with bridge_on(store, world=copy.deepcopy(self.world)) as bridge:
+        async with sync_app_on(store, world=copy.deepcopy(self.world)) as bridge:
             yield bridge
         await store.close()
 
@@ -44,7 +44,7 @@ async def morning(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) 
     world = World(ManualClock(NOON), comagic_switches=CoMagicSwitches(duplicate_set="add"))
     path = tmp_path_factory.mktemp("morning") / "bridge.db"
     store, day = SqliteSalesStore(str(path)), Day(world)
-    async with bridge_on(store, world=world) as bridge:
+    async with sync_app_on(store, world=world) as bridge:
         day.before()
         await bridge.run()
         day.half_done()
@@ -58,6 +58,6 @@ async def morning(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-async def bridge(morning: Morning, tmp_path: Path) -> AsyncIterator[Bridge]:
+async def bridge(morning: Morning, tmp_path: Path) -> AsyncIterator[SyncApp]:
     async with morning.again(tmp_path) as bridge:
         yield bridge

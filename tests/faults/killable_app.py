@@ -11,7 +11,7 @@ import httpx
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import World
-from tests.support.sync_app import Bridge
+from tests.support.sync_app import SyncApp
 
 
 class Killed(BaseException):
@@ -73,7 +73,7 @@ class KillableTransport(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-class KillableBridge(Bridge):
+class KillableApp(SyncApp):
     """One process after another on the same database and in the same world."""
 
     def __init__(self, world: World, path: str, settings: Mapping[str, str] | None = None) -> None:

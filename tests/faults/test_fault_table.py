@@ -17,7 +17,7 @@ import pytest
 from tests.faults.oracle import differences, hasty_logins, sets_in_excess
 from tests.sandbox.faults import Fault
 from tests.sandbox.simulator import Simulator
-from tests.support.sync_app import Bridge, rows
+from tests.support.sync_app import SyncApp, rows
 
 pytestmark = pytest.mark.anyio
 
@@ -235,7 +235,7 @@ def test_the_table_has_every_way_that_the_fact_sheets_name() -> None:
 
 
 @pytest.mark.parametrize("case", TABLE, ids=str)
-async def test_a_fault_is_reported_and_one_clean_run_repairs_it(bridge: Bridge, case: Case) -> None:
+async def test_a_fault_is_reported_and_one_clean_run_repairs_it(bridge: SyncApp, case: Case) -> None:
     world = bridge.world
     world.comagic.switches = replace(world.comagic.switches, duplicate_set=case.duplicate_set)
     is_crm = case.method in {ORDERS, CLIENTS, CLIENT, LOGIN}
@@ -261,14 +261,14 @@ async def test_a_fault_is_reported_and_one_clean_run_repairs_it(bridge: Bridge, 
     await assert_one_clean_run_repairs_it(bridge, before=began)
 
 
-def assert_refused(bridge: Bridge, status: int, body: dict[str, Any], case: Case) -> None:
+def assert_refused(bridge: SyncApp, status: int, body: dict[str, Any], case: Case) -> None:
     assert status == (502 if case.now is Now.IS_502 else 503), body
     assert list(body) == ["success", "message"]
     assert case.names in body["message"]
     assert not bridge.world.comagic.history, "nothing was decided, so nothing was written"
 
 
-def assert_reported(bridge: Bridge, journal: dict[str, Any], case: Case) -> None:
+def assert_reported(bridge: SyncApp, journal: dict[str, Any], case: Case) -> None:
     failed = {phone: row.get("error") for phone, row in rows(journal).items() if row["result"] == "failed"}
     assert journal["money"]["balanced"] is True
     assert journal["failed"] == len(failed)
@@ -294,7 +294,7 @@ def assert_reported(bridge: Bridge, journal: dict[str, Any], case: Case) -> None
             raise AssertionError(case.now)
 
 
-async def assert_one_clean_run_repairs_it(bridge: Bridge, *, before: datetime) -> None:
+async def assert_one_clean_run_repairs_it(bridge: SyncApp, *, before: datetime) -> None:
     world = bridge.world
 
     journal = await bridge.run()

@@ -19,14 +19,14 @@ from crm_bridge.domain.aggregate import Client, Order, Payment
 from crm_bridge.ports import SalesStore
 from crm_bridge.services import SyncServices
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
-from tests.faults.killable_app import KillableBridge
+from tests.faults.killable_app import KillableApp
 from tests.faults.oracle import orders_by_phone, owed
 from tests.faults.profile import profile
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import World
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge
+from tests.support.sync_app import SyncApp
 
 pytestmark = pytest.mark.anyio
 
@@ -50,9 +50,9 @@ def in_the_crm(world: World) -> dict[str, tuple[int, int]]:
 
 
 @asynccontextmanager
-async def killable_bridge() -> AsyncIterator[KillableBridge]:
+async def killable_bridge() -> AsyncIterator[KillableApp]:
     with tempfile.TemporaryDirectory() as folder:
-        bridge = KillableBridge(World(ManualClock(NOON)), str(Path(folder) / "bridge.db"))
+        bridge = KillableApp(World(ManualClock(NOON)), str(Path(folder) / "bridge.db"))
         yield bridge
         await bridge.close()
 
@@ -160,7 +160,7 @@ class ScriptedCrm:
         """Let everybody in."""
 
 
-class ScriptedBridge(Bridge):
+class ScriptedApp(SyncApp):
     """A bridge whose CRM follows a script."""
 
     script: list[list[Order]]
@@ -206,7 +206,7 @@ async def test_the_sums_are_those_of_the_newest_orders_alone(reading: tuple[list
             expected[phone] = (kopecks + net, orders + 1)
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteSalesStore(str(Path(folder) / "bridge.db"))
-        bridge = ScriptedBridge(World(ManualClock(NOON)), store, {})
+        bridge = ScriptedApp(World(ManualClock(NOON)), store, {})
         bridge.script = [list(answer) for answer in answers]
 
         while bridge.script:

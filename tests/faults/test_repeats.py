@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.killable_app import KillableBridge
+from tests.faults.killable_app import KillableApp
 from tests.faults.oracle import differences
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.comagic.switches import CoMagicSwitches
@@ -26,23 +26,23 @@ def tick(hour: int, job: str = "sync-hourly") -> dict[str, str]:
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[KillableBridge]:
+async def bridge(tmp_path: Path) -> AsyncIterator[KillableApp]:
     """A bridge with one sale to set."""
     world = World(ManualClock(NOON), comagic_switches=CoMagicSwitches(duplicate_set="add"))
     world.comagic.add_call(ANNA, NOON - timedelta(days=1))
     agbis = world.agbis
     agbis.pay(agbis.add_order(agbis.add_client(ANNA), [("Стирка", "700")]), "700")
-    bridge = KillableBridge(world, str(tmp_path / "bridge.db"))
+    bridge = KillableApp(world, str(tmp_path / "bridge.db"))
     yield bridge
     await bridge.close()
 
 
-def pay_more(bridge: KillableBridge) -> None:
+def pay_more(bridge: KillableApp) -> None:
     agbis = bridge.world.agbis
     agbis.pay(next(iter(agbis.orders)), "50")
 
 
-async def test_a_tick_that_has_succeeded_is_answered_with_its_journal(bridge: KillableBridge) -> None:
+async def test_a_tick_that_has_succeeded_is_answered_with_its_journal(bridge: KillableApp) -> None:
     first = (await bridge.get("update_db", headers=tick(12))).json()
     pay_more(bridge)
     asked = len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests)
@@ -55,7 +55,7 @@ async def test_a_tick_that_has_succeeded_is_answered_with_its_journal(bridge: Ki
     assert len(bridge.world.agbis.requests) + len(bridge.world.comagic.requests) == asked
 
 
-async def test_a_tick_is_known_to_another_process_too(bridge: KillableBridge) -> None:
+async def test_a_tick_is_known_to_another_process_too(bridge: KillableApp) -> None:
     first = (await bridge.get("update_db", headers=tick(12))).json()["journal"]
     await bridge.revive()
 
@@ -65,7 +65,7 @@ async def test_a_tick_is_known_to_another_process_too(bridge: KillableBridge) ->
 
 
 @pytest.mark.parametrize("headers", [tick(13), tick(12, "sync-daily"), {}], ids=["later", "another job", "no tick"])
-async def test_another_tick_runs(bridge: KillableBridge, headers: dict[str, str]) -> None:
+async def test_another_tick_runs(bridge: KillableApp, headers: dict[str, str]) -> None:
     await bridge.get("update_db", headers=tick(12))
     pay_more(bridge)
 
@@ -75,7 +75,7 @@ async def test_another_tick_runs(bridge: KillableBridge, headers: dict[str, str]
     assert (journal["tags_removed_updated"], differences(bridge.world)) == (1, [])
 
 
-async def test_a_tick_that_has_failed_runs_when_it_is_delivered_again(bridge: KillableBridge) -> None:
+async def test_a_tick_that_has_failed_runs_when_it_is_delivered_again(bridge: KillableApp) -> None:
     bridge.world.comagic.fail(Fault(method="get.calls_report", kind="http_503", times=3))
     failed = await bridge.get("update_db", headers=tick(12))
 
@@ -88,7 +88,7 @@ async def test_a_tick_that_has_failed_runs_when_it_is_delivered_again(bridge: Ki
     assert replayed.json()["journal"]["run_id"] == again.json()["journal"]["run_id"]
 
 
-async def test_a_tick_whose_run_was_killed_anywhere_runs_when_it_is_delivered_again(bridge: KillableBridge) -> None:
+async def test_a_tick_whose_run_was_killed_anywhere_runs_when_it_is_delivered_again(bridge: KillableApp) -> None:
     """The platform kills, the Scheduler tries again: until a delivery gets through, each one is killed a step later."""
     killed = 0
     while (answer := await bridge.run_and_die(killed, headers=tick(12))) is None:
@@ -102,7 +102,7 @@ async def test_a_tick_whose_run_was_killed_anywhere_runs_when_it_is_delivered_ag
     assert len([entry for entry in bridge.world.comagic.history if entry.what == "set"]) == 1
 
 
-async def test_a_run_that_left_work_undone_has_succeeded_all_the_same(bridge: KillableBridge) -> None:
+async def test_a_run_that_left_work_undone_has_succeeded_all_the_same(bridge: KillableApp) -> None:
     """The next tick goes on; the Scheduler need not deliver this one again, and if it does, it hears the same."""
     bridge.world.comagic.fail(Fault(method="set.tag_sales", kind="limit_exceeded_day"))
 

@@ -20,7 +20,7 @@ import httpx
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.faults.killable_app import KillableBridge
+from tests.faults.killable_app import KillableApp
 from tests.faults.oracle import candidates, hasty_logins, owed, standing
 from tests.faults.profile import profile
 from tests.sandbox.clock import ManualClock
@@ -158,8 +158,8 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
             self.somebody_calls(phone, timedelta(days=number), 0)
         self.a_clean_run()  # a first refresh looks back three days, later ones as far as needed
 
-    async def opened(self) -> KillableBridge:
-        return KillableBridge(self.world, str(self.folder / "bridge.db"))
+    async def opened(self) -> KillableApp:
+        return KillableApp(self.world, str(self.folder / "bridge.db"))
 
     def teardown(self) -> None:
         try:

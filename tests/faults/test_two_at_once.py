@@ -16,7 +16,7 @@ from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import World
 from tests.support.databases import Database
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge
+from tests.support.sync_app import SyncApp
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +40,7 @@ class SlowTransport(SandboxTransport):
         return await super().handle_async_request(request)
 
 
-class Run(Bridge):
+class Run(SyncApp):
     """A bridge of its own, in the same world and on the same database as the other."""
 
     def __init__(self, world: World, database: Database, transport: SlowTransport) -> None:

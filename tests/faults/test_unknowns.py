@@ -28,7 +28,7 @@ from tests.sandbox.faults import Fault
 from tests.sandbox.switches import all_positions
 from tests.sandbox.world import World
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge, bridge_on
+from tests.support.sync_app import SyncApp, sync_app_on
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +71,7 @@ async def play(folder: Path, agbis: dict[str, Any], comagic: dict[str, Any]) -> 
     """Let two days pass with these switches, and compare the sums after each."""
     world = World(ManualClock(NOON), agbis_switches=AgbisSwitches(**agbis), comagic_switches=CoMagicSwitches(**comagic))
     store, day = SqliteSalesStore(str(folder / "bridge.db")), Day(world)
-    async with bridge_on(store, world=world) as bridge:
+    async with sync_app_on(store, world=world) as bridge:
         day.before()
         await bridge.run()
         day.half_done()
@@ -103,7 +103,7 @@ def another_day(day: Day) -> None:
     comagic.sell_by_hand(day.call_of(CHANGED_BY_HAND), "9")
 
 
-async def answers_get_lost(bridge: Bridge) -> None:
+async def answers_get_lost(bridge: SyncApp) -> None:
     """Run while the answers to a set and to an unset are lost; the run may report that, and must answer."""
     bridge.clock.advance(timedelta(minutes=1))  # what was done by hand may be in the reports as late as that
     comagic = bridge.world.comagic
@@ -115,7 +115,7 @@ async def answers_get_lost(bridge: Bridge) -> None:
     assert hasty_logins(bridge.world) == []
 
 
-async def assert_right_after_a_clean_run(bridge: Bridge) -> None:
+async def assert_right_after_a_clean_run(bridge: SyncApp) -> None:
     journal = await bridge.run()
 
     assert differences(bridge.world) == []

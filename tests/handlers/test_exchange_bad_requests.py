@@ -19,7 +19,7 @@ A_QUARTER = settings(
 )
 
 
-class Bridge:
+class SyncApp:
     """The exchange in one event loop, with all it stores and logs in sight."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
@@ -43,28 +43,28 @@ class Bridge:
 
 
 @pytest.fixture
-def bridge(caplog: pytest.LogCaptureFixture) -> Iterator[Bridge]:
+def bridge(caplog: pytest.LogCaptureFixture) -> Iterator[SyncApp]:
     caplog.set_level(logging.WARNING)
     with asyncio.Runner() as runner:
-        yield Bridge(runner)
+        yield SyncApp(runner)
     assert not caplog.records
 
 
 @A_QUARTER
 @given(bad=bad_requests.with_a_bad_id() | bad_requests.with_a_bad_path())
-def test_bad_ids_and_paths(bridge: Bridge, bad: InvalidInput) -> None:
+def test_bad_ids_and_paths(bridge: SyncApp, bad: InvalidInput) -> None:
     bridge.refuse(bad, 400, 404, 405)
 
 
 @A_QUARTER
 @given(bad=bad_requests.with_a_bad_body())
-def test_bad_bodies(bridge: Bridge, bad: InvalidInput) -> None:
+def test_bad_bodies(bridge: SyncApp, bad: InvalidInput) -> None:
     bridge.refuse(bad, 413 if sum(map(len, bad.body)) > 4096 else 400)
 
 
 @A_QUARTER
 @given(bad=bad_requests.with_a_bad_verb_query_or_key())
-def test_bad_verbs_queries_and_keys(bridge: Bridge, bad: InvalidInput) -> None:
+def test_bad_verbs_queries_and_keys(bridge: SyncApp, bad: InvalidInput) -> None:
     bridge.refuse(bad, 400, 401, 405)
 
 
@@ -75,5 +75,5 @@ def test_bad_verbs_queries_and_keys(bridge: Bridge, bad: InvalidInput) -> None:
     | bad_requests.with_a_bad_body()
     | bad_requests.with_a_bad_verb_query_or_key()
 )
-def test_bad_in_any_way(bridge: Bridge, bad: InvalidInput) -> None:
+def test_bad_in_any_way(bridge: SyncApp, bad: InvalidInput) -> None:
     bridge.refuse(bad, 400, 401, 404, 405, 413)

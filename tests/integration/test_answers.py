@@ -16,7 +16,7 @@ from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge, bridge_on, rows
+from tests.support.sync_app import SyncApp, rows, sync_app_on
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ def assert_failure(answer: httpx.Response, status: int, *parts: str) -> None:
         assert part in body["message"]
 
 
-async def filled(bridge: Bridge) -> Bridge:
+async def filled(bridge: SyncApp) -> SyncApp:
     """Give the bridge a phone in its database and a call to apply it to."""
     agbis = bridge.world.agbis
     agbis.pay(agbis.add_order(agbis.add_client(PHONE), [("Стирка", "10")], at=NOON - timedelta(hours=2)), "10.50")
@@ -42,7 +42,7 @@ async def filled(bridge: Bridge) -> Bridge:
     return bridge
 
 
-async def test_a_success_has_message_and_journal_with_every_counter(bridge: Bridge) -> None:
+async def test_a_success_has_message_and_journal_with_every_counter(bridge: SyncApp) -> None:
     populate(bridge.world, seed=2, phones=30)
 
     body = (await bridge.get("update_db")).json()
@@ -58,7 +58,7 @@ async def test_a_success_has_message_and_journal_with_every_counter(bridge: Brid
     assert len(journal["log"]) == journal["phones_analyzed"]
 
 
-async def test_the_money_of_the_journal_adds_up_to_the_kopeck(bridge: Bridge) -> None:
+async def test_the_money_of_the_journal_adds_up_to_the_kopeck(bridge: SyncApp) -> None:
     populate(bridge.world, seed=2, phones=50)
 
     money = (await bridge.run())["money"]
@@ -68,7 +68,7 @@ async def test_the_money_of_the_journal_adds_up_to_the_kopeck(bridge: Bridge) ->
     assert all(text == f"{Decimal(text):.2f}" for name, text in money.items() if name != "balanced")
 
 
-async def test_a_row_begins_with_its_phone_and_communication(bridge: Bridge) -> None:
+async def test_a_row_begins_with_its_phone_and_communication(bridge: SyncApp) -> None:
     await filled(bridge)
     journal = (await bridge.get()).json()["journal"]
 
@@ -79,7 +79,7 @@ async def test_a_row_begins_with_its_phone_and_communication(bridge: Bridge) -> 
     assert row["sale_id"] == bridge.world.comagic.sales[call][0].sale_id
 
 
-async def test_the_log_can_be_cut_to_changes_or_left_out(bridge: Bridge) -> None:
+async def test_the_log_can_be_cut_to_changes_or_left_out(bridge: SyncApp) -> None:
     populate(bridge.world, seed=2, phones=30)
 
     whole = await bridge.run("update_db&dry_run")
@@ -111,12 +111,12 @@ async def test_the_log_can_be_cut_to_changes_or_left_out(bridge: Bridge) -> None
         ("update_db&date_from=", ["date_from"]),
     ],
 )
-async def test_a_bad_parameter_is_named(bridge: Bridge, query: str, parts: list[str]) -> None:
+async def test_a_bad_parameter_is_named(bridge: SyncApp, query: str, parts: list[str]) -> None:
     assert_failure(await bridge.get(query), 400, *parts)
     assert not bridge.world.agbis.requests
 
 
-async def test_other_paths_and_verbs_are_refused(bridge: Bridge) -> None:
+async def test_other_paths_and_verbs_are_refused(bridge: SyncApp) -> None:
     assert_failure(await bridge.get(path="/admin"), 404, "/check_health")
     refused = await bridge.get(method="DELETE")
     assert_failure(refused, 405, "GET", "POST")
@@ -124,20 +124,20 @@ async def test_other_paths_and_verbs_are_refused(bridge: Bridge) -> None:
     assert_failure(await bridge.get(path="/check_health", method="POST"), 405)
 
 
-async def test_post_does_what_get_does(bridge: Bridge) -> None:
+async def test_post_does_what_get_does(bridge: SyncApp) -> None:
     await filled(bridge)
 
     assert (await bridge.get(method="POST")).json()["journal"]["tags_applied"] == 1
 
 
-async def test_an_empty_database_is_named_in_the_words_that_users_know(bridge: Bridge) -> None:
+async def test_an_empty_database_is_named_in_the_words_that_users_know(bridge: SyncApp) -> None:
     answer = await bridge.get()
 
     assert_failure(answer, 409)
     assert answer.json()["message"] == "ERROR: No data in DB found. Please update DB using update_db query param"
 
 
-async def test_a_refresh_that_finds_nothing_is_a_success_with_zeros(bridge: Bridge) -> None:
+async def test_a_refresh_that_finds_nothing_is_a_success_with_zeros(bridge: SyncApp) -> None:
     journal = await bridge.run("update_db")
 
     assert (journal["phones_analyzed"], journal["money"]["total"], journal["complete"]) == (0, "0.00", True)
@@ -146,7 +146,7 @@ async def test_a_refresh_that_finds_nothing_is_a_success_with_zeros(bridge: Brid
 async def test_settings_that_are_missing_are_named_all_at_once(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
     names = ("AGBIS_URL", "AGBIS_USER", "AGBIS_PASSWORD", "COMAGIC_TOKEN")
-    async with bridge_on(store, dict.fromkeys(names, "")) as bridge:
+    async with sync_app_on(store, dict.fromkeys(names, "")) as bridge:
         assert_failure(await bridge.get("update_db"), 500, *names)
         only_comagic = await bridge.get()
     await store.close()
@@ -155,7 +155,7 @@ async def test_settings_that_are_missing_are_named_all_at_once(tmp_path: Path) -
     assert "AGBIS" not in only_comagic.text
 
 
-async def test_another_run_in_progress_is_named_with_the_time_to_try_again(bridge: Bridge) -> None:
+async def test_another_run_in_progress_is_named_with_the_time_to_try_again(bridge: SyncApp) -> None:
     now = bridge.clock.now()
     await bridge.store.take_lease(Lease(run_id="other", started_at=now, until=now + LEASE_TTL), now=now)
 
@@ -166,7 +166,7 @@ async def test_another_run_in_progress_is_named_with_the_time_to_try_again(bridg
     assert not bridge.world.agbis.requests, "the lease comes before anything remote"
 
 
-async def test_the_lease_of_a_killed_run_ends_by_itself(bridge: Bridge) -> None:
+async def test_the_lease_of_a_killed_run_ends_by_itself(bridge: SyncApp) -> None:
     now = bridge.clock.now()
     await bridge.store.take_lease(Lease(run_id="killed", started_at=now, until=now + LEASE_TTL), now=now)
     bridge.clock.advance(LEASE_TTL)
@@ -181,7 +181,7 @@ COMAGIC_DOWN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("fault", COMAGIC_DOWN, ids=lambda fault: fault["kind"])
-async def test_comagic_that_cannot_be_reached_is_a_503(bridge: Bridge, fault: dict[str, Any]) -> None:
+async def test_comagic_that_cannot_be_reached_is_a_503(bridge: SyncApp, fault: dict[str, Any]) -> None:
     await filled(bridge)
     bridge.world.comagic.fail(Fault(method="get.calls_report", **fault))
 
@@ -203,7 +203,7 @@ async def test_comagic_that_cannot_be_reached_is_a_503(bridge: Bridge, fault: di
     ids=lambda value: str(value)[:60],
 )
 async def test_a_wrong_answer_of_comagic_is_named(
-    bridge: Bridge, fault: dict[str, Any], status: int, parts: list[str]
+    bridge: SyncApp, fault: dict[str, Any], status: int, parts: list[str]
 ) -> None:
     await filled(bridge)
     bridge.world.comagic.fail(Fault(method="get.calls_report", times=None, **fault))
@@ -211,14 +211,14 @@ async def test_a_wrong_answer_of_comagic_is_named(
     assert_failure(await bridge.get(), status, *parts)
 
 
-async def test_a_message_that_users_of_the_first_system_know_is_kept_to_the_letter(bridge: Bridge) -> None:
+async def test_a_message_that_users_of_the_first_system_know_is_kept_to_the_letter(bridge: SyncApp) -> None:
     await filled(bridge)
     bridge.world.comagic.fail(Fault(method="get.calls_report", kind="no_result", times=None))
 
     assert (await bridge.get()).json() == {"success": False, "message": "ERROR: No result in CoMagic answer"}
 
 
-async def test_an_account_without_the_sale_tag_gets_the_name_of_the_setting_that_helps(bridge: Bridge) -> None:
+async def test_an_account_without_the_sale_tag_gets_the_name_of_the_setting_that_helps(bridge: SyncApp) -> None:
     bridge.world.comagic.fail(Fault(method="get.tags", kind="empty_success", times=None))
 
     assert_failure(await bridge.get("update_db"), 502, "COMAGIC_SALE_TAG_ID")
@@ -240,21 +240,21 @@ async def test_an_account_without_the_sale_tag_gets_the_name_of_the_setting_that
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_a_wrong_answer_of_the_crm_is_named(bridge: Bridge, fault: dict[str, Any], status: int) -> None:
+async def test_a_wrong_answer_of_the_crm_is_named(bridge: SyncApp, fault: dict[str, Any], status: int) -> None:
     bridge.world.agbis.fail(Fault(method="OrderByDateTimeForAll", times=None, **fault))
 
     assert_failure(await bridge.get("update_db"), status, "Agbis")
     assert not bridge.world.comagic.requests
 
 
-async def test_a_wrong_password_is_a_502_and_not_tried_twice(bridge: Bridge) -> None:
+async def test_a_wrong_password_is_a_502_and_not_tried_twice(bridge: SyncApp) -> None:
     bridge.world.agbis.fail(Fault(method="Login", kind="error", params={"code": 2}, times=None))
 
     assert_failure(await bridge.get("update_db"), 502, "Agbis")
     assert bridge.world.agbis.count("Login") == 1
 
 
-async def test_one_failed_write_fails_alone(bridge: Bridge) -> None:
+async def test_one_failed_write_fails_alone(bridge: SyncApp) -> None:
     await filled(bridge)
     bridge.world.comagic.fail(
         Fault(method="set.tag_sales", kind="error", params={"mnemonic": "tariff_restrictions"}, times=1)
@@ -269,11 +269,11 @@ async def test_one_failed_write_fails_alone(bridge: Bridge) -> None:
 
 
 class TestHealth:
-    async def test_before_the_first_refresh_there_is_no_date(self, bridge: Bridge) -> None:
+    async def test_before_the_first_refresh_there_is_no_date(self, bridge: SyncApp) -> None:
         assert (await bridge.get(path="/check_health")).json() == {"latest update date": None}
 
     async def test_it_answers_the_local_time_of_the_last_whole_refresh_and_makes_no_remote_call(
-        self, bridge: Bridge
+        self, bridge: SyncApp
     ) -> None:
         await bridge.run()
         bridge.world.agbis.fail(Fault(method="ClientsByDateTimeForAll", kind="error", times=None))
@@ -287,12 +287,12 @@ class TestHealth:
 
     async def test_it_needs_no_credentials(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-        async with bridge_on(store, {"COMAGIC_TOKEN": "", "AGBIS_URL": ""}) as bridge:
+        async with sync_app_on(store, {"COMAGIC_TOKEN": "", "AGBIS_URL": ""}) as bridge:
             assert (await bridge.get(path="/check_health")).status_code == 200
         await store.close()
 
 
-async def test_the_answer_is_plain_json_in_utf_8(bridge: Bridge) -> None:
+async def test_the_answer_is_plain_json_in_utf_8(bridge: SyncApp) -> None:
     await filled(bridge)
     answer = await bridge.get()
 

@@ -18,7 +18,7 @@ from tests.sandbox.faults import Fault
 from tests.sandbox.world import World
 from tests.support.database_dump import dump
 from tests.support.factories import NOON
-from tests.support.sync_app import SETTINGS, Bridge, bridge_on
+from tests.support.sync_app import SETTINGS, SyncApp, sync_app_on
 
 pytestmark = pytest.mark.anyio
 
@@ -29,31 +29,31 @@ NAMES = [
 
 
 @pytest.fixture
-def sound(bridge: Bridge) -> Bridge:
+def sound(bridge: SyncApp) -> SyncApp:
     """A bridge where all is set up right."""
     bridge.world.comagic._writer.sites.pop(SITE_WITHOUT_SALES_ID)
     return bridge
 
 
-async def ask(bridge: Bridge) -> tuple[int, dict[str, dict[str, Any]]]:
+async def ask(bridge: SyncApp) -> tuple[int, dict[str, dict[str, Any]]]:
     answer = await bridge.get(path="/check_setup")
     body = answer.json()
     assert body["ok"] is (answer.status_code == 200)
     return answer.status_code, {check["name"]: check for check in body["checks"]}
 
 
-async def failing(bridge: Bridge) -> dict[str, str]:
+async def failing(bridge: SyncApp) -> dict[str, str]:
     """The checks that do not hold, with their hints; the answer must be a 503."""
     status, checks = await ask(bridge)
     assert status == 503
     return {name: check["hint"] for name, check in checks.items() if not check["ok"]}
 
 
-def switch(bridge: Bridge, **positions: Any) -> None:
+def switch(bridge: SyncApp, **positions: Any) -> None:
     bridge.world.comagic.switches = replace(bridge.world.comagic.switches, **positions)
 
 
-async def test_when_all_is_set_up_right_every_check_holds(sound: Bridge) -> None:
+async def test_when_all_is_set_up_right_every_check_holds(sound: SyncApp) -> None:
     status, checks = await ask(sound)
 
     assert status == 200
@@ -62,7 +62,7 @@ async def test_when_all_is_set_up_right_every_check_holds(sound: Bridge) -> None
     assert checks["database"]["hint"] == "The CRM has not been read yet: call /?update_db once."
 
 
-async def test_it_costs_three_points_and_changes_neither_comagic_nor_the_database(sound: Bridge) -> None:
+async def test_it_costs_three_points_and_changes_neither_comagic_nor_the_database(sound: SyncApp) -> None:
     await sound.run()
     before, points = await dump(sound.store), sound.world.comagic.points_used
 
@@ -73,7 +73,7 @@ async def test_it_costs_three_points_and_changes_neither_comagic_nor_the_databas
     assert await dump(sound.store) == before
 
 
-async def test_it_works_during_a_run(sound: Bridge) -> None:
+async def test_it_works_during_a_run(sound: SyncApp) -> None:
     from crm_bridge.domain.run import LEASE_TTL, Lease
 
     now = sound.clock.now()
@@ -83,7 +83,7 @@ async def test_it_works_during_a_run(sound: Bridge) -> None:
 
 
 class TestCrmLogin:
-    async def test_a_wrong_password_names_the_settings_and_is_tried_once(self, sound: Bridge) -> None:
+    async def test_a_wrong_password_names_the_settings_and_is_tried_once(self, sound: SyncApp) -> None:
         sound.world.agbis.fail(Fault(method="Login", kind="error", params={"code": 2}, times=None))
 
         hint = (await failing(sound))["crm_login"]
@@ -93,24 +93,24 @@ class TestCrmLogin:
 
     async def test_a_wrong_address_fails_the_login(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-        async with bridge_on(store, {"AGBIS_URL": "http://agbis.test/cl/nobody/api/"}) as bridge:
+        async with sync_app_on(store, {"AGBIS_URL": "http://agbis.test/cl/nobody/api/"}) as bridge:
             assert "crm_login" in await failing(bridge)
         await store.close()
 
     async def test_missing_settings_are_named(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-        async with bridge_on(store, {"AGBIS_URL": "", "AGBIS_PASSWORD": ""}) as bridge:
+        async with sync_app_on(store, {"AGBIS_URL": "", "AGBIS_PASSWORD": ""}) as bridge:
             assert (await failing(bridge))["crm_login"] == "Set AGBIS_URL, AGBIS_PASSWORD."
         await store.close()
 
-    async def test_the_stored_session_is_used(self, sound: Bridge) -> None:
+    async def test_the_stored_session_is_used(self, sound: SyncApp) -> None:
         await sound.run()
         for _ in range(3):
             assert (await ask(sound))[0] == 200
 
         assert (sound.world.agbis.count("Login"), sound.world.agbis.count("ValidSessionID")) == (1, 3)
 
-    async def test_a_lost_session_fails_the_check_when_a_login_is_not_allowed_yet(self, sound: Bridge) -> None:
+    async def test_a_lost_session_fails_the_check_when_a_login_is_not_allowed_yet(self, sound: SyncApp) -> None:
         await sound.get("update_db")
         sound.world.agbis.sessions.forget()
         started = sound.clock.now()
@@ -121,7 +121,7 @@ class TestCrmLogin:
         assert sound.world.agbis.count("Login") == 1
         assert sound.clock.now() - started < timedelta(seconds=30), "somebody is waiting for the page"
 
-    async def test_a_session_started_here_is_kept_for_the_next_run(self, sound: Bridge) -> None:
+    async def test_a_session_started_here_is_kept_for_the_next_run(self, sound: SyncApp) -> None:
         await ask(sound)
         started = sound.clock.now()
 
@@ -129,13 +129,13 @@ class TestCrmLogin:
         assert sound.world.agbis.count("Login") == 1
         assert sound.clock.now() - started < timedelta(minutes=1)
 
-    async def test_a_login_that_fails_for_the_moment_is_not_tried_twice(self, sound: Bridge) -> None:
+    async def test_a_login_that_fails_for_the_moment_is_not_tried_twice(self, sound: SyncApp) -> None:
         sound.world.agbis.fail(Fault(method="Login", kind="http_503", times=None))
 
         assert "Ask again a little later" in (await failing(sound))["crm_login"]
         assert sound.world.agbis.count("Login") == 1
 
-    async def test_a_dry_cleaners_database_that_is_down_fails_the_login_only(self, sound: Bridge) -> None:
+    async def test_a_dry_cleaners_database_that_is_down_fails_the_login_only(self, sound: SyncApp) -> None:
         sound.world.agbis.switches = replace(sound.world.agbis.switches, database_down=True)
 
         assert list(await failing(sound)) == ["crm_login"]
@@ -144,7 +144,7 @@ class TestCrmLogin:
 class TestComagic:
     @pytest.mark.parametrize("key", ["expired", "blocked"])
     async def test_an_expired_or_blocked_key_names_the_setting_and_skips_the_rest(
-        self, sound: Bridge, key: str
+        self, sound: SyncApp, key: str
     ) -> None:
         switch(sound, key=key)
 
@@ -156,22 +156,22 @@ class TestComagic:
 
     async def test_a_wrong_key_names_the_setting(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-        async with bridge_on(store, {"COMAGIC_TOKEN": "another"}) as bridge:
+        async with sync_app_on(store, {"COMAGIC_TOKEN": "another"}) as bridge:
             assert "COMAGIC_TOKEN" in (await failing(bridge))["comagic_token"]
         await store.close()
 
     async def test_a_missing_key_names_the_setting(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-        async with bridge_on(store, {"COMAGIC_TOKEN": ""}) as bridge:
+        async with sync_app_on(store, {"COMAGIC_TOKEN": ""}) as bridge:
             assert (await failing(bridge))["comagic_token"] == "Set COMAGIC_TOKEN."
         await store.close()
 
-    async def test_a_blocked_account_is_one_for_the_support(self, sound: Bridge) -> None:
+    async def test_a_blocked_account_is_one_for_the_support(self, sound: SyncApp) -> None:
         switch(sound, account_active=False)
 
         assert "support" in (await failing(sound))["comagic_token"]
 
-    async def test_an_address_that_is_not_admitted_is_named(self, sound: Bridge) -> None:
+    async def test_an_address_that_is_not_admitted_is_named(self, sound: SyncApp) -> None:
         refused = {"mnemonic": "ip_not_whitelisted", "ip": "203.0.113.7"}
         sound.world.comagic.fail(Fault(method="*", kind="error", params=refused, times=None))
 
@@ -180,7 +180,7 @@ class TestComagic:
         assert hints["ip_whitelist"].startswith("Add 203.0.113.7 to the allowed addresses")
         assert "comagic_token" not in hints, "CoMagic looks at the key first"
 
-    async def test_an_address_that_comagic_does_not_name_is_a_question_mark(self, sound: Bridge) -> None:
+    async def test_an_address_that_comagic_does_not_name_is_a_question_mark(self, sound: SyncApp) -> None:
         refused = {"mnemonic": "ip_not_whitelisted", "ip": "unknown"}
         sound.world.comagic.fail(Fault(method="*", kind="error", params=refused, times=None))
 
@@ -188,14 +188,14 @@ class TestComagic:
 
     @pytest.mark.parametrize("mnemonic", ["forbidden", "method_component_disabled", "data_limit_exceeded"])
     async def test_any_other_refusal_of_the_first_call_names_the_address_setting(
-        self, sound: Bridge, mnemonic: str
+        self, sound: SyncApp, mnemonic: str
     ) -> None:
         sound.world.comagic.fail(Fault(method="get.account", kind="error", params={"mnemonic": mnemonic}, times=None))
 
         assert "COMAGIC_URL" in (await failing(sound))["comagic_token"]
 
     @pytest.mark.parametrize("rights", ["select", "none"])
-    async def test_a_key_without_the_right_to_change_tags_names_the_right(self, sound: Bridge, rights: str) -> None:
+    async def test_a_key_without_the_right_to_change_tags_names_the_right(self, sound: SyncApp, rights: str) -> None:
         switch(sound, tag_rights=rights)
 
         hints = await failing(sound)
@@ -203,7 +203,7 @@ class TestComagic:
         assert "tag_management" in hints["comagic_rights"]
         assert ("sale_tag" in hints) is (rights == "none")
 
-    async def test_an_account_without_the_sale_tag_names_the_setting(self, sound: Bridge) -> None:
+    async def test_an_account_without_the_sale_tag_names_the_setting(self, sound: SyncApp) -> None:
         sound.world.comagic.fail(Fault(method="get.tags", kind="empty_success", times=None))
 
         hints = await failing(sound)
@@ -211,14 +211,14 @@ class TestComagic:
         assert list(hints) == ["sale_tag"]
         assert "COMAGIC_SALE_TAG_ID" in hints["sale_tag"]
 
-    async def test_a_site_with_sales_switched_off_is_named(self, bridge: Bridge) -> None:
+    async def test_a_site_with_sales_switched_off_is_named(self, bridge: SyncApp) -> None:
         hints = await failing(bridge)
 
         assert list(hints) == ["sites"]
         assert "example.org" in hints["sites"]
         assert "example.ru" not in hints["sites"]
 
-    async def test_an_account_without_sites_fails_the_check_of_sites(self, sound: Bridge) -> None:
+    async def test_an_account_without_sites_fails_the_check_of_sites(self, sound: SyncApp) -> None:
         sound.world.comagic._writer.sites.clear()
 
         assert list(await failing(sound)) == ["sites"]
@@ -230,14 +230,14 @@ class TestComagic:
         world = World(ManualClock(NOON), zone=zone)
         world.comagic._writer.sites.pop(SITE_WITHOUT_SALES_ID)
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-        async with bridge_on(store, world=world) as bridge:
+        async with sync_app_on(store, world=world) as bridge:
             status, checks = await ask(bridge)
         await store.close()
 
         assert (status == 200) is holds
         assert holds or f"TIME_ZONE={zone}" in checks["time_zone"]["hint"]
 
-    async def test_few_points_left_fail_the_check_of_the_quota(self, sound: Bridge) -> None:
+    async def test_few_points_left_fail_the_check_of_the_quota(self, sound: SyncApp) -> None:
         sound.world.comagic.day_limit = 15
 
         hints = await failing(sound)
@@ -245,7 +245,7 @@ class TestComagic:
         assert list(hints) == ["quota"]
         assert hints["quota"].startswith("12 points of the day are left")
 
-    async def test_no_points_left_say_nothing_about_the_key(self, sound: Bridge) -> None:
+    async def test_no_points_left_say_nothing_about_the_key(self, sound: SyncApp) -> None:
         sound.world.comagic.fail(Fault(method="*", kind="limit_exceeded_day", times=None))
 
         hints = await failing(sound)
@@ -254,18 +254,20 @@ class TestComagic:
         assert "comagic_token" not in hints
 
     @pytest.mark.parametrize("kind", ["http_503", "connect_error", "timeout_before"])
-    async def test_an_unreachable_comagic_is_no_fault_of_the_key(self, sound: Bridge, kind: str) -> None:
+    async def test_an_unreachable_comagic_is_no_fault_of_the_key(self, sound: SyncApp, kind: str) -> None:
         sound.world.comagic.fail(Fault(method="*", kind=kind, times=None))
 
         assert "CoMagic cannot be asked now" in (await failing(sound))["comagic_token"]
 
-    async def test_an_answer_that_is_not_comagics_names_the_setting(self, sound: Bridge) -> None:
+    async def test_an_answer_that_is_not_comagics_names_the_setting(self, sound: SyncApp) -> None:
         sound.world.comagic.fail(Fault(method="*", kind="not_json", times=None))
 
         assert "COMAGIC_URL" in (await failing(sound))["comagic_token"]
 
 
-async def test_a_database_that_cannot_be_read_names_the_setting(sound: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_cannot_be_read_names_the_setting(
+    sound: SyncApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken(*_: Any) -> None:
         raise OSError("disk I/O error")
 
@@ -278,7 +280,7 @@ async def test_a_database_that_cannot_be_read_names_the_setting(sound: Bridge, m
 
 async def test_settings_that_cannot_be_read_are_the_only_row(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-    async with bridge_on(store, {"TIME_ZONE": "Mars/Olympus"}) as bridge:
+    async with sync_app_on(store, {"TIME_ZONE": "Mars/Olympus"}) as bridge:
         hints = await failing(bridge)
     await store.close()
 
@@ -286,7 +288,7 @@ async def test_settings_that_cannot_be_read_are_the_only_row(tmp_path: Path) -> 
     assert "TIME_ZONE" in hints["settings"]
 
 
-async def test_no_secret_is_in_the_answer_or_the_log(sound: Bridge, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_is_in_the_answer_or_the_log(sound: SyncApp, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="crm_bridge")
     sound.world.agbis.fail(Fault(method="Login", kind="error", params={"code": 2}, times=None))
     switch(sound, key="blocked")

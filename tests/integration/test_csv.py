@@ -9,7 +9,7 @@ import pytest
 
 from tests.sandbox.world import populate
 from tests.support.stories import ANNA, call, order
-from tests.support.sync_app import Bridge
+from tests.support.sync_app import SyncApp
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,7 @@ def read(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=";"))
 
 
-async def test_a_run_is_answered_as_csv_in_the_readers_language(bridge: Bridge) -> None:
+async def test_a_run_is_answered_as_csv_in_the_readers_language(bridge: SyncApp) -> None:
     call(bridge)
     order(bridge, "1234.50")
 
@@ -33,7 +33,7 @@ async def test_a_run_is_answered_as_csv_in_the_readers_language(bridge: Bridge) 
     assert rest == ""
 
 
-async def test_the_csv_has_every_row_of_a_stored_journal(bridge: Bridge) -> None:
+async def test_the_csv_has_every_row_of_a_stored_journal(bridge: SyncApp) -> None:
     populate(bridge.world, seed=3, phones=40)
     journal = await bridge.run()
 
@@ -43,7 +43,7 @@ async def test_the_csv_has_every_row_of_a_stored_journal(bridge: Bridge) -> None
     assert [row["Sum"].replace(",", ".") for row in rows] == [row["amount"] for row in journal["log"]]
 
 
-async def test_the_csv_is_filtered_and_sorted_like_the_page(bridge: Bridge) -> None:
+async def test_the_csv_is_filtered_and_sorted_like_the_page(bridge: SyncApp) -> None:
     populate(bridge.world, seed=3, phones=40)
     journal = await bridge.run()
 
@@ -54,7 +54,7 @@ async def test_the_csv_is_filtered_and_sorted_like_the_page(bridge: Bridge) -> N
     assert sums == sorted(sums)
 
 
-async def test_services_typed_by_others_keep_to_their_cell(bridge: Bridge) -> None:
+async def test_services_typed_by_others_keep_to_their_cell(bridge: SyncApp) -> None:
     call(bridge)
     order(bridge, "700", name="=cmd|'/c';\"a\";\nb")
 
@@ -65,5 +65,5 @@ async def test_services_typed_by_others_keep_to_their_cell(bridge: Bridge) -> No
 
 
 @pytest.mark.parametrize("path", ["/runs", "/explain", "/check_setup"])
-async def test_only_journals_are_available_as_csv(bridge: Bridge, path: str) -> None:
+async def test_only_journals_are_available_as_csv(bridge: SyncApp, path: str) -> None:
     assert (await bridge.get("format=csv", path=path)).status_code == 400

@@ -8,12 +8,12 @@ import pytest
 
 from tests.sandbox.world import populate
 from tests.support.database_dump import dump
-from tests.support.sync_app import Bridge, results, rows
+from tests.support.sync_app import SyncApp, results, rows
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_dry_run_changes_neither_the_database_nor_comagic(bridge_on_each_store: Bridge) -> None:
+async def test_a_dry_run_changes_neither_the_database_nor_comagic(bridge_on_each_store: SyncApp) -> None:
     bridge = bridge_on_each_store
     populate(bridge.world, seed=4, phones=40)
     await bridge.run()
@@ -30,7 +30,7 @@ async def test_a_dry_run_changes_neither_the_database_nor_comagic(bridge_on_each
     assert journal["tags_removed_updated"] > 0
 
 
-async def test_a_dry_run_tells_what_the_next_run_then_does(bridge: Bridge) -> None:
+async def test_a_dry_run_tells_what_the_next_run_then_does(bridge: SyncApp) -> None:
     populate(bridge.world, seed=4, phones=40)
     await bridge.run()
     for order in list(bridge.world.agbis.orders)[:20]:
@@ -48,7 +48,7 @@ async def test_a_dry_run_tells_what_the_next_run_then_does(bridge: Bridge) -> No
         assert row["amount"] == rows(wet)[phone]["amount"]
 
 
-async def test_a_dry_run_may_refresh_and_then_the_refresh_stays(bridge: Bridge) -> None:
+async def test_a_dry_run_may_refresh_and_then_the_refresh_stays(bridge: SyncApp) -> None:
     populate(bridge.world, seed=4, phones=40)
 
     dry = await bridge.run("update_db&dry_run")

@@ -21,14 +21,14 @@ from crm_bridge.domain.state import SaleTag
 from tests.support.database_dump import dump
 from tests.support.factories import NOON
 from tests.support.stories import ANNA, EVERY_STORY, after, call, called_ordered_paid, never_called, order
-from tests.support.sync_app import Bridge
+from tests.support.sync_app import SyncApp
 
 pytestmark = pytest.mark.anyio
 
 STORIES = Path(__file__).parent / "stories"
 
 
-async def ask(bridge: Bridge, phone: str = ANNA, **headers: str) -> Any:
+async def ask(bridge: SyncApp, phone: str = ANNA, **headers: str) -> Any:
     answer = await bridge.get(f"phone={phone}", path="/explain", headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -83,7 +83,7 @@ async def test_what_is_foretold_is_what_the_next_run_does(name: str, tmp_path: P
     assert row[ANNA] == (foretold["communication_id"] or "not found")
 
 
-async def test_every_usual_spelling_of_a_phone_is_understood(bridge: Bridge) -> None:
+async def test_every_usual_spelling_of_a_phone_is_understood(bridge: SyncApp) -> None:
     await called_ordered_paid(bridge)
 
     for spelling in ("79261234567", "%2B7 926 123-45-67", "8 (926) 123 45 67", "9261234567"):
@@ -93,14 +93,14 @@ async def test_every_usual_spelling_of_a_phone_is_understood(bridge: Bridge) -> 
 @pytest.mark.parametrize(
     "query", ["", "phone=", "phone=nobody", "phone=12", f"phone={ANNA}&x=1", f"phone={ANNA}&format=csv"]
 )
-async def test_what_is_no_phone_is_a_400(bridge: Bridge, query: str) -> None:
+async def test_what_is_no_phone_is_a_400(bridge: SyncApp, query: str) -> None:
     answer = await bridge.get(query, path="/explain")
 
     assert (answer.status_code, list(answer.json())) == (400, ["success", "message"])
 
 
 @pytest.mark.parametrize("typed", ["79261234567", "89261234567", "9261234567", "+79261234567", "8 (926) 123-45-67"])
-async def test_what_a_visitor_has_typed_is_found_in_any_spelling(bridge: Bridge, typed: str) -> None:
+async def test_what_a_visitor_has_typed_is_found_in_any_spelling(bridge: SyncApp, typed: str) -> None:
     bridge.world.comagic.add_chat(typed, NOON - timedelta(days=1))
     order(bridge, "700")
     await bridge.run()
@@ -110,7 +110,7 @@ async def test_what_a_visitor_has_typed_is_found_in_any_spelling(bridge: Bridge,
     assert (found["communication_type"], found["reason"]) == ("chat", "not_a_source")
 
 
-async def test_it_works_while_a_run_is_going_and_tells_so(bridge: Bridge) -> None:
+async def test_it_works_while_a_run_is_going_and_tells_so(bridge: SyncApp) -> None:
     await called_ordered_paid(bridge)
     now = bridge.clock.now()
     await bridge.store.take_lease(Lease(run_id="going", started_at=now, until=now + LEASE_TTL), now=now)
@@ -118,7 +118,7 @@ async def test_it_works_while_a_run_is_going_and_tells_so(bridge: Bridge) -> Non
     assert "A run is going on right now, so this may change any moment: /runs/going" in (await ask(bridge))["notes"]
 
 
-async def test_a_change_of_seconds_ago_is_told_to_be_perhaps_not_visible_yet(bridge: Bridge) -> None:
+async def test_a_change_of_seconds_ago_is_told_to_be_perhaps_not_visible_yet(bridge: SyncApp) -> None:
     call(bridge)
     order(bridge, "700")
     await bridge.get("update_db")
@@ -126,7 +126,7 @@ async def test_a_change_of_seconds_ago_is_told_to_be_perhaps_not_visible_yet(bri
     assert any("less than a minute ago" in note for note in (await ask(bridge))["notes"])
 
 
-async def test_sources_that_are_not_enabled_do_not_hide_the_rest(bridge: Bridge) -> None:
+async def test_sources_that_are_not_enabled_do_not_hide_the_rest(bridge: SyncApp) -> None:
     await never_called(bridge)
     bridge.world.comagic.switches = replace(bridge.world.comagic.switches, consultant=False)
 
@@ -134,7 +134,7 @@ async def test_sources_that_are_not_enabled_do_not_hide_the_rest(bridge: Bridge)
 
 
 async def test_a_long_lookback_is_read_as_far_as_three_points_reach_and_not_further(tmp_path: Path) -> None:
-    async def happening(bridge: Bridge) -> None:
+    async def happening(bridge: SyncApp) -> None:
         call(bridge, days_ago=250)
         order(bridge, "700")
         await bridge.store.save_state(SaleTag(tag_id=bridge.world.comagic.sale_tag_id))
@@ -150,7 +150,7 @@ async def test_a_long_lookback_is_read_as_far_as_three_points_reach_and_not_furt
         assert any("Three points did not reach" in note for note in answer["notes"]) is (days == 300)
 
 
-async def test_the_phone_is_in_the_answer_and_in_no_log(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_phone_is_in_the_answer_and_in_no_log(bridge: SyncApp, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="crm_bridge")
     await never_called(bridge)
 
@@ -160,7 +160,7 @@ async def test_the_phone_is_in_the_answer_and_in_no_log(bridge: Bridge, caplog: 
     assert ANNA not in caplog.text
 
 
-async def test_a_look_of_several_spans_is_told_with_how_far_it_went(bridge: Bridge) -> None:
+async def test_a_look_of_several_spans_is_told_with_how_far_it_went(bridge: SyncApp) -> None:
     await called_ordered_paid(bridge)
 
     asked = (await ask(bridge))["asked"]

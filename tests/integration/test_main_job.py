@@ -10,21 +10,21 @@ import pytest
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge, results, rows
+from tests.support.sync_app import SyncApp, results, rows
 
 pytestmark = pytest.mark.anyio
 
 ANNA, BORIS, VERA = "79261234567", "79031112233", "74951234567"
 
 
-def sums(bridge: Bridge) -> dict[int, list[int]]:
+def sums(bridge: SyncApp) -> dict[int, list[int]]:
     """The sums that stand in CoMagic, by communication, in kopecks."""
     return {
         key: [sale.amount_kopecks for sale in sales] for (_, key), sales in bridge.world.comagic.sales.items() if sales
     }
 
 
-def paid_order(bridge: Bridge, phone: str, *amounts: str, hours_ago: float = 5) -> str:
+def paid_order(bridge: SyncApp, phone: str, *amounts: str, hours_ago: float = 5) -> str:
     agbis, at = bridge.world.agbis, NOON - timedelta(hours=hours_ago)
     order = agbis.add_order(agbis.add_client(phone), [("Химчистка пальто", "9000")], at=at)
     for amount in amounts:
@@ -32,7 +32,7 @@ def paid_order(bridge: Bridge, phone: str, *amounts: str, hours_ago: float = 5) 
     return order
 
 
-async def test_a_town_of_every_kind_of_client_comes_out_as_its_maker_expects(bridge_on_each_store: Bridge) -> None:
+async def test_a_town_of_every_kind_of_client_comes_out_as_its_maker_expects(bridge_on_each_store: SyncApp) -> None:
     bridge = bridge_on_each_store
     truth = populate(bridge.world, seed=3, phones=60)
 
@@ -44,7 +44,7 @@ async def test_a_town_of_every_kind_of_client_comes_out_as_its_maker_expects(bri
     assert journal["refresh"]["orders_without_phone"] == truth.fresh_orders_without_phone
 
 
-async def test_a_second_run_has_nothing_to_do(bridge_on_each_store: Bridge) -> None:
+async def test_a_second_run_has_nothing_to_do(bridge_on_each_store: SyncApp) -> None:
     bridge = bridge_on_each_store
     populate(bridge.world, seed=3, phones=60)
     first = await bridge.run()
@@ -58,7 +58,7 @@ async def test_a_second_run_has_nothing_to_do(bridge_on_each_store: Bridge) -> N
     assert bridge.world.comagic.history == history
 
 
-async def test_four_refreshes_over_overlapping_windows_give_the_sums_of_the_first(bridge: Bridge) -> None:
+async def test_four_refreshes_over_overlapping_windows_give_the_sums_of_the_first(bridge: SyncApp) -> None:
     populate(bridge.world, seed=5, phones=40)
     first = await bridge.run()
     standing = sums(bridge)
@@ -70,7 +70,7 @@ async def test_four_refreshes_over_overlapping_windows_give_the_sums_of_the_firs
     assert sums(bridge) == standing
 
 
-async def test_a_plain_get_applies_what_the_database_holds_and_asks_the_crm_nothing(bridge: Bridge) -> None:
+async def test_a_plain_get_applies_what_the_database_holds_and_asks_the_crm_nothing(bridge: SyncApp) -> None:
     paid_order(bridge, ANNA, "100")
     await bridge.run()
     call = bridge.world.comagic.add_call(ANNA, NOON - timedelta(hours=6))
@@ -84,7 +84,7 @@ async def test_a_plain_get_applies_what_the_database_holds_and_asks_the_crm_noth
     assert "refresh" not in journal
 
 
-async def test_payments_of_an_order_and_orders_of_a_phone_add_up(bridge: Bridge) -> None:
+async def test_payments_of_an_order_and_orders_of_a_phone_add_up(bridge: SyncApp) -> None:
     call = bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=1))
     paid_order(bridge, "+7 926 123-45-67", "2500", "1800,50".replace(",", "."))
     paid_order(bridge, "8 (926) 123-45-67", "0.10", "0.20")  # another client with the same phone
@@ -94,7 +94,7 @@ async def test_payments_of_an_order_and_orders_of_a_phone_add_up(bridge: Bridge)
     assert sums(bridge) == {call: [430080]}
 
 
-async def test_a_refund_lowers_the_sale(bridge: Bridge) -> None:
+async def test_a_refund_lowers_the_sale(bridge: SyncApp) -> None:
     call = bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=1))
     order = paid_order(bridge, ANNA, "1000")
     await bridge.run()
@@ -107,7 +107,7 @@ async def test_a_refund_lowers_the_sale(bridge: Bridge) -> None:
     assert journal["tags_removed_updated"] == 1
 
 
-async def test_a_cancellation_takes_the_sale_off(bridge: Bridge) -> None:
+async def test_a_cancellation_takes_the_sale_off(bridge: SyncApp) -> None:
     bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=1))
     order = paid_order(bridge, ANNA, "1000")
     await bridge.run()
@@ -121,7 +121,7 @@ async def test_a_cancellation_takes_the_sale_off(bridge: Bridge) -> None:
     assert results(after) == {ANNA: "nothing_paid"}
 
 
-async def test_a_clients_new_phone_moves_the_orders_and_the_sale(bridge: Bridge) -> None:
+async def test_a_clients_new_phone_moves_the_orders_and_the_sale(bridge: SyncApp) -> None:
     comagic, agbis = bridge.world.comagic, bridge.world.agbis
     comagic.add_call(ANNA, NOON - timedelta(days=1))
     new_call = comagic.add_call(BORIS, NOON - timedelta(hours=20))
@@ -136,7 +136,7 @@ async def test_a_clients_new_phone_moves_the_orders_and_the_sale(bridge: Bridge)
     assert results(await bridge.run()) == {BORIS: "problem"}  # the old phone has left the database
 
 
-async def test_orders_without_a_usable_phone_are_counted_and_found_when_the_phone_is(bridge: Bridge) -> None:
+async def test_orders_without_a_usable_phone_are_counted_and_found_when_the_phone_is(bridge: SyncApp) -> None:
     agbis = bridge.world.agbis
     call = bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=1))
     paid_order(bridge, "нет телефона", "700")
@@ -149,7 +149,7 @@ async def test_orders_without_a_usable_phone_are_counted_and_found_when_the_phon
     assert (second["refresh"]["orders_without_phone"], sums(bridge)) == (0, {call: [70000]})
 
 
-async def test_a_phone_that_becomes_garbage_takes_its_orders_out(bridge: Bridge) -> None:
+async def test_a_phone_that_becomes_garbage_takes_its_orders_out(bridge: SyncApp) -> None:
     agbis = bridge.world.agbis
     bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=1))
     paid_order(bridge, ANNA, "700")
@@ -162,7 +162,7 @@ async def test_a_phone_that_becomes_garbage_takes_its_orders_out(bridge: Bridge)
     assert sums(bridge) == {}
 
 
-async def test_an_order_that_moves_to_another_client_moves_its_money(bridge: Bridge) -> None:
+async def test_an_order_that_moves_to_another_client_moves_its_money(bridge: SyncApp) -> None:
     agbis = bridge.world.agbis
     first = bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=1))
     second = bridge.world.comagic.add_call(BORIS, NOON - timedelta(days=1))
@@ -178,7 +178,7 @@ async def test_an_order_that_moves_to_another_client_moves_its_money(bridge: Bri
     assert sums(bridge) == {first: [10000], second: [3500]}
 
 
-async def test_a_sale_tag_behind_other_tags_counts(bridge: Bridge) -> None:
+async def test_a_sale_tag_behind_other_tags_counts(bridge: SyncApp) -> None:
     comagic = bridge.world.comagic
     call = comagic.add_call(ANNA, NOON - timedelta(days=1), tags=["Нецелевой контакт", "Повторный"])
     comagic.sell_by_hand(call, "700")
@@ -187,7 +187,7 @@ async def test_a_sale_tag_behind_other_tags_counts(bridge: Bridge) -> None:
     assert results(await bridge.run()) == {ANNA: "problem"}
 
 
-async def test_a_payment_before_the_communication_is_sent_with_the_communications_time(bridge: Bridge) -> None:
+async def test_a_payment_before_the_communication_is_sent_with_the_communications_time(bridge: SyncApp) -> None:
     called_at = NOON - timedelta(hours=1)
     call = bridge.world.comagic.add_call(ANNA, called_at)
     paid_order(bridge, ANNA, "700", hours_ago=5)
@@ -198,7 +198,7 @@ async def test_a_payment_before_the_communication_is_sent_with_the_communication
     assert rows(journal)[ANNA]["date"] == "2026-06-15 11:00:00"
 
 
-async def test_the_comment_is_cut_at_a_names_end_and_is_never_the_text_none(bridge: Bridge) -> None:
+async def test_the_comment_is_cut_at_a_names_end_and_is_never_the_text_none(bridge: SyncApp) -> None:
     agbis, comagic = bridge.world.agbis, bridge.world.comagic
     many = agbis.add_order(agbis.add_client(ANNA), [(f"Химчистка изделия номер {n}", "10") for n in range(30)])
     none = agbis.add_order(agbis.add_client(BORIS), [])
@@ -214,7 +214,7 @@ async def test_the_comment_is_cut_at_a_names_end_and_is_never_the_text_none(brid
     assert comagic.sales["call", second][0].comment in (None, "")
 
 
-async def test_lost_calls_and_calls_without_a_phone_bear_nothing(bridge: Bridge) -> None:
+async def test_lost_calls_and_calls_without_a_phone_bear_nothing(bridge: SyncApp) -> None:
     comagic = bridge.world.comagic
     comagic.add_call(ANNA, NOON - timedelta(days=2), lost=True)
     comagic.add_call(None, NOON - timedelta(days=2))
@@ -223,7 +223,7 @@ async def test_lost_calls_and_calls_without_a_phone_bear_nothing(bridge: Bridge)
     assert results(await bridge.run()) == {ANNA: "not_found"}
 
 
-async def test_a_client_who_calls_after_paying_is_found_by_a_later_run(bridge: Bridge) -> None:
+async def test_a_client_who_calls_after_paying_is_found_by_a_later_run(bridge: SyncApp) -> None:
     paid_order(bridge, ANNA, "700")
     assert results(await bridge.run()) == {ANNA: "not_found"}
 
@@ -233,7 +233,7 @@ async def test_a_client_who_calls_after_paying_is_found_by_a_later_run(bridge: B
     assert sums(bridge) == {call: [70000]}
 
 
-async def test_a_sale_stays_on_its_communication_when_that_has_left_the_window(bridge: Bridge) -> None:
+async def test_a_sale_stays_on_its_communication_when_that_has_left_the_window(bridge: SyncApp) -> None:
     comagic, agbis = bridge.world.comagic, bridge.world.agbis
     old = comagic.add_call(ANNA, NOON - timedelta(days=29))
     order = paid_order(bridge, ANNA, "700")
@@ -248,7 +248,7 @@ async def test_a_sale_stays_on_its_communication_when_that_has_left_the_window(b
     assert sums(bridge) == {old: [75000]}
 
 
-async def test_a_communication_that_comagic_has_deleted_is_forgotten_and_another_chosen(bridge: Bridge) -> None:
+async def test_a_communication_that_comagic_has_deleted_is_forgotten_and_another_chosen(bridge: SyncApp) -> None:
     comagic, agbis = bridge.world.comagic, bridge.world.agbis
     old = comagic.add_call(ANNA, NOON - timedelta(days=29))
     order = paid_order(bridge, ANNA, "700")
@@ -264,7 +264,7 @@ async def test_a_communication_that_comagic_has_deleted_is_forgotten_and_another
     assert sums(bridge) == {fresh: [75000]}
 
 
-async def test_a_sale_that_vanished_with_its_communication_is_told_and_set_on_another(bridge: Bridge) -> None:
+async def test_a_sale_that_vanished_with_its_communication_is_told_and_set_on_another(bridge: SyncApp) -> None:
     comagic = bridge.world.comagic
     old, other = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 2))
     paid_order(bridge, ANNA, "700")
@@ -282,7 +282,7 @@ async def test_a_sale_that_vanished_with_its_communication_is_told_and_set_on_an
     assert results(await bridge.run("")) == {ANNA: "not_found"}
 
 
-async def test_a_change_by_hand_is_undone_and_told(bridge: Bridge) -> None:
+async def test_a_change_by_hand_is_undone_and_told(bridge: SyncApp) -> None:
     comagic = bridge.world.comagic
     call = comagic.add_call(ANNA, NOON - timedelta(days=1))
     paid_order(bridge, ANNA, "700")
@@ -299,7 +299,7 @@ async def test_a_change_by_hand_is_undone_and_told(bridge: Bridge) -> None:
     assert sums(bridge) == {call: [70000]}
 
 
-async def test_sales_of_somebody_else_are_named_and_left_alone(bridge: Bridge) -> None:
+async def test_sales_of_somebody_else_are_named_and_left_alone(bridge: SyncApp) -> None:
     comagic = bridge.world.comagic
     first, second = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 1))
     for call, amount in ((first, "1"), (second, "2")):
@@ -312,7 +312,7 @@ async def test_sales_of_somebody_else_are_named_and_left_alone(bridge: Bridge) -
     assert sums(bridge) == {first: [70000], second: [200]}
 
 
-async def test_a_backfill_brings_older_orders(bridge: Bridge) -> None:
+async def test_a_backfill_brings_older_orders(bridge: SyncApp) -> None:
     call = bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=20))
     paid_order(bridge, ANNA, "700", hours_ago=24 * 15)
 
@@ -323,7 +323,7 @@ async def test_a_backfill_brings_older_orders(bridge: Bridge) -> None:
     assert journal["refresh"]["window"] == {"from": "2026-05-30 00:00:00", "till": "2026-06-03 00:00:00"}
 
 
-async def test_no_client_is_looked_up_twice_over_all_runs(bridge: Bridge) -> None:
+async def test_no_client_is_looked_up_twice_over_all_runs(bridge: SyncApp) -> None:
     agbis = bridge.world.agbis
     for number in range(20):
         client = agbis.add_client(f"7926000{number:04}", at=NOON - timedelta(days=400))
@@ -339,7 +339,7 @@ async def test_no_client_is_looked_up_twice_over_all_runs(bridge: Bridge) -> Non
     assert agbis.count("ContrInfoForAll") == 20
 
 
-async def test_a_client_without_a_phone_is_asked_for_again_after_a_day(bridge: Bridge) -> None:
+async def test_a_client_without_a_phone_is_asked_for_again_after_a_day(bridge: SyncApp) -> None:
     agbis = bridge.world.agbis
     client = agbis.add_client("", at=NOON - timedelta(days=400))
     order = agbis.add_order(client, [("Стирка", "10")])
@@ -355,7 +355,7 @@ async def test_a_client_without_a_phone_is_asked_for_again_after_a_day(bridge: B
     assert agbis.count("ContrInfoForAll") == 2
 
 
-async def test_the_journal_counts_every_remote_call(bridge: Bridge) -> None:
+async def test_the_journal_counts_every_remote_call(bridge: SyncApp) -> None:
     populate(bridge.world, seed=3, phones=30)
     world = bridge.world
 
@@ -367,7 +367,7 @@ async def test_the_journal_counts_every_remote_call(bridge: Bridge) -> None:
     }
 
 
-async def test_the_sale_tag_is_looked_for_once_over_all_runs(bridge: Bridge) -> None:
+async def test_the_sale_tag_is_looked_for_once_over_all_runs(bridge: SyncApp) -> None:
     paid_order(bridge, ANNA, "700")
     for _ in range(3):
         await bridge.run()
@@ -375,7 +375,7 @@ async def test_the_sale_tag_is_looked_for_once_over_all_runs(bridge: Bridge) -> 
     assert bridge.world.comagic.count("get.tags") == 1
 
 
-async def test_a_change_that_was_cut_and_cannot_be_looked_at_any_more_fails_alone(bridge: Bridge) -> None:
+async def test_a_change_that_was_cut_and_cannot_be_looked_at_any_more_fails_alone(bridge: SyncApp) -> None:
     """Where CoMagic shows no more than three months, an old half-done change must not stop everybody else's."""
     comagic, agbis = bridge.world.comagic, bridge.world.agbis
     comagic.add_call(ANNA, NOON - timedelta(days=29))
@@ -398,7 +398,7 @@ async def test_a_change_that_was_cut_and_cannot_be_looked_at_any_more_fails_alon
     assert sums(bridge) == {call: [900]}
 
 
-async def test_a_clean_run_leaves_no_intent_open_however_many_changes_it_makes(bridge: Bridge) -> None:
+async def test_a_clean_run_leaves_no_intent_open_however_many_changes_it_makes(bridge: SyncApp) -> None:
     for number in range(95):
         phone = f"7926{number:07}"
         bridge.world.comagic.add_call(phone, NOON - timedelta(days=2))

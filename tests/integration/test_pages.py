@@ -20,7 +20,7 @@ from tests.sandbox.world import populate
 from tests.support.database_dump import dump
 from tests.support.factories import NOON
 from tests.support.stories import ANNA, EVERY_STORY, after, call, order
-from tests.support.sync_app import Bridge, bridge_on
+from tests.support.sync_app import SyncApp, sync_app_on
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
 ATTACK = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>{{ 7 * 7 }}"
 
 
-async def page(bridge: Bridge, query: str = "", *, path: str = "/", language: str = "en") -> httpx.Response:
+async def page(bridge: SyncApp, query: str = "", *, path: str = "/", language: str = "en") -> httpx.Response:
     return await bridge.get(query, path=path, headers={"Accept": BROWSER, "Accept-Language": language})
 
 
@@ -74,21 +74,21 @@ def rows_by_sum(log: list[dict[str, str]]) -> list[str]:
     return [next(iter(row)) for row in sorted(log, key=lambda row: Decimal(row["amount"]))]
 
 
-async def filled(bridge: Bridge) -> str:
+async def filled(bridge: SyncApp) -> str:
     """Run on a population and return the run's id."""
     populate(bridge.world, seed=3, phones=40)
     return str((await bridge.run())["run_id"])
 
 
 class TestFormat:
-    async def test_format_wins_over_the_header(self, bridge: Bridge) -> None:
+    async def test_format_wins_over_the_header(self, bridge: SyncApp) -> None:
         as_json = await bridge.get("format=json", path="/runs", headers={"Accept": BROWSER})
         as_page = await bridge.get("format=html", path="/runs")
 
         assert as_json.json() == {"runs": []}
         assert as_page.text.startswith("<!DOCTYPE html>")
 
-    async def test_a_run_made_in_a_browser_is_answered_with_its_journal(self, bridge: Bridge) -> None:
+    async def test_a_run_made_in_a_browser_is_answered_with_its_journal(self, bridge: SyncApp) -> None:
         populate(bridge.world, seed=3, phones=40)
 
         answer = await page(bridge, "update_db")
@@ -96,7 +96,7 @@ class TestFormat:
         assert answer.status_code == 200
         assert len(Page(answer).rows()) == len((await bridge.run(""))["log"])
 
-    async def test_a_failure_is_a_page_with_its_status_and_headers(self, bridge: Bridge) -> None:
+    async def test_a_failure_is_a_page_with_its_status_and_headers(self, bridge: SyncApp) -> None:
         now = bridge.clock.now()
         await bridge.store.take_lease(Lease(run_id="other", started_at=now, until=now + LEASE_TTL), now=now)
 
@@ -108,7 +108,7 @@ class TestFormat:
 
 
 class TestSafety:
-    async def pages(self, bridge: Bridge) -> list[httpx.Response]:
+    async def pages(self, bridge: SyncApp) -> list[httpx.Response]:
         """Every page there is, with hostile text wherever text comes from others."""
         for number, phone in enumerate((ANNA, ATTACK)):
             agbis = bridge.world.agbis
@@ -135,7 +135,7 @@ class TestSafety:
             await page(bridge, path="/<script>"),
         ]
 
-    async def test_text_typed_by_others_is_text_on_the_page(self, bridge: Bridge) -> None:
+    async def test_text_typed_by_others_is_text_on_the_page(self, bridge: SyncApp) -> None:
         pages = await self.pages(bridge)
 
         assert any(ATTACK in Page(answer).text for answer in pages)
@@ -145,7 +145,7 @@ class TestSafety:
             assert not found.all("img")
 
     async def test_nothing_is_inline_but_what_the_policy_names_and_nothing_comes_from_outside(
-        self, bridge: Bridge
+        self, bridge: SyncApp
     ) -> None:
         for answer in await self.pages(bridge):
             policy = answer.headers["Content-Security-Policy"]
@@ -158,7 +158,7 @@ class TestSafety:
                     value = attributes.get(name) or ""
                     assert not re.match(r"[a-z]+:|//|/", value) or value == "data:,", value
 
-    async def test_pages_are_not_cached_and_send_no_referrer(self, bridge: Bridge) -> None:
+    async def test_pages_are_not_cached_and_send_no_referrer(self, bridge: SyncApp) -> None:
         for answer in await self.pages(bridge):
             assert answer.headers["Cache-Control"] == "no-store"
             assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -166,7 +166,7 @@ class TestSafety:
 
 
 class TestLanguage:
-    async def test_a_page_is_in_one_language(self, bridge: Bridge) -> None:
+    async def test_a_page_is_in_one_language(self, bridge: SyncApp) -> None:
         for language, title in (("ru", "Запуски"), ("en", "Runs")):
             answer = await page(bridge, path="/runs", language=language)
             assert f'<html lang="{language}">' in answer.text
@@ -183,7 +183,7 @@ class TestLanguage:
         ],
     )
     async def test_a_failure_is_in_the_readers_language_and_in_json_always_in_english(
-        self, bridge: Bridge, query: str, path: str, english: str, russian: str
+        self, bridge: SyncApp, query: str, path: str, english: str, russian: str
     ) -> None:
         in_english, in_russian = (
             await page(bridge, query, path=path),
@@ -196,7 +196,7 @@ class TestLanguage:
         assert as_json.json()["message"].startswith(f"ERROR: {english}")
         assert as_json.status_code == in_english.status_code == in_russian.status_code
 
-    async def test_another_run_in_progress_is_named_in_the_readers_language(self, bridge: Bridge) -> None:
+    async def test_another_run_in_progress_is_named_in_the_readers_language(self, bridge: SyncApp) -> None:
         now = bridge.clock.now()
         await bridge.store.take_lease(Lease(run_id="other", started_at=now, until=now + LEASE_TTL), now=now)
 
@@ -219,7 +219,7 @@ class TestLanguage:
         ids=str,
     )
     async def test_a_failure_of_comagic_is_a_sentence_around_its_reason(
-        self, bridge: Bridge, fault: dict[str, Any], russian: str
+        self, bridge: SyncApp, fault: dict[str, Any], russian: str
     ) -> None:
         await filled(bridge)
         bridge.world.comagic.fail(Fault(method="get.calls_report", times=None, **fault))
@@ -246,14 +246,14 @@ class TestLanguage:
         ids=str,
     )
     async def test_a_failure_of_the_crm_is_a_sentence_around_its_reason(
-        self, bridge: Bridge, fault: dict[str, Any], russian: str
+        self, bridge: SyncApp, fault: dict[str, Any], russian: str
     ) -> None:
         bridge.world.agbis.fail(Fault(method="OrderByDateTimeForAll", times=None, **fault))
 
         assert russian in Page(await page(bridge, "update_db", language="ru")).text
 
     async def test_a_wrong_password_is_named_by_the_settings_check_in_the_readers_language(
-        self, bridge: Bridge
+        self, bridge: SyncApp
     ) -> None:
         bridge.world.agbis.fail(Fault(method="Login", kind="error", params={"code": 2}, times=None))
 
@@ -263,7 +263,7 @@ class TestLanguage:
 
     async def test_settings_that_are_missing_are_named_in_the_readers_language(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-        async with bridge_on(store, {"COMAGIC_TOKEN": "", "TIME_ZONE": "Moscow"}) as bridge:
+        async with sync_app_on(store, {"COMAGIC_TOKEN": "", "TIME_ZONE": "Moscow"}) as bridge:
             run, setup = await page(bridge, language="ru"), await page(bridge, path="/check_setup", language="ru")
         await store.close()
 
@@ -271,7 +271,7 @@ class TestLanguage:
         assert f"Настройки: COMAGIC_TOKEN не задана; {zone}" in Page(run).text
         assert f"Настройки: {zone}" in Page(setup).text
 
-    async def test_the_summary_of_a_run_is_in_the_readers_language(self, bridge: Bridge) -> None:
+    async def test_the_summary_of_a_run_is_in_the_readers_language(self, bridge: SyncApp) -> None:
         await filled(bridge)
 
         text = Page(await page(bridge, path="/runs", language="ru")).text
@@ -280,7 +280,7 @@ class TestLanguage:
 
 
 class TestJournal:
-    async def test_without_javascript_the_server_filters_and_sorts_a_stored_journal(self, bridge: Bridge) -> None:
+    async def test_without_javascript_the_server_filters_and_sorts_a_stored_journal(self, bridge: SyncApp) -> None:
         path = f"/runs/{await filled(bridge)}"
         journal = (await bridge.get(path=path)).json()["journal"]["log"]
 
@@ -292,15 +292,15 @@ class TestJournal:
         assert largest[0] == rows_by_sum(journal)[-1]
         assert one == [next(iter(journal[3]))]
 
-    async def test_a_wrong_order_is_a_400(self, bridge: Bridge) -> None:
+    async def test_a_wrong_order_is_a_400(self, bridge: SyncApp) -> None:
         assert (await page(bridge, "sort=up", path=f"/runs/{await filled(bridge)}")).status_code == 400
 
-    async def test_the_balance_is_on_the_page(self, bridge: Bridge) -> None:
+    async def test_the_balance_is_on_the_page(self, bridge: SyncApp) -> None:
         text = Page(await page(bridge, path=f"/runs/{await filled(bridge)}")).text
 
         assert "The sums add up to the kopeck." in text
 
-    async def test_a_dry_run_is_a_diff_with_its_cost(self, bridge: Bridge) -> None:
+    async def test_a_dry_run_is_a_diff_with_its_cost(self, bridge: SyncApp) -> None:
         call(bridge)
         key = order(bridge, "700")
         await bridge.run()
@@ -313,7 +313,7 @@ class TestJournal:
 
     async def test_a_source_that_is_not_enabled_is_a_warning_on_the_page(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "every.db"))
-        async with bridge_on(store, {"COMAGIC_SOURCES": "calls,chats"}) as bridge:
+        async with sync_app_on(store, {"COMAGIC_SOURCES": "calls,chats"}) as bridge:
             bridge.world.comagic.switches = replace(bridge.world.comagic.switches, consultant=False)
             answer = await page(bridge, "update_db")
             russian = await page(bridge, "update_db&dry_run", language="ru")
@@ -324,7 +324,7 @@ class TestJournal:
 
 
 class TestProgress:
-    async def going(self, bridge: Bridge, progress: Progress | None) -> Page:
+    async def going(self, bridge: SyncApp, progress: Progress | None) -> Page:
         now = bridge.clock.now()
         await bridge.store.take_lease(Lease(run_id="going", started_at=now, until=now + LEASE_TTL), now=now)
         run = Run(run_id="going", status=RunStatus.RUNNING, started_at=now, expires_at=now + timedelta(days=1))
@@ -344,23 +344,23 @@ class TestProgress:
         assert in_list.all("progress") == alone.all("progress")
         return alone
 
-    async def test_a_run_going_on_shows_a_bar_and_the_page_renews_itself(self, bridge: Bridge) -> None:
+    async def test_a_run_going_on_shows_a_bar_and_the_page_renews_itself(self, bridge: SyncApp) -> None:
         found = await self.going(bridge, Progress(phase=Phase.APPLYING, done=30, total=120, at=NOON))
 
         (bar,) = found.all("progress")
         assert (bar["value"], bar["max"]) == ("30", "120")
         assert "changing sales: 30 of 120" in found.text
 
-    async def test_a_phase_of_unknown_length_shows_a_bar_without_a_value(self, bridge: Bridge) -> None:
+    async def test_a_phase_of_unknown_length_shows_a_bar_without_a_value(self, bridge: SyncApp) -> None:
         found = await self.going(bridge, Progress(phase=Phase.READING, done=30_000, total=None, at=NOON))
 
         (bar,) = found.all("progress")
         assert "value" not in bar
 
-    async def test_a_run_that_has_just_begun_has_a_bar_too(self, bridge: Bridge) -> None:
+    async def test_a_run_that_has_just_begun_has_a_bar_too(self, bridge: SyncApp) -> None:
         assert len((await self.going(bridge, None)).all("progress")) == 1
 
-    async def test_a_page_about_the_past_does_not_renew_itself(self, bridge: Bridge) -> None:
+    async def test_a_page_about_the_past_does_not_renew_itself(self, bridge: SyncApp) -> None:
         run_id = await filled(bridge)
 
         for path in ("/runs", f"/runs/{run_id}"):
@@ -381,7 +381,7 @@ async def test_every_story_is_a_page_in_both_languages(name: str, tmp_path: Path
     assert re.search("[а-яё]{5}", Page(russian).text)
 
 
-async def test_a_page_does_not_claim_that_there_are_no_communications_when_comagic_failed(bridge: Bridge) -> None:
+async def test_a_page_does_not_claim_that_there_are_no_communications_when_comagic_failed(bridge: SyncApp) -> None:
     bridge.world.comagic.fail(Fault(method="*", kind="http_503", times=None))
 
     text = Page(await page(bridge, f"phone={ANNA}", path="/explain")).text
@@ -390,7 +390,7 @@ async def test_a_page_does_not_claim_that_there_are_no_communications_when_comag
     assert "No communications since" not in text
 
 
-async def test_pages_link_to_each_other_wherever_the_function_is_served(bridge: Bridge) -> None:
+async def test_pages_link_to_each_other_wherever_the_function_is_served(bridge: SyncApp) -> None:
     """Behind cloudfunctions.net it lies below a path of its own, so no link begins with a slash."""
     run_id = await filled(bridge)
 

@@ -10,12 +10,12 @@ import pytest
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.faults import Fault
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge, bridge_on, results, rows
+from tests.support.sync_app import SyncApp, results, rows, sync_app_on
 
 pytestmark = pytest.mark.anyio
 
 
-def sales_to_set(bridge: Bridge, count: int) -> list[str]:
+def sales_to_set(bridge: SyncApp, count: int) -> list[str]:
     """Give the bridge so many phones with a call and a paid order; return them, the oldest payment first."""
     agbis, comagic = bridge.world.agbis, bridge.world.comagic
     phones = [f"7926{number:07}" for number in range(count)]
@@ -28,15 +28,15 @@ def sales_to_set(bridge: Bridge, count: int) -> list[str]:
     return phones
 
 
-def refusals(bridge: Bridge) -> int:
+def refusals(bridge: SyncApp) -> int:
     return sum(record.outcome == "error limit_exceeded" for record in bridge.world.comagic.requests)
 
 
-def times_set(bridge: Bridge) -> int:
+def times_set(bridge: SyncApp) -> int:
     return sum(entry.what == "set" for entry in bridge.world.comagic.history)
 
 
-async def test_with_60_points_a_minute_300_sales_are_set_by_waiting(bridge: Bridge) -> None:
+async def test_with_60_points_a_minute_300_sales_are_set_by_waiting(bridge: SyncApp) -> None:
     sales_to_set(bridge, 300)
     bridge.world.comagic.minute_limit = 60
     began = bridge.clock.now()
@@ -48,7 +48,7 @@ async def test_with_60_points_a_minute_300_sales_are_set_by_waiting(bridge: Brid
     assert bridge.clock.now() - began < timedelta(minutes=9)  # 302 points are five windows of 58 and a bit
 
 
-async def test_with_100_points_a_day_300_sales_are_set_in_four_days_and_none_twice(bridge: Bridge) -> None:
+async def test_with_100_points_a_day_300_sales_are_set_in_four_days_and_none_twice(bridge: SyncApp) -> None:
     phones = sales_to_set(bridge, 300)
     bridge.world.comagic.day_limit = 100
     first_day: list[str] = []
@@ -68,7 +68,7 @@ async def test_with_100_points_a_day_300_sales_are_set_in_four_days_and_none_twi
     assert (await bridge.run(""))["problem"] == 300
 
 
-async def test_what_the_changes_will_cost_is_told(bridge: Bridge) -> None:
+async def test_what_the_changes_will_cost_is_told(bridge: SyncApp) -> None:
     phones = sales_to_set(bridge, 5)
     await bridge.run()
     for order in list(bridge.world.agbis.orders)[:2]:
@@ -84,7 +84,7 @@ async def test_what_the_changes_will_cost_is_told(bridge: Bridge) -> None:
     assert results(wet)[phones[4]] == "removed"
 
 
-async def test_a_day_that_is_spent_before_anything_is_read_is_a_503_that_says_when(bridge: Bridge) -> None:
+async def test_a_day_that_is_spent_before_anything_is_read_is_a_503_that_says_when(bridge: SyncApp) -> None:
     sales_to_set(bridge, 3)
     await bridge.run("update_db&dry_run")
     bridge.world.comagic.day_limit = 10
@@ -97,7 +97,7 @@ async def test_a_day_that_is_spent_before_anything_is_read_is_a_503_that_says_wh
     assert 0 < int(answer.headers["Retry-After"]) <= 86_400
 
 
-async def test_a_day_that_is_spent_when_the_crm_has_been_read_keeps_the_refresh(bridge: Bridge) -> None:
+async def test_a_day_that_is_spent_when_the_crm_has_been_read_keeps_the_refresh(bridge: SyncApp) -> None:
     sales_to_set(bridge, 3)
     bridge.world.comagic.day_limit = 10
     bridge.world.comagic.quota.spend_rest_of_day()
@@ -108,7 +108,7 @@ async def test_a_day_that_is_spent_when_the_crm_has_been_read_keeps_the_refresh(
     assert journal["money"]["deferred"] == "30.00"
 
 
-async def test_a_replacement_is_never_left_between_unset_and_set_by_a_spent_quota(bridge: Bridge) -> None:
+async def test_a_replacement_is_never_left_between_unset_and_set_by_a_spent_quota(bridge: SyncApp) -> None:
     sales_to_set(bridge, 30)
     await bridge.run()
     for order in list(bridge.world.agbis.orders):
@@ -125,7 +125,7 @@ async def test_a_replacement_is_never_left_between_unset_and_set_by_a_spent_quot
 
 async def test_a_run_stops_cleanly_when_its_time_is_over_and_the_next_one_goes_on(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-    async with bridge_on(store, {"SYNC_TIME_BUDGET_SECONDS": "100"}) as bridge:
+    async with sync_app_on(store, {"SYNC_TIME_BUDGET_SECONDS": "100"}) as bridge:
         phones = sales_to_set(bridge, 100)
         bridge.world.comagic.minute_limit = 40
 
@@ -145,7 +145,7 @@ async def test_a_run_stops_cleanly_when_its_time_is_over_and_the_next_one_goes_o
 
 async def test_a_run_whose_time_ends_in_the_refresh_keeps_the_windows_that_landed(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-    async with bridge_on(store, {"SYNC_TIME_BUDGET_SECONDS": "60", "CRM_LOOKBACK_DAYS": "10"}) as bridge:
+    async with sync_app_on(store, {"SYNC_TIME_BUDGET_SECONDS": "60", "CRM_LOOKBACK_DAYS": "10"}) as bridge:
         sales_to_set(bridge, 3)
         bridge.world.agbis.fail(Fault(method="OrderByDateTimeForAll", kind="slow", times=None, params={"seconds": 20}))
 

@@ -17,23 +17,23 @@ from tests.sandbox.faults import Fault
 from tests.sandbox.transport import SandboxTransport
 from tests.sandbox.world import populate
 from tests.support.database_dump import dump
-from tests.support.sync_app import Bridge, bridge_on
+from tests.support.sync_app import SyncApp, sync_app_on
 
 pytestmark = pytest.mark.anyio
 
 
-async def runs(bridge: Bridge, query: str = "") -> list[dict[str, Any]]:
+async def runs(bridge: SyncApp, query: str = "") -> list[dict[str, Any]]:
     answer = await bridge.get(query, path="/runs")
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["runs"]
     return found
 
 
-async def test_before_the_first_run_there_is_none(bridge: Bridge) -> None:
+async def test_before_the_first_run_there_is_none(bridge: SyncApp) -> None:
     assert await runs(bridge) == []
 
 
-async def test_the_newest_run_comes_first_with_its_parameters_and_how_it_ended(bridge_on_each_store: Bridge) -> None:
+async def test_the_newest_run_comes_first_with_its_parameters_and_how_it_ended(bridge_on_each_store: SyncApp) -> None:
     bridge = bridge_on_each_store
     populate(bridge.world, seed=3, phones=20)
     first, second = await bridge.run(), await bridge.run("")
@@ -50,7 +50,7 @@ async def test_the_newest_run_comes_first_with_its_parameters_and_how_it_ended(b
     assert (listed[2]["figures"]["balanced"], listed[2]["figures"]["complete"]) == (True, True)
 
 
-async def test_a_stored_run_has_the_journal_that_it_answered(bridge_on_each_store: Bridge) -> None:
+async def test_a_stored_run_has_the_journal_that_it_answered(bridge_on_each_store: SyncApp) -> None:
     bridge = bridge_on_each_store
     populate(bridge.world, seed=3, phones=20)
     journal = await bridge.run()
@@ -61,7 +61,7 @@ async def test_a_stored_run_has_the_journal_that_it_answered(bridge_on_each_stor
     assert (stored["status"], stored["started_at"]) == ("succeeded", journal["started_at"])
 
 
-async def test_the_log_of_a_stored_journal_can_be_cut_too(bridge: Bridge) -> None:
+async def test_the_log_of_a_stored_journal_can_be_cut_too(bridge: SyncApp) -> None:
     populate(bridge.world, seed=3, phones=20)
     journal = await bridge.run()
 
@@ -70,7 +70,7 @@ async def test_the_log_of_a_stored_journal_can_be_cut_too(bridge: Bridge) -> Non
     assert stored["log"] == [row for row in journal["log"] if row["result"] not in {"not_found", "problem"}]
 
 
-async def test_a_dry_run_leaves_no_run(bridge: Bridge) -> None:
+async def test_a_dry_run_leaves_no_run(bridge: SyncApp) -> None:
     populate(bridge.world, seed=3, phones=20)
     await bridge.run("update_db&dry_run")
     await bridge.run("dry_run")
@@ -78,7 +78,7 @@ async def test_a_dry_run_leaves_no_run(bridge: Bridge) -> None:
     assert await runs(bridge) == []
 
 
-async def test_no_more_runs_are_listed_than_asked_for(bridge: Bridge) -> None:
+async def test_no_more_runs_are_listed_than_asked_for(bridge: SyncApp) -> None:
     for _ in range(3):
         await bridge.run()
 
@@ -86,25 +86,25 @@ async def test_no_more_runs_are_listed_than_asked_for(bridge: Bridge) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1000", "limit=many", "x=1", "format=csv", "limit=1&limit=2"])
-async def test_a_bad_parameter_is_a_400(bridge: Bridge, query: str) -> None:
+async def test_a_bad_parameter_is_a_400(bridge: SyncApp, query: str) -> None:
     assert (await bridge.get(query, path="/runs")).status_code == 400
 
 
 @pytest.mark.parametrize("run_id", ["unknown", "a/b", "<script>", "0" * 100, "lease"])
-async def test_an_unknown_run_is_a_404(bridge: Bridge, run_id: str) -> None:
+async def test_an_unknown_run_is_a_404(bridge: SyncApp, run_id: str) -> None:
     answer = await bridge.get(path=f"/runs/{run_id}")
 
     assert (answer.status_code, list(answer.json())) == (404, ["success", "message"])
 
 
 @pytest.mark.parametrize("path", ["/runs", "/runs/x", "/explain", "/check_setup"])
-async def test_these_paths_take_get_only(bridge: Bridge, path: str) -> None:
+async def test_these_paths_take_get_only(bridge: SyncApp, path: str) -> None:
     answer = await bridge.get(path=path, method="POST")
 
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
 
 
-async def test_a_request_for_runs_changes_nothing_and_makes_no_remote_call(bridge: Bridge) -> None:
+async def test_a_request_for_runs_changes_nothing_and_makes_no_remote_call(bridge: SyncApp) -> None:
     populate(bridge.world, seed=3, phones=20)
     journal = await bridge.run()
     before = await dump(bridge.store)
@@ -119,7 +119,7 @@ async def test_a_request_for_runs_changes_nothing_and_makes_no_remote_call(bridg
 
 async def test_a_run_is_deleted_after_its_days(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-    async with bridge_on(store, {"RUNS_TTL_DAYS": "7"}) as bridge:
+    async with sync_app_on(store, {"RUNS_TTL_DAYS": "7"}) as bridge:
         old = await bridge.run()
         bridge.clock.advance(timedelta(days=7))
         new = await bridge.run()
@@ -136,7 +136,7 @@ class Watched(httpx.AsyncBaseTransport):
         seen: The newest run as /runs showed it, each state once.
     """
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: SyncApp) -> None:
         self.seen: list[dict[str, Any]] = []
         self._bridge = bridge
         self._network = SandboxTransport(bridge.world.app)
@@ -153,7 +153,7 @@ class Watched(httpx.AsyncBaseTransport):
         assert (await self._bridge.get(query)).status_code == 200
 
 
-async def test_a_run_that_is_going_on_shows_its_phases_and_how_far_it_is(bridge: Bridge) -> None:
+async def test_a_run_that_is_going_on_shows_its_phases_and_how_far_it_is(bridge: SyncApp) -> None:
     agbis, comagic, now = bridge.world.agbis, bridge.world.comagic, bridge.clock.now()
     for number in range(100):
         client = agbis.add_client(f"7926{number:07}", at=now - timedelta(days=400))
@@ -190,7 +190,7 @@ class Counting:
         await self._store.save_run(run)
 
 
-async def test_progress_is_stored_at_most_every_three_seconds(bridge: Bridge) -> None:
+async def test_progress_is_stored_at_most_every_three_seconds(bridge: SyncApp) -> None:
     store = Counting(bridge.store)
     now = bridge.clock.now()
     run = Run(run_id="r", status=RunStatus.RUNNING, started_at=now, expires_at=now + timedelta(days=1))
@@ -203,7 +203,7 @@ async def test_progress_is_stored_at_most_every_three_seconds(bridge: Bridge) ->
     assert [saved.progress.done for saved in store.runs if saved.progress] == [30, 60, 90]
 
 
-async def test_a_run_with_nothing_to_do_is_saved_twice_and_nothing_else(bridge: Bridge) -> None:
+async def test_a_run_with_nothing_to_do_is_saved_twice_and_nothing_else(bridge: SyncApp) -> None:
     populate(bridge.world, seed=3, phones=20)
     await bridge.run()
     written: list[Any] = []
@@ -223,7 +223,7 @@ async def test_a_run_with_nothing_to_do_is_saved_twice_and_nothing_else(bridge: 
     assert written == []
 
 
-async def test_a_run_whose_process_was_killed_is_interrupted(bridge: Bridge) -> None:
+async def test_a_run_whose_process_was_killed_is_interrupted(bridge: SyncApp) -> None:
     now = bridge.clock.now()
     lease = Lease(run_id="killed", started_at=now, until=now + LEASE_TTL)
     run = Run(run_id="killed", status=RunStatus.RUNNING, started_at=now, expires_at=now + timedelta(days=1))
@@ -237,6 +237,6 @@ async def test_a_run_whose_process_was_killed_is_interrupted(bridge: Bridge) -> 
 
 async def test_runs_are_listed_without_credentials(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-    async with bridge_on(store, {"COMAGIC_TOKEN": "", "AGBIS_URL": ""}) as bridge:
+    async with sync_app_on(store, {"COMAGIC_TOKEN": "", "AGBIS_URL": ""}) as bridge:
         assert (await bridge.get(path="/runs")).status_code == 200
     await store.close()

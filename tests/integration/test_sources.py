@@ -13,7 +13,7 @@ from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge, bridge_on, results, rows
+from tests.support.sync_app import SyncApp, results, rows, sync_app_on
 
 pytestmark = pytest.mark.anyio
 
@@ -23,22 +23,22 @@ REPORTS = {"get.calls_report", "get.chats_report", "get.offline_messages_report"
 
 
 @pytest.fixture
-async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+async def bridge(tmp_path: Path) -> AsyncIterator[SyncApp]:
     """A bridge that reads all sources."""
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
-    async with bridge_on(store, EVERY) as bridge:
+    async with sync_app_on(store, EVERY) as bridge:
         yield bridge
     await store.close()
 
 
-def paid(bridge: Bridge, amount: str = "700", phone: str = ANNA) -> str:
+def paid(bridge: SyncApp, amount: str = "700", phone: str = ANNA) -> str:
     agbis, at = bridge.world.agbis, NOON - timedelta(hours=5)
     order = agbis.add_order(agbis.add_client(phone), [("Стирка", "900")], at=at)
     agbis.pay(order, amount, at=at)
     return order
 
 
-def get_in_touch(bridge: Bridge, kind: str, days_ago: float, typed: str = ANNA) -> tuple[str, int]:
+def get_in_touch(bridge: SyncApp, kind: str, days_ago: float, typed: str = ANNA) -> tuple[str, int]:
     comagic, at = bridge.world.comagic, NOON - timedelta(days=days_ago)
     match kind:
         case "call":
@@ -49,12 +49,12 @@ def get_in_touch(bridge: Bridge, kind: str, days_ago: float, typed: str = ANNA) 
             return kind, comagic.add_message(typed, at)
 
 
-def standing(bridge: Bridge) -> dict[tuple[str, int], int]:
+def standing(bridge: SyncApp) -> dict[tuple[str, int], int]:
     return {key: sales[0].amount_kopecks for key, sales in bridge.world.comagic.sales.items()}
 
 
 @pytest.mark.parametrize("first", ["call", "chat", "offline_message"])
-async def test_the_earliest_of_all_kinds_bears_the_sale(bridge: Bridge, first: str) -> None:
+async def test_the_earliest_of_all_kinds_bears_the_sale(bridge: SyncApp, first: str) -> None:
     others = [kind for kind in ("call", "chat", "offline_message") if kind != first]
     key = get_in_touch(bridge, first, 3)
     for days, kind in enumerate(others, 1):
@@ -72,7 +72,7 @@ async def test_the_earliest_of_all_kinds_bears_the_sale(bridge: Bridge, first: s
 
 
 @pytest.mark.parametrize("typed", ["89261234567", "9261234567", "+7 (926) 123-45-67"])
-async def test_a_phone_is_understood_as_visitors_type_it(bridge: Bridge, typed: str) -> None:
+async def test_a_phone_is_understood_as_visitors_type_it(bridge: SyncApp, typed: str) -> None:
     key = get_in_touch(bridge, "chat", 1, typed)
     paid(bridge)
 
@@ -81,7 +81,7 @@ async def test_a_phone_is_understood_as_visitors_type_it(bridge: Bridge, typed: 
     assert standing(bridge) == {key: 70000}
 
 
-async def test_equal_ids_of_two_kinds_are_two_communications(bridge: Bridge) -> None:
+async def test_equal_ids_of_two_kinds_are_two_communications(bridge: SyncApp) -> None:
     bridge.world.comagic.add_chat(ANNA, NOON - timedelta(days=3), communication_id=5)
     bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=2), communication_id=5)
     order = paid(bridge)
@@ -94,7 +94,7 @@ async def test_equal_ids_of_two_kinds_are_two_communications(bridge: Bridge) -> 
     assert results(journal) == {ANNA: "updated"}
 
 
-async def test_the_whole_life_of_a_sale_on_a_form(bridge: Bridge) -> None:
+async def test_the_whole_life_of_a_sale_on_a_form(bridge: SyncApp) -> None:
     """Set, left alone, replaced, taken off."""
     get_in_touch(bridge, "offline_message", 1)
     order = paid(bridge)
@@ -109,7 +109,7 @@ async def test_the_whole_life_of_a_sale_on_a_form(bridge: Bridge) -> None:
     assert standing(bridge) == {}
 
 
-async def test_a_change_whose_answer_is_lost_is_looked_at_in_the_right_report(bridge: Bridge) -> None:
+async def test_a_change_whose_answer_is_lost_is_looked_at_in_the_right_report(bridge: SyncApp) -> None:
     key = get_in_touch(bridge, "chat", 1)
     paid(bridge)
     bridge.world.comagic.fail(Fault(method="set.tag_sales", kind="timeout_after"))
@@ -121,7 +121,7 @@ async def test_a_change_whose_answer_is_lost_is_looked_at_in_the_right_report(br
     assert len(bridge.world.comagic.history) == 1
 
 
-async def test_a_component_that_is_not_enabled_is_a_warning_and_no_failure(bridge: Bridge) -> None:
+async def test_a_component_that_is_not_enabled_is_a_warning_and_no_failure(bridge: SyncApp) -> None:
     bridge.world.comagic.switches = replace(bridge.world.comagic.switches, consultant=False)
     key = get_in_touch(bridge, "call", 1)
     paid(bridge)
@@ -136,7 +136,7 @@ async def test_a_component_that_is_not_enabled_is_a_warning_and_no_failure(bridg
     assert second.startswith("get.offline_messages_report was not read")
 
 
-async def test_a_sale_on_a_chat_is_not_moved_while_chats_cannot_be_read(bridge: Bridge) -> None:
+async def test_a_sale_on_a_chat_is_not_moved_while_chats_cannot_be_read(bridge: SyncApp) -> None:
     """It would be reported twice."""
     key = get_in_touch(bridge, "chat", 2)
     get_in_touch(bridge, "call", 1)
@@ -150,7 +150,7 @@ async def test_a_sale_on_a_chat_is_not_moved_while_chats_cannot_be_read(bridge: 
     assert standing(bridge) == {key: 70000}
 
 
-async def test_nothing_is_warned_of_when_all_is_enabled(bridge: Bridge) -> None:
+async def test_nothing_is_warned_of_when_all_is_enabled(bridge: SyncApp) -> None:
     assert (await bridge.run())["warnings"] == []
 
 
@@ -158,7 +158,7 @@ async def test_requests_grow_only_by_the_pages_of_the_further_reports(tmp_path: 
     asked = {}
     for name, settings in (("calls", {}), ("every", EVERY)):
         store = SqliteSalesStore(str(tmp_path / f"{name}.db"))
-        async with bridge_on(store, settings) as bridge:
+        async with sync_app_on(store, settings) as bridge:
             populate(bridge.world, seed=3, phones=23, strangers=1)  # nobody of them writes instead of calling
             journal = await bridge.run()
             asked[name] = journal["requests"], standing(bridge)
@@ -169,7 +169,7 @@ async def test_requests_grow_only_by_the_pages_of_the_further_reports(tmp_path: 
     assert sales_of_every == sales
 
 
-async def test_a_town_comes_out_balanced_and_a_second_run_has_nothing_to_do(bridge: Bridge) -> None:
+async def test_a_town_comes_out_balanced_and_a_second_run_has_nothing_to_do(bridge: SyncApp) -> None:
     truth = populate(bridge.world, seed=7, phones=80)
 
     first, before = await bridge.run(), standing(bridge)
@@ -182,7 +182,7 @@ async def test_a_town_comes_out_balanced_and_a_second_run_has_nothing_to_do(brid
     assert standing(bridge) == before
 
 
-async def test_the_money_holds_when_calls_fail_all_the_time(bridge: Bridge) -> None:
+async def test_the_money_holds_when_calls_fail_all_the_time(bridge: SyncApp) -> None:
     """Every second change is cut; in the end each sale stands once, with its sum."""
     populate(bridge.world, seed=7, phones=60)
     comagic = bridge.world.comagic

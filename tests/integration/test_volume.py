@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge, results
+from tests.support.sync_app import SyncApp, results
 
 pytestmark = pytest.mark.anyio
 
 CALLS = 120_000
 
 
-async def test_120_000_calls_cost_twelve_pages_and_no_request_a_phone(bridge: Bridge) -> None:
+async def test_120_000_calls_cost_twelve_pages_and_no_request_a_phone(bridge: SyncApp) -> None:
     agbis, comagic = bridge.world.agbis, bridge.world.comagic
     seconds = 29 * 86_400
     comagic.add_calls_bulk(

@@ -13,11 +13,11 @@ from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.comagic.account import SITE_WITHOUT_SALES_ID
 from tests.sandbox.faults import Fault
 from tests.support.factories import NOON
-from tests.support.sync_app import Bridge, bridge_on
+from tests.support.sync_app import SyncApp, sync_app_on
 
 ANNA = "79261234567"
 
-Happening = Callable[[Bridge], Awaitable[None]]
+Happening = Callable[[SyncApp], Awaitable[None]]
 EVERY_STORY: dict[str, tuple[Happening, dict[str, str], str]] = {}
 
 
@@ -31,7 +31,9 @@ def story(sentence: str, **settings: str) -> Callable[[Happening], Happening]:
     return note
 
 
-def order(bridge: Bridge, *amounts: str, phone: str = ANNA, days_ago: float = 1, name: str = "Химчистка пальто") -> str:
+def order(
+    bridge: SyncApp, *amounts: str, phone: str = ANNA, days_ago: float = 1, name: str = "Химчистка пальто"
+) -> str:
     agbis, at = bridge.world.agbis, NOON - timedelta(days=days_ago)
     key = agbis.add_order(agbis.add_client(phone), [(name, "5000")], at=at)
     for number, amount in enumerate(amounts):
@@ -39,12 +41,12 @@ def order(bridge: Bridge, *amounts: str, phone: str = ANNA, days_ago: float = 1,
     return key
 
 
-def call(bridge: Bridge, *, days_ago: float = 2, phone: str = ANNA, **details: Any) -> int:
+def call(bridge: SyncApp, *, days_ago: float = 2, phone: str = ANNA, **details: Any) -> int:
     return bridge.world.comagic.add_call(phone, NOON - timedelta(days=days_ago), **details)
 
 
 @story("Marked: ₽2,500.00 stands on call ")
-async def called_ordered_paid(bridge: Bridge) -> None:
+async def called_ordered_paid(bridge: SyncApp) -> None:
     """The plain case: nothing is wrong."""
     call(bridge)
     order(bridge, "2500")
@@ -52,7 +54,7 @@ async def called_ordered_paid(bridge: Bridge) -> None:
 
 
 @story("Marked: ₽4,300.80 stands on call ")
-async def several_orders_in_parts(bridge: Bridge) -> None:
+async def several_orders_in_parts(bridge: SyncApp) -> None:
     """How the sum came about: two orders, three payments, a refund."""
     call(bridge, days_ago=5)
     first = order(bridge, "2500", "1800.50", days_ago=2)
@@ -62,7 +64,7 @@ async def several_orders_in_parts(bridge: Bridge) -> None:
 
 
 @story("Not marked yet: the next run sets ₽700.00 on call ")
-async def paid_since_the_last_run(bridge: Bridge) -> None:
+async def paid_since_the_last_run(bridge: SyncApp) -> None:
     """The orders are read, the run that marks has not come yet."""
     call(bridge)
     order(bridge, "700")
@@ -70,7 +72,7 @@ async def paid_since_the_last_run(bridge: Bridge) -> None:
 
 
 @story("₽700.00 is paid, but CoMagic knows no communication of this phone since 2026-03-19")
-async def never_called(bridge: Bridge) -> None:
+async def never_called(bridge: SyncApp) -> None:
     """The client came without calling, or called from another phone."""
     call(bridge, phone="79990000001")
     order(bridge, "700")
@@ -78,7 +80,7 @@ async def never_called(bridge: Bridge) -> None:
 
 
 @story("₽700.00 is paid, but every call of this phone was lost")
-async def nobody_answered(bridge: Bridge) -> None:
+async def nobody_answered(bridge: SyncApp) -> None:
     call(bridge, lost=True)
     call(bridge, days_ago=3, lost=True)
     order(bridge, "700")
@@ -86,7 +88,7 @@ async def nobody_answered(bridge: Bridge) -> None:
 
 
 @story("₽700.00 is paid, but the communications of this phone began before 2026-05-16")
-async def called_too_long_ago(bridge: Bridge) -> None:
+async def called_too_long_ago(bridge: SyncApp) -> None:
     """Found, because /explain looks further back than a run."""
     call(bridge, days_ago=45)
     order(bridge, "700")
@@ -94,7 +96,7 @@ async def called_too_long_ago(bridge: Bridge) -> None:
 
 
 @story("₽700.00 is paid, but the client got in touch only in ways that COMAGIC_SOURCES leaves out: site form")
-async def wrote_through_the_form(bridge: Bridge) -> None:
+async def wrote_through_the_form(bridge: SyncApp) -> None:
     """The phone is typed as people type it."""
     bridge.world.comagic.add_message("89261234567", NOON - timedelta(days=2))
     order(bridge, "700")
@@ -102,7 +104,7 @@ async def wrote_through_the_form(bridge: Bridge) -> None:
 
 
 @story("Marked: ₽700.00 stands on site form ", COMAGIC_SOURCES="calls,chats,offline_messages")
-async def wrote_first_and_called_later(bridge: Bridge) -> None:
+async def wrote_first_and_called_later(bridge: SyncApp) -> None:
     """The earliest of all kinds bears the sale."""
     bridge.world.comagic.add_message("89261234567", NOON - timedelta(days=3))
     bridge.world.comagic.add_chat("9261234567", NOON - timedelta(days=2))
@@ -112,14 +114,14 @@ async def wrote_first_and_called_later(bridge: Bridge) -> None:
 
 
 @story("Nothing has been paid yet")
-async def not_paid_yet(bridge: Bridge) -> None:
+async def not_paid_yet(bridge: SyncApp) -> None:
     call(bridge)
     order(bridge)
     await bridge.run()
 
 
 @story("All money has gone back, so there is no sum to set.")
-async def cancelled_before_it_was_marked(bridge: Bridge) -> None:
+async def cancelled_before_it_was_marked(bridge: SyncApp) -> None:
     call(bridge)
     key = order(bridge, "700")
     bridge.world.agbis.refund(key, "700")
@@ -127,7 +129,7 @@ async def cancelled_before_it_was_marked(bridge: Bridge) -> None:
 
 
 @story("All money has gone back: the next run takes ₽700.00 off call ")
-async def refunded_after_it_was_marked(bridge: Bridge) -> None:
+async def refunded_after_it_was_marked(bridge: SyncApp) -> None:
     call(bridge)
     key = order(bridge, "700")
     await bridge.run()
@@ -136,7 +138,7 @@ async def refunded_after_it_was_marked(bridge: Bridge) -> None:
 
 
 @story("Marked with ₽700.00: the next run replaces it by ₽950.00 on call ")
-async def paid_more_after_it_was_marked(bridge: Bridge) -> None:
+async def paid_more_after_it_was_marked(bridge: SyncApp) -> None:
     call(bridge)
     key = order(bridge, "700")
     await bridge.run()
@@ -145,7 +147,7 @@ async def paid_more_after_it_was_marked(bridge: Bridge) -> None:
 
 
 @story("Not marked yet: the next run sets ₽700.00 on call ")
-async def sales_are_off_at_the_site(bridge: Bridge) -> None:
+async def sales_are_off_at_the_site(bridge: SyncApp) -> None:
     """CoMagic refuses, each time, and the note says what to switch on."""
     call(bridge, site_id=SITE_WITHOUT_SALES_ID)
     order(bridge, "700")
@@ -153,7 +155,7 @@ async def sales_are_off_at_the_site(bridge: Bridge) -> None:
 
 
 @story("Marked: ₽700.00 stands on call ")
-async def paid_before_calling(bridge: Bridge) -> None:
+async def paid_before_calling(bridge: SyncApp) -> None:
     """The sale cannot be dated before the call."""
     order(bridge, "700", days_ago=2)
     call(bridge, days_ago=1)
@@ -161,7 +163,7 @@ async def paid_before_calling(bridge: Bridge) -> None:
 
 
 @story("Not marked yet: the next run sets ₽700.00 on call ")
-async def somebody_took_our_sale_off(bridge: Bridge) -> None:
+async def somebody_took_our_sale_off(bridge: SyncApp) -> None:
     key = call(bridge)
     order(bridge, "700")
     await bridge.run()
@@ -169,7 +171,7 @@ async def somebody_took_our_sale_off(bridge: Bridge) -> None:
 
 
 @story("Marked with ₽1.00: the next run replaces it by ₽700.00 on call ")
-async def somebody_else_marked_two_calls(bridge: Bridge) -> None:
+async def somebody_else_marked_two_calls(bridge: SyncApp) -> None:
     """The earlier one is corrected, the other is left alone."""
     for days, amount in ((3, "1"), (1, "2")):
         bridge.world.comagic.sell_by_hand(call(bridge, days_ago=days), amount)
@@ -178,7 +180,7 @@ async def somebody_else_marked_two_calls(bridge: Bridge) -> None:
 
 
 @story("Not marked yet: the next run sets ₽700.00 on call ")
-async def a_run_was_cut_in_the_middle(bridge: Bridge) -> None:
+async def a_run_was_cut_in_the_middle(bridge: SyncApp) -> None:
     """CoMagic went away during the change, so it is not known whether it was made."""
     call(bridge)
     order(bridge, "700")
@@ -188,7 +190,7 @@ async def a_run_was_cut_in_the_middle(bridge: Bridge) -> None:
 
 
 @story("Marked: ₽700.00 stands on call ")
-async def the_marked_call_is_long_past(bridge: Bridge) -> None:
+async def the_marked_call_is_long_past(bridge: SyncApp) -> None:
     """It has left even what /explain asks for; our own notes know it."""
     call(bridge, days_ago=29)
     order(bridge, "700")
@@ -197,7 +199,7 @@ async def the_marked_call_is_long_past(bridge: Bridge) -> None:
 
 
 @story("Not marked yet: the next run sets ₽700.00 on call ")
-async def comagic_has_deleted_the_marked_call(bridge: Bridge) -> None:
+async def comagic_has_deleted_the_marked_call(bridge: SyncApp) -> None:
     """It is forgotten and another one chosen."""
     deleted = call(bridge, days_ago=3)
     call(bridge, days_ago=1)
@@ -210,7 +212,7 @@ async def comagic_has_deleted_the_marked_call(bridge: Bridge) -> None:
     "A run was cut while it changed the sale of this phone, and CoMagic does not show what became of it",
     COMAGIC_SOURCES="calls,chats",
 )
-async def a_cut_change_that_comagic_does_not_show(bridge: Bridge) -> None:
+async def a_cut_change_that_comagic_does_not_show(bridge: SyncApp) -> None:
     """Chats were switched off in between: setting the sale on a call might report it twice."""
     comagic = bridge.world.comagic
     comagic.add_chat(ANNA, NOON - timedelta(days=3))
@@ -223,19 +225,19 @@ async def a_cut_change_that_comagic_does_not_show(bridge: Bridge) -> None:
 
 
 @story("No order of a client with this phone is in the database.")
-async def called_but_never_ordered(bridge: Bridge) -> None:
+async def called_but_never_ordered(bridge: SyncApp) -> None:
     call(bridge)
     order(bridge, "700", phone="79990000001")
     await bridge.run()
 
 
 @story("No order of a client with this phone is in the database. The CRM has not been read yet: call /?update_db once.")
-async def nothing_was_ever_read(bridge: Bridge) -> None:
+async def nothing_was_ever_read(bridge: SyncApp) -> None:
     call(bridge)
 
 
 @story("CoMagic could not be asked, so only what the database knows is told: ")
-async def comagic_is_away(bridge: Bridge) -> None:
+async def comagic_is_away(bridge: SyncApp) -> None:
     call(bridge)
     order(bridge, "700")
     await bridge.run()
@@ -243,9 +245,9 @@ async def comagic_is_away(bridge: Bridge) -> None:
 
 
 @asynccontextmanager
-async def after(happening: Happening, settings: dict[str, str], folder: Path) -> AsyncIterator[Bridge]:
+async def after(happening: Happening, settings: dict[str, str], folder: Path) -> AsyncIterator[SyncApp]:
     store = SqliteSalesStore(str(folder / "bridge.db"))
-    async with bridge_on(store, settings) as bridge:
+    async with sync_app_on(store, settings) as bridge:
         await happening(bridge)
         yield bridge
     await store.close()

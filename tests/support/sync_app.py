@@ -1,4 +1,4 @@
-"""The whole of `sync` in one process: our handler, use cases and clients, on the sandbox and a real store."""
+"""The function `sync` in the test's process: handler, use cases and clients, on the sandbox and a real store."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SETTINGS = {
 }
 
 
-class Bridge:
-    """`sync` as its callers see it, and the world around it.
+class SyncApp:
+    """`sync`, called as over HTTP, with the simulated systems and the database that it works on.
 
     Attributes:
-        world: The simulated systems; its clock is the only one here.
+        world: The simulated systems; their clock is also that of `sync`.
         store: The database.
     """
 
@@ -45,7 +45,7 @@ class Bridge:
         self.store = store
         self._settings = {**SETTINGS, **settings}
         self.use_network(SandboxTransport(world.app))
-        app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=["GET", "POST", "PUT", "DELETE"])])
+        app = Starlette(routes=[Route("/{path:path}", self.endpoint, methods=["GET", "POST", "PUT", "DELETE"])])
         self._caller = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://sync.test")
 
     def use_network(self, network: httpx.AsyncBaseTransport) -> None:
@@ -56,7 +56,7 @@ class Bridge:
     def clock(self) -> ManualClock:
         return cast("ManualClock", self.world.clock)
 
-    async def _endpoint(self, request: Request) -> Response:
+    async def endpoint(self, request: Request) -> Response:
         return await handle(request, self.services_factory)
 
     def services_factory(self, required: tuple[str, ...] = ()) -> SyncServices:
@@ -69,7 +69,7 @@ class Bridge:
         return await self._caller.request(method, f"{path}?{query}" if query else path, headers=dict(headers or {}))
 
     async def run(self, query: str = "update_db") -> dict[str, Any]:
-        """Run, which must succeed, and return the journal; a minute passes afterwards."""
+        """Do a run that must succeed and return its journal; two minutes pass afterwards."""
         answer = await self.get(query)
         assert answer.status_code == 200, answer.text
         journal: dict[str, Any] = answer.json()["journal"]
@@ -83,11 +83,11 @@ class Bridge:
 
 
 @asynccontextmanager
-async def bridge_on(
+async def sync_app_on(
     store: SalesStore, settings: Mapping[str, str] | None = None, *, world: World | None = None
-) -> AsyncIterator[Bridge]:
-    """Give a bridge between an empty world, whose clock stands at noon, and a store."""
-    bridge = Bridge(world or World(ManualClock(NOON)), store, settings or {})
+) -> AsyncIterator[SyncApp]:
+    """Give a `sync` on a store, and on an empty world whose clock stands at noon."""
+    bridge = SyncApp(world or World(ManualClock(NOON)), store, settings or {})
     try:
         yield bridge
     finally:
@@ -95,10 +95,10 @@ async def bridge_on(
 
 
 def rows(journal: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The rows of a journal's log by their phones."""
+    """Return the rows of a journal's log by their phones."""
     return {next(iter(row)): row for row in journal["log"]}
 
 
 def results(journal: Mapping[str, Any]) -> dict[str, str]:
-    """The result of each phone."""
+    """Return the result of each phone."""
     return {phone: row["result"] for phone, row in rows(journal).items()}
