@@ -7,6 +7,7 @@ by hand: a run that is not killed records them.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import copy
 import json
@@ -37,6 +38,9 @@ from tests.support.firestore_emulator import firestore_emulator
 from tests.support.function_process import ROOT, Function, running_function
 
 KILLABLE = Path(__file__).parent / "killable.py"
+
+EVERY = {"sqlite": 1, "firestore": 9}
+"""The databases, and which moments are tried on each: all, or every ninth."""
 
 RECOVERY = timedelta(minutes=2)
 """How long after a crash the next run comes: the lease of the killed one has ended by then."""
@@ -164,8 +168,14 @@ def _place(sale: dict[str, Any] | None) -> tuple[int, int] | None:
 
 
 @contextmanager
-def crash_harness(database: Database, *, concurrency: int = 1) -> Iterator[CrashHarness]:
-    """Start a harness; with a concurrency of 1 the moments of two runs are the same ones in the same order."""
+def crash_harness(database: Database, *, concurrency: int = 1, log: Path | None = None) -> Iterator[CrashHarness]:
+    """Start a harness; with a concurrency of 1 the moments of two runs are the same ones in the same order.
+
+    Args:
+        database: An empty one.
+        concurrency: The value of COMAGIC_CONCURRENCY.
+        log: Where the log of the function goes; None for a file that is deleted afterwards.
+    """
     # A second set adds a second sale here: refused, a sale set twice would go unnoticed.
     world = World(SystemClock(), comagic_switches=CoMagicSwitches(duplicate_set="add"))
     with ExitStack() as stack:
@@ -177,7 +187,7 @@ def crash_harness(database: Database, *, concurrency: int = 1) -> Iterator[Crash
             await harness.world.app(scope, receive, send)
 
         base = stack.enter_context(serve_in_thread(app))
-        output = stack.enter_context((folder / "function.log").open("wb"))
+        output = stack.enter_context((log or folder / "function.log").open("wb"))
         settings = {
             "STORE_URL": database.url,
             **database.env,
@@ -204,21 +214,37 @@ def survive(harness: CrashHarness, numbers: Iterable[int]) -> tuple[int, list[st
     return tried, wrong
 
 
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.matrix", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--database", choices=EVERY, nargs="+", default=list(EVERY), help="default: both")
+    parser.add_argument("--list", action="store_true", help="print the moments with their numbers and try none")
+    parser.add_argument("--moment", type=int, nargs="+", metavar="N", help="try these moments only")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="where the log of the function goes")
+    return parser.parse_args()
+
+
 def main() -> int:
+    options = arguments()
     failed = False
-    with tempfile.TemporaryDirectory() as folder, firestore_emulator() as host:
-        databases: list[tuple[str, Database, int]] = [
-            ("SQLite", SqliteDatabase(Path(folder) / "bridge.db"), 1),
-            ("the Firestore emulator", FirestoreDatabase(host), 9),
-        ]
-        for name, database, every in databases:
-            began = time.monotonic()
-            with crash_harness(database) as harness:
-                tried, wrong = survive(harness, range(0, len(harness.moments), every))
-            killed_wrongly = len({problem.partition(": ")[0] for problem in wrong})
+    for name in options.database:
+        with ExitStack() as stack:
+            database: Database
+            if name == "sqlite":
+                folder = stack.enter_context(tempfile.TemporaryDirectory())
+                database = SqliteDatabase(Path(folder) / "bridge.db")
+            else:
+                database = FirestoreDatabase(stack.enter_context(firestore_emulator()))
+            started = time.monotonic()
+            harness = stack.enter_context(crash_harness(database, log=options.log))
+            if options.list:
+                print(*(f"{name} {number}: {moment}" for number, moment in enumerate(harness.moments)), sep="\n")
+                continue
+            tried, wrong = survive(harness, options.moment or range(0, len(harness.moments), EVERY[name]))
+            not_survived = len({problem.partition(": ")[0] for problem in wrong})
             print(
-                f"{name}: {tried} of {len(harness.moments)} moments tried, {tried - killed_wrongly} survived, "
-                f"in {time.monotonic() - began:.0f} s",
+                f"{name}: {tried} of {len(harness.moments)} moments tried, {tried - not_survived} survived, "
+                f"in {time.monotonic() - started:.0f} s",
                 flush=True,
             )
             for problem in wrong:
