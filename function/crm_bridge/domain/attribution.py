@@ -17,7 +17,7 @@ _started_at_and_id = attrgetter("started_at", "id")
 
 def by_time(communications: Sequence[Communication]) -> Sequence[Communication]:
     """Sort communications, the earliest first."""
-    return communications if len(communications) < 2 else sorted(communications, key=_started_at_and_id)
+    return sorted(communications, key=_started_at_and_id)
 
 
 def attributed_communication(

@@ -49,6 +49,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
         other_sales: Further communications of the phone that bear sales of somebody else; they are left alone.
         drifted: Somebody took off or changed a sale of ours since we set it.
         repaired: A run was killed while it changed this sale; this decision completes its work.
+        points: What the change costs of CoMagic's quota: a point for `unset`, a point for `set`.
     """
 
     result: Result
@@ -60,16 +61,12 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     other_sales: tuple[CommunicationKey, ...] = ()
     drifted: bool = False
     repaired: bool = False
+    points: int = 0
 
     @property
     def is_change(self) -> bool:
         """CoMagic has to be written to."""
-        return self.result in CHANGES
-
-    @property
-    def points(self) -> int:
-        """What the change costs of CoMagic's quota: a point for `unset`, a point for `set`."""
-        return int(self.unset) + (self.result is Result.APPLIED or self.result is Result.UPDATED)
+        return self.points > 0
 
 
 def expected_to_show(
@@ -109,8 +106,9 @@ def decide_on_snapshot(
     if vanished:
         corrected = replace(phone, sale=None)
         return corrected, replace(decide(corrected, communications, now=now), drifted=True)
-    corrected = without_trace(phone, communications)
-    return corrected, decide(corrected, communications, now=now)
+    if phone.sale is not None and phone.sale.amount_kopecks == 0:
+        phone = without_trace(phone, communications)
+    return phone, decide(phone, communications, now=now)
 
 
 def decide(phone: PhoneRecord, communications: Sequence[Communication], *, now: datetime) -> Decision:
@@ -142,7 +140,8 @@ class _Case:
 
     def __init__(self, phone: PhoneRecord, communications: Sequence[Communication]) -> None:
         sale, intent = phone.sale, phone.intent
-        communications = by_time(communications)
+        if len(communications) > 1:
+            communications = by_time(communications)
         if sale is not None:
             communications = [_corrected(each, sale) for each in communications]
         self.phone, self.communications = phone, communications
@@ -196,6 +195,7 @@ class _Case:
             other_sales=self._other_sales(),
             drifted=self.drifted,
             repaired=self.intent is not None,
+            points=int(is_ours),
         )
 
     def decide_paid(self, now: datetime) -> Decision:
@@ -211,16 +211,19 @@ class _Case:
             result, previous = Result.UPDATED, self.intent.previous_kopecks
         else:
             result = Result.APPLIED
+        is_set = result is Result.PROBLEM
+        unset = result is Result.UPDATED and target.bears_sale
         return Decision(
             result=result,
             target=target,
             previous_kopecks=previous,
-            unset=result is Result.UPDATED and target.bears_sale,
+            unset=unset,
             sold_at=max(target.started_at, min(self.phone.paid_at or target.started_at, now)),
-            sale=self._record_already_set(target, now) if result is Result.PROBLEM else None,
+            sale=self._record_already_set(target, now) if is_set else None,
             other_sales=self._other_sales(),
             drifted=self.drifted,
             repaired=self.intent is not None,
+            points=0 if is_set else unset + 1,
         )
 
     def _record_already_set(self, target: Communication, now: datetime) -> RecordedSale:

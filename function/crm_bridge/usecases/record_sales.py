@@ -57,7 +57,7 @@ async def record_sales(context: RunContext, call_tracking: CallTracking, journal
     phones = {phone.phone: phone async for page in context.services.store.all_phones() for phone in page}
     journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
     snapshot = CommunicationSnapshot()
-    recorder = _Recorder(context, call_tracking, journal, snapshot)
+    recorder = _Recorder(context, call_tracking, journal, snapshot, context.sales_lease)
     try:
         await context.deadline.unless_stopped(read_communications(context, call_tracking, phones, snapshot))
     except (QuotaSpent, RunStopped):
@@ -66,8 +66,8 @@ async def record_sales(context: RunContext, call_tracking: CallTracking, journal
         recorder.defer(phones.values())
     else:
         await recorder.decide_all(phones)
-        if context.sales_lease is not None:
-            await recorder.carry_out_all(context.sales_lease)
+        if recorder.lease is not None:
+            await recorder.carry_out_all(recorder.lease)
     journal.complete = journal.complete and not journal.counts()[Result.DEFERRED]
     journal.rows.sort(key=attrgetter("phone"))
 
@@ -80,41 +80,47 @@ class _Batch(Struct, frozen=True, kw_only=True):
 
 
 class _Recorder(Struct):
-    """One run's work on CoMagic."""
+    """One run's work on CoMagic.
+
+    Attributes:
+        lease: Writes of sales go under it; None for a dry run.
+    """
 
     context: RunContext
     call_tracking: CallTracking
     journal: Journal
     snapshot: CommunicationSnapshot
+    lease: LeaseKeeper | None
     queue: deque[tuple[PhoneRecord, Decision]] = field(default_factory=deque)
     unknown_in_a_row: int = 0
 
     async def decide_all(self, phones: Mapping[str, PhoneRecord]) -> None:
         """Decide about every phone; settle what needs no call, and queue the rest."""
         now, snapshot = self.context.services.clock.now(), self.snapshot
+        communications = snapshot.communications
         self.journal.communications_found = snapshot.found
         updates: list[Changes] = []
         for number, phone in phones.items():
-            if (refusal := snapshot.refused.get(number)) is not None:
-                outcome = Outcome(status=ChangeStatus.REFUSED, error=refusal)
+            if number in snapshot.refused:
+                outcome = Outcome(status=ChangeStatus.REFUSED, error=snapshot.refused[number])
                 self._add_row(phone, Decision(result=Result.FAILED), Result.FAILED, outcome)
                 continue
             vanished = number in snapshot.vanished
-            known, decision = decide_on_snapshot(phone, snapshot.communications[number], vanished=vanished, now=now)
+            known, decision = decide_on_snapshot(phone, communications[number], vanished=vanished, now=now)
             if vanished:
                 updates.append(_save(known))
             if (settled := self._queue_or_settle(known, decision)) is not None:
                 updates.append(settled)
         self.journal.day_remaining = self.call_tracking.quota.day_remaining
         self.queue = deque(sorted(self.queue, key=_oldest_payment_first))
-        if updates and (lease := self.context.sales_lease) is not None:
-            await lease.write(updates)
+        if updates and self.lease is not None:
+            await self.lease.write(updates)
 
     def _queue_or_settle(self, phone: PhoneRecord, decision: Decision) -> Changes | None:
         """Queue a change; settle what needs no call, and return what is to be stored of it."""
-        if decision.is_change:
+        if decision.points:  # a change; the property would cost a twentieth of a decision
             self.journal.points_needed += decision.points
-            if self.context.sales_lease is None:
+            if self.lease is None:
                 self._add_row(phone, decision, decision.result)
             else:
                 self.queue.append((phone, decision))
@@ -272,7 +278,7 @@ class _Recorder(Struct):
             self._add_row(phone, Decision(result=Result.DEFERRED), Result.DEFERRED)
 
     def _add_row(self, phone: PhoneRecord, decision: Decision, result: Result, outcome: Outcome | None = None) -> None:
-        is_change, target = decision.is_change, decision.target
+        is_change, target = decision.points > 0, decision.target
         self.journal.rows.append(
             Row(
                 phone=phone.phone,
