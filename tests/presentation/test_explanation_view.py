@@ -188,7 +188,9 @@ def test_the_recorded_sale_and_an_open_change_are_shown() -> None:
 
 
 def test_the_next_run_is_shown_with_its_cost_when_it_changes_something() -> None:
-    replaced = Decision(result=Result.UPDATED, target=CALL, previous_kopecks=100_000, unset=True, sold_at=NOON)
+    replaced = Decision(
+        result=Result.UPDATED, target=CALL, previous_kopecks=100_000, unset=True, sold_at=NOON, points=2
+    )
     standing = Decision(result=Result.PROBLEM, target=CALL, previous_kopecks=250_000)
 
     changed = view(record=RECORD, decision=replaced)["next_run"]
