@@ -166,6 +166,19 @@ class Account:
         """Remove a communication with its sale: it is in no report any more and cannot be found."""
         self.store.remove(self.communication(communication_id, communication_type))
 
+    def hide(self, *communication_ids: int, communication_type: str = "call") -> None:
+        """Leave communications out of every report; they are there all the same, and can be written to."""
+        self.store.hide([(communication_type, number) for number in communication_ids], hidden=True)
+
+    def show(self, *communication_ids: int, communication_type: str = "call") -> None:
+        """Show hidden communications again."""
+        self.store.hide([(communication_type, number) for number in communication_ids], hidden=False)
+
+    def change_phone(self, communication_id: int, phone: str | None, *, communication_type: str = "call") -> None:
+        """Give a communication another phone, as when calls are joined to another contact."""
+        self.communication(communication_id, communication_type).phone = phone
+        self.store.version += 1
+
     def sell_by_hand(
         self,
         communication_id: int,

@@ -120,6 +120,8 @@ class Reader:
         rows = slices[0] if len(slices) == 1 else sorted(chain(*slices), key=attrgetter("start"))
         if not ongoing and self._store.any_ongoing:
             rows = [row for row in rows if not row.ongoing]
+        if self._store.hidden:
+            rows = [row for row in rows if row.key not in self._store.hidden]
         if query.predicate is not None:
             rows = list(filter(query.predicate, rows))
         if query.sort == (("start_time", False),) or query.sort == (("date_time", False),):

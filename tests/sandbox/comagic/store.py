@@ -135,6 +135,7 @@ class Store:
         version: Moves with every change, so that whatever was computed from the rows can be kept until then.
         any_ongoing: Whether a call has ever been added that is still going on.
         touched: The communications that ever had a tag.
+        hidden: Communications that no report shows, though they can still be written to.
     """
 
     def __init__(self) -> None:
@@ -142,6 +143,7 @@ class Store:
         self.by_id: dict[str, dict[int, Communication]] = {kind: {} for kind in self.timelines}
         self.touched: dict[Key, Communication] = {}
         self.history: list[HistoryEntry] = []
+        self.hidden: set[Key] = set()
         self.version = 0
         self.any_ongoing = False
 
@@ -166,6 +168,11 @@ class Store:
         at = timeline.rows.index(row, bisect_left(timeline.starts, row.start))
         del timeline.rows[at], timeline.starts[at], self.by_id[row.kind][row.communication_id]
         self.touched.pop(row.key, None)
+        self.version += 1
+
+    def hide(self, keys: Iterable[Key], *, hidden: bool) -> None:
+        """Leave communications out of the reports, or show them again."""
+        self.hidden = self.hidden | set(keys) if hidden else self.hidden - set(keys)
         self.version += 1
 
     def put(self, row: Communication, tags: Iterable[Tag], sales: Iterable[Sale], now: datetime) -> None:
