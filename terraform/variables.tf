@@ -265,6 +265,17 @@ variable "exchange_ttl_seconds" {
   }
 }
 
+variable "sync_max_decrease_percent" {
+  description = "The share of the standing sales that a run may take off without a confirmation, in percent. 100 switches the guard off."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.sync_max_decrease_percent >= 0 && var.sync_max_decrease_percent <= 100 && floor(var.sync_max_decrease_percent) == var.sync_max_decrease_percent
+    error_message = "sync_max_decrease_percent is a whole number from 0 to 100."
+  }
+}
+
 variable "runs_ttl_days" {
   description = "How many days the journals of the runs are kept."
   type        = number

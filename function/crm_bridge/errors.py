@@ -5,6 +5,7 @@
       SettingsError             settings are missing or wrong; the message names all of them
       EmptyDatabase             no phone has ever been read from the CRM
       RunInProgress             another run holds the lease
+      PlanRefused               the guard stops the run, or the plan is not the one that was confirmed
       LeaseLost                 another run has taken over: stop writing
       RunStopped                the run's time is over, or the process is being ended
       RemoteError(system)       CoMagic or Agbis did not do what we asked
@@ -15,6 +16,7 @@
           AccessDenied(barrier) the key, our address, the account, a right or a component stands in the way
           NotFound              what the call names does not exist
           AlreadyExists         what the call would make exists already
+          InvalidDate           a date of the call is out of the range that is allowed
         RemoteProtocolError     the answer is not what the documentation promises; a write may have happened
 
 A message may reach a log and an answer: it never holds a phone, a token, a session id or a URL.
@@ -66,6 +68,10 @@ class RunInProgress(BridgeError):
         self.run_id = run_id
         self.started_at = started_at
         self.retry_after = retry_after
+
+
+class PlanRefused(BridgeError):
+    """What the run would change was not agreed to: the guard stops it, or the plan is not the confirmed one."""
 
 
 class RunStopped(BridgeError):
@@ -170,6 +176,10 @@ class NotFound(RemoteRejected):
 
 class AlreadyExists(RemoteRejected):
     """What the call would make exists already."""
+
+
+class InvalidDate(RemoteRejected):
+    """A date of the call is out of the range that is allowed: before the communication, or in the future."""
 
 
 class RemoteProtocolError(RemoteError):

@@ -59,6 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     exchange_ttl: timedelta
     exchange_api_key: str | None
     runs_ttl: timedelta
+    sync_max_decrease_percent: int
     log_level: str
 
     def __repr__(self) -> str:
@@ -191,6 +192,7 @@ VARIABLES: Mapping[str, tuple[str, str | None, Callable[[str], object]]] = {
     "SYNC_TIME_BUDGET_SECONDS": ("sync_time_budget", "1500", _seconds(1, 3600)),
     "EXCHANGE_TTL_SECONDS": ("exchange_ttl", "3600", _seconds(1, 30 * 86_400)),
     "EXCHANGE_API_KEY": ("exchange_api_key", None, str),
+    "SYNC_MAX_DECREASE_PERCENT": ("sync_max_decrease_percent", "20", _whole(0, 100)),
     "RUNS_TTL_DAYS": ("runs_ttl", "90", _days(1, _LONG_AGO)),
     "LOG_LEVEL": ("log_level", "INFO", _one_of(_LOG_LEVELS)),
 }

@@ -25,7 +25,7 @@ from starlette.responses import Response
 from crm_bridge import wiring
 from crm_bridge.handlers.sync import handle
 from crm_bridge.stores import base
-from crm_bridge.usecases import record_sales
+from crm_bridge.usecases import change_queue
 
 
 class Plan:
@@ -63,7 +63,7 @@ class AheadClock:
 
 
 PLAN = Plan()
-record_sales.BATCH = 4  # several batches of a dozen changes, as a real day has of hundreds
+change_queue.BATCH = 4  # several batches of a dozen changes, as a real day has of hundreds
 wiring.clock = AheadClock()
 _real_http = wiring._http
 

@@ -101,6 +101,7 @@ async def test_the_keys_of_a_row_are_all_there(name: str, heading: str, served: 
         other_sales=(CommunicationKey(type=CommunicationType.CALL, id=2),),
         drifted=True,
         repaired=True,
+        not_shown=True,
     )
     journal = await served.run()
     keys = {key for each in journal["log"] for key in each if not key.isdigit()}

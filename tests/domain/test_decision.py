@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from crm_bridge.domain.communication import Communication, CommunicationType
-from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, without_trace
+from crm_bridge.domain.decision import (
+    CHANGES,
+    Decision,
+    Result,
+    Sight,
+    decide,
+    decide_on_snapshot,
+    without_trace,
+)
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Intent, RecordedSale
 from tests.support.factories import NOON
@@ -157,11 +165,15 @@ class TestASaleThatSomebodyElseSet:
     def test_is_left_alone_when_our_sum_is_nothing(self) -> None:
         assert decide(phone(0), [sold(1, 500)], now=NOON).result is Result.NOTHING_PAID
 
-    def test_found_right_once_and_unpaid_later_it_is_still_left_alone(self) -> None:
+    def test_of_exactly_our_sum_it_is_adopted_and_follows_the_crm_down_to_its_removal(self) -> None:
         decision = decide(phone(0, sale=recorded(1, 500, ours=False)), [sold(1, 500)], now=NOON)
 
-        assert decision.result is Result.NOTHING_PAID
-        assert decision.sale is not None
+        assert (decision.result, bearer_id(decision), decision.unset) == (Result.REMOVED, 1, True)
+
+    def test_that_was_adopted_and_changed_since_is_left_alone(self) -> None:
+        decision = decide(phone(0, sale=recorded(1, 500, ours=False)), [sold(1, 900)], now=NOON)
+
+        assert (decision.result, decision.sale) == (Result.NOTHING_PAID, None)
 
 
 class TestASaleOfOurs:
@@ -292,10 +304,59 @@ class TestAChangeThatWasCut:
 
         assert decide(cut, [sold(1, 300)], now=NOON).result is Result.NOTHING_PAID
 
-    def test_on_a_communication_that_is_gone_is_chosen_anew(self) -> None:
+    def test_on_a_communication_that_is_not_shown_is_made_again_from_the_start(self) -> None:
         decision = decide(phone(500, intent=intent(1, 500)), [call(2)], now=NOON)
 
-        assert (decision.result, bearer_id(decision)) == (Result.APPLIED, 2)
+        assert (decision.result, bearer_id(decision), decision.unset) == (Result.UPDATED, 1, True)
+
+
+class TestAbsenceIsNotDeletion:
+    """A communication that CoMagic does not show counts as standing where our sale is recorded."""
+
+    MINE = phone(500, sale=recorded(1, 500))
+    OTHERS = (call(2),)
+    TODAY = NOON.date()
+
+    def decided(self, mine: PhoneRecord, sight: Sight, *, days_later: int = 0) -> tuple[PhoneRecord, Decision]:
+        today = self.TODAY + timedelta(days=days_later)
+        return decide_on_snapshot(mine, self.OTHERS, sight=sight, today=today, now=NOON)
+
+    def test_an_equal_sum_stays_where_it_is_and_the_row_says_that_it_is_not_shown(self) -> None:
+        _, decision = self.decided(self.MINE, Sight.ABSENT)
+
+        assert (decision.result, bearer_id(decision), decision.not_shown) == (Result.PROBLEM, 1, True)
+
+    def test_another_sum_is_replaced_by_the_id(self) -> None:
+        _, decision = self.decided(replace(self.MINE, amount_kopecks=700), Sight.ABSENT)
+
+        assert (decision.result, bearer_id(decision), decision.unset) == (Result.UPDATED, 1, True)
+
+    def test_absence_counts_once_a_day_and_on_the_third_day_the_sale_moves(self) -> None:
+        known, _ = self.decided(self.MINE, Sight.ABSENT)
+        known, again = self.decided(known, Sight.ABSENT)
+        known, second = self.decided(known, Sight.ABSENT, days_later=1)
+        _, third = self.decided(known, Sight.ABSENT, days_later=4)
+
+        assert [each.moves for each in (again, second, third)] == [False, False, True]
+        assert (bearer_id(third), third.unset, third.points) == (1, True, 1)
+
+    def test_a_run_that_may_not_count_absence_leaves_the_days_as_they_are(self) -> None:
+        known, decision = self.decided(self.MINE, Sight.NOT_SHOWN)
+
+        assert known == self.MINE
+        assert decision.not_shown
+
+    def test_once_shown_again_the_days_of_absence_are_forgotten(self) -> None:
+        known, _ = self.decided(self.MINE, Sight.ABSENT)
+
+        shown, _ = decide_on_snapshot(known, [sold(1, 500)], sight=Sight.SHOWN, today=self.TODAY, now=NOON)
+
+        assert shown == self.MINE
+
+    def test_a_communication_that_became_somebody_elses_loses_the_sale(self) -> None:
+        _, decision = self.decided(self.MINE, Sight.REASSIGNED)
+
+        assert (decision.moves, decision.unset, bearer_id(decision)) == (True, True, 1)
 
 
 sums = st.integers(min_value=1, max_value=10**9)

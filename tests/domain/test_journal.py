@@ -155,7 +155,7 @@ class TestTheShape:
                 "orders_without_phone": 1,
                 "window": {"from": "2026-06-12 12:00:00", "till": "2026-06-15 12:00:00"},
             },
-            "plan": {"points_needed": 2, "day_remaining": 42},
+            "plan": {"points_needed": 2, "day_remaining": 42, "id": ""},
             "warnings": ["get.chats_report was not read"],
             "requests": {"get.calls_report": 2, "set.tag_sales": 1},
             "quota": {"day_remaining": 40},

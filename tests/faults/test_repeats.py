@@ -102,12 +102,24 @@ async def test_a_tick_whose_run_was_killed_anywhere_runs_when_it_is_delivered_ag
     assert len([entry for entry in bridge.world.comagic.history if entry.what == "set"]) == 1
 
 
-async def test_a_run_that_left_work_undone_has_succeeded_all_the_same(bridge: KillableApp) -> None:
-    """The next tick goes on; the Scheduler need not deliver this one again, and if it does, it hears the same."""
+async def test_only_a_complete_run_answers_for_its_tick(bridge: KillableApp) -> None:
+    """A run that left work to do is not the day's run: the next delivery goes on."""
     bridge.world.comagic.fail(Fault(method="set.tag_sales", kind="limit_exceeded_day"))
 
     first = (await bridge.get("update_db", headers=tick(12))).json()["journal"]
+    bridge.world.comagic.faults.clear()
+    bridge.clock.advance(timedelta(days=1))
     again = (await bridge.get("update_db", headers=tick(12))).json()["journal"]
 
     assert (first["complete"], first["deferred"]) == (False, 1)
-    assert again == {**first, "replayed": True}
+    assert "replayed" not in again
+    assert (again["complete"], again["tags_applied"]) == (True, 1)
+
+
+async def test_a_dry_run_with_the_headers_of_a_real_run_is_a_dry_run(bridge: KillableApp) -> None:
+    await bridge.get("update_db", headers=tick(12))
+
+    dry = (await bridge.get("dry_run", headers=tick(12))).json()["journal"]
+
+    assert "replayed" not in dry
+    assert dry["dry_run"] is True

@@ -23,6 +23,7 @@ from crm_bridge.errors import (
     InvalidInput,
     LeaseLost,
     NotFound,
+    PlanRefused,
     QuotaSpent,
     RemoteProtocolError,
     RemoteRejected,
@@ -51,6 +52,9 @@ EVERY_PARAMETER: dict[str, tuple[str, object]] = {
     "dry_run": ("dry_run", True),
     "date_from": ("date_from=2026-06-01", date(2026, 6, 1)),
     "date_till": ("date_till=2026-06-02", date(2026, 6, 2)),
+    "phone": ("phone=79261234567", "79261234567"),
+    "limit": ("limit=10", 10),
+    "confirm": ("confirm=0123456789abcdef", "0123456789abcdef"),
 }
 
 
@@ -67,7 +71,12 @@ async def requested(monkeypatch: pytest.MonkeyPatch, query: str, headers: dict[s
     return given[0]
 
 
-async def answered(query: str, headers: dict[str, str], *, path: str = "/", method: str = "GET") -> Response:
+async def answered(
+    query: str, headers: dict[str, str], *, path: str = "/", method: str = "GET", body: bytes = b""
+) -> Response:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
     request = Request(
         {
             "type": "http",
@@ -76,7 +85,8 @@ async def answered(query: str, headers: dict[str, str], *, path: str = "/", meth
             "server": ("sync.test", 443),
             "query_string": query.encode(),
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        }
+        },
+        receive,
     )
 
     def services_factory(required: object = ()) -> Any:
@@ -94,7 +104,18 @@ async def test_every_field_of_a_request_survives_the_headers_of_the_scheduler(mo
     by_scheduler = await requested(monkeypatch, query, SCHEDULER)
 
     assert by_curl == SyncRequest(**{name: value for name, (_, value) in EVERY_PARAMETER.items()})  # type: ignore[arg-type]
-    assert by_scheduler == msgspec.structs.replace(by_curl, tick="sync 2026-06-15T05:00:00Z")
+    assert by_scheduler.tick is not None
+    assert by_scheduler == msgspec.structs.replace(by_curl, tick=by_scheduler.tick)
+    assert by_scheduler.tick.startswith("sync 2026-06-15T05:00:00Z ")
+
+
+async def test_a_tick_holds_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run with the headers of a real run must not be answered with the real run's journal."""
+    queries = ["", "update_db", "dry_run", "update_db&dry_run", "phone=79261234567", "phone=79261239567", "limit=3"]
+
+    ticks = [(await requested(monkeypatch, query, SCHEDULER)).tick for query in queries]
+
+    assert len(set(ticks)) == len(queries)
 
 
 # The query
@@ -120,7 +141,8 @@ def test_a_plain_request_asks_for_nothing_but_to_apply() -> None:
     [
         (
             "update",
-            "Unknown parameter: update. Known parameters: update_db, dry_run, date_from, date_till, log, format",
+            "Unknown parameter: update. Known parameters: update_db, dry_run, date_from, date_till, phone, limit, "
+            "confirm, log, format",
         ),
         (f"{'x' * 60}=1", f"Unknown parameter: {'x' * 50}. Known parameters: update_db, dry_run, date_from"),
         ("update_db&update_db", "update_db is given more than once"),
@@ -128,6 +150,10 @@ def test_a_plain_request_asks_for_nothing_but_to_apply() -> None:
         ("update_db&date_from=01.06.2026", "date_from must be a date as YYYY-MM-DD"),
         ("update_db&date_from=2026-02-30", "date_from must be a date as YYYY-MM-DD"),
         ("update_db&date_from=", "date_from must be a date as YYYY-MM-DD"),
+        ("phone=", "phone must be a phone, e.g. phone=79261234567"),
+        ("limit=0", "limit must be a whole number from 1 to 1000000"),
+        ("limit=ten", "limit must be a whole number from 1 to 1000000"),
+        ("confirm=yes", "confirm must be the plan id of a dry run: 16 of 0-9 a-f"),
         ("log=some", "log must be one of all, changes, none"),
         ("date_till=2026-06-01", "date_till needs date_from"),
         ("date_from=2026-06-01", "date_from needs update_db"),
@@ -179,6 +205,38 @@ async def test_an_unknown_path_is_a_404_that_names_the_known_ones(path: str, met
         assert b"/, /check_health, /explain, /check_setup, /runs, /runs/<run_id>" in answer.body
 
 
+# The body
+
+
+@pytest.mark.parametrize("body", [b"dry_run=1", b'{"dry_run": true}', b"\x00", b"  1 "])
+async def test_parameters_in_the_body_are_refused(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """`curl -d dry_run=1` must never be a real run."""
+    monkeypatch.setattr(sync, "run_sync", never)
+
+    answer = await answered("", {"Content-Length": str(len(body))}, method="POST", body=body)
+
+    assert answer.status_code == 400
+    assert b"Parameters stand in the address" in bytes(answer.body)
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"{}", b"{ }"])
+async def test_an_empty_body_is_no_parameter(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """Cloud Scheduler may post an empty object."""
+
+    async def run_sync(request: SyncRequest, services: object) -> RunResult:
+        return RunResult(message="done", journal={"log": []})
+
+    monkeypatch.setattr(sync, "run_sync", run_sync)
+
+    answer = await answered("", {"Content-Length": str(len(body))}, method="POST", body=body)
+
+    assert answer.status_code == 200
+
+
+async def never(request: SyncRequest, services: object) -> RunResult:
+    raise AssertionError("nothing may run")
+
+
 # Statuses
 
 
@@ -188,6 +246,7 @@ async def test_an_unknown_path_is_a_404_that_names_the_known_ones(path: str, met
         (InvalidInput("x"), 400, None),
         (RunInProgress("7", NOON, 42), 409, "42"),
         (EmptyDatabase("x"), 409, None),
+        (PlanRefused("x"), 409, None),
         (RunStopped("x", retry_after=60), 503, "60"),
         (LeaseLost("x"), 503, None),
         (RemoteUnavailable("CoMagic", "x"), 503, None),

@@ -264,22 +264,172 @@ async def test_a_communication_that_comagic_has_deleted_is_forgotten_and_another
     assert sums(bridge) == {fresh: [75000]}
 
 
-async def test_a_sale_that_vanished_with_its_communication_is_told_and_set_on_another(bridge: SyncApp) -> None:
+async def test_a_call_that_comagic_does_not_show_keeps_its_sale(bridge: SyncApp) -> None:
+    """Absence is not deletion: set again on the next call, the sum would stand twice when the first one returns."""
     comagic = bridge.world.comagic
-    old, other = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 2))
+    first, _ = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 2))
+    order = paid_order(bridge, ANNA, "700")
+    await bridge.run()
+
+    comagic.hide(first)
+    journal = await bridge.run("")
+    assert (rows(journal)[ANNA]["result"], rows(journal)[ANNA]["not_shown"]) == ("problem", True)
+    bridge.world.agbis.pay(order, "50")
+    assert results(await bridge.run()) == {ANNA: "updated"}
+    comagic.show(first)
+
+    assert results(await bridge.run()) == {ANNA: "problem"}
+    assert sums(bridge) == {first: [75000]}
+
+
+async def test_a_sale_moves_when_full_runs_of_three_days_did_not_see_its_call(bridge: SyncApp) -> None:
+    comagic = bridge.world.comagic
+    first, second = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 2))
     paid_order(bridge, ANNA, "700")
     await bridge.run()
 
-    comagic.delete_communication(old)
-    journal = await bridge.run("dry_run")
-    assert rows(journal)[ANNA]["result"] == "would_be_applied"
+    comagic.hide(first)
+    seen = []
+    for _ in range(3):
+        seen.append(results(await bridge.run(""))[ANNA])
+        seen.append(results(await bridge.run(""))[ANNA])
+        bridge.clock.advance(timedelta(days=1))
+
+    assert seen == ["problem", "problem", "problem", "problem", "applied", "problem"]
+    assert sums(bridge) == {second: [70000]}
+    comagic.show(first)
+    assert results(await bridge.run("")) == {ANNA: "problem"}
+    assert sums(bridge) == {second: [70000]}
+
+
+async def test_a_call_that_comagic_no_longer_has_loses_its_sale_at_the_first_write(bridge: SyncApp) -> None:
+    comagic = bridge.world.comagic
+    first, second = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 2))
+    order = paid_order(bridge, ANNA, "700")
+    await bridge.run()
+
+    comagic.delete_communication(first)
+    assert results(await bridge.run("")) == {ANNA: "problem"}
+    bridge.world.agbis.pay(order, "50")
+
+    assert results(await bridge.run()) == {ANNA: "applied"}
+    assert sums(bridge) == {second: [75000]}
+
+
+async def test_a_sale_leaves_the_call_that_became_another_clients(bridge: SyncApp) -> None:
+    """Both sums would overwrite each other in every run."""
+    comagic = bridge.world.comagic
+    annas, later = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 1))
+    paid_order(bridge, ANNA, "700")
+    paid_order(bridge, BORIS, "90")
+    await bridge.run()
+    assert sums(bridge) == {annas: [70000]}
+
+    comagic.change_phone(annas, BORIS)
     journal = await bridge.run("")
 
-    assert (rows(journal)[ANNA]["result"], rows(journal)[ANNA]["drifted"]) == ("applied", True)
-    assert sums(bridge) == {other: [70000]}
+    assert results(journal) == {ANNA: "applied", BORIS: "applied"}
+    assert sums(bridge) == {annas: [9000], later: [70000]}
+    assert results(await bridge.run("")) == {ANNA: "problem", BORIS: "problem"}
 
-    comagic.delete_communication(other)
-    assert results(await bridge.run("")) == {ANNA: "not_found"}
+
+async def test_a_shrunken_report_changes_nothing_and_says_so(bridge: SyncApp) -> None:
+    comagic = bridge.world.comagic
+    calls = []
+    for number in range(12):
+        phone = f"7926{number:07}"
+        calls.append(comagic.add_call(phone, NOON - timedelta(days=2)))
+        order = paid_order(bridge, phone, "100")
+    await bridge.run()
+    bridge.world.agbis.refund(order, "100")
+
+    comagic.hide(*calls)
+    journal = await bridge.run()
+
+    assert set(results(journal).values()) == {"problem", "deferred"}
+    assert "fewer than half" in journal["warnings"][0]
+    assert not journal["complete"]
+    comagic.show(*calls)
+    assert results(await bridge.run(""))["79260000011"] == "removed"
+
+
+async def test_a_run_that_would_take_off_too_much_is_stopped_and_can_be_confirmed(bridge: SyncApp) -> None:
+    orders = []
+    for number in range(12):
+        phone = f"7926{number:07}"
+        bridge.world.comagic.add_call(phone, NOON - timedelta(days=2))
+        orders.append(paid_order(bridge, phone, "100"))
+    await bridge.run()
+    for order in orders[:10]:
+        bridge.world.agbis.refund(order, "100")
+
+    refused = await bridge.get("update_db")
+    plan = (await bridge.run("dry_run"))["plan"]
+    wrong = await bridge.get("confirm=0000000000000000")
+    assert len(sums(bridge)) == 12
+
+    journal = await bridge.run(f"confirm={plan['id']}")
+
+    assert (refused.status_code, wrong.status_code) == (409, 409)
+    assert plan["id"] in refused.json()["message"]
+    assert plan["id"] in wrong.json()["message"]
+    assert plan["guard"]["stops"] is True
+    assert journal["tags_removed"] == 10
+    assert len(sums(bridge)) == 2
+
+
+async def test_at_most_so_many_changes_are_made_oldest_payments_first(bridge: SyncApp) -> None:
+    for number in range(3):
+        phone = f"7926{number:07}"
+        bridge.world.comagic.add_call(phone, NOON - timedelta(days=2))
+        paid_order(bridge, phone, "100")
+
+    journal = await bridge.run("update_db&limit=2")
+
+    assert sorted(results(journal).values()) == ["applied", "applied", "deferred"]
+    assert journal["complete"] is False
+    assert sorted(results(await bridge.run("")).values()) == ["applied", "problem", "problem"]
+
+
+async def test_one_phone_can_be_tried_alone(bridge: SyncApp) -> None:
+    calls = {phone: bridge.world.comagic.add_call(phone, NOON - timedelta(days=2)) for phone in (ANNA, BORIS)}
+    for phone in calls:
+        paid_order(bridge, phone, "100")
+
+    journal = await bridge.run("update_db&phone=8 926 123-45-67")
+
+    assert results(journal) == {ANNA: "applied"}
+    assert sums(bridge) == {calls[ANNA]: [10000]}
+    assert (await bridge.get("phone=nobody")).status_code == 400
+
+
+async def test_a_refused_replacement_puts_the_old_sale_back(bridge: SyncApp) -> None:
+    call = bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=2))
+    order = paid_order(bridge, ANNA, "700")
+    await bridge.run()
+    bridge.world.agbis.pay(order, "50")
+    refusal = {"mnemonic": "invalid_parameter_value"}
+    bridge.world.comagic.fail(Fault(method="set.tag_sales", kind="error", params=refusal, times=1))
+
+    journal = await bridge.run()
+
+    assert (rows(journal)[ANNA]["result"], rows(journal)[ANNA]["error"]) == ("failed", "invalid_parameter_value")
+    assert sums(bridge) == {call: [70000]}
+    assert results(await bridge.run("")) == {ANNA: "updated"}
+    assert sums(bridge) == {call: [75000]}
+
+
+async def test_a_payment_from_comagics_future_is_dated_by_the_call(bridge: SyncApp) -> None:
+    """Our clock may be ahead; the old sale was taken off and none set, in every run."""
+    call = bridge.world.comagic.add_call(ANNA, NOON - timedelta(days=2))
+    order = paid_order(bridge, ANNA, "700")
+    await bridge.run()
+    bridge.world.agbis.pay(order, "50")
+    refusal = {"mnemonic": "invalid_date_time"}
+    bridge.world.comagic.fail(Fault(method="set.tag_sales", kind="error", params=refusal, times=1))
+
+    assert results(await bridge.run()) == {ANNA: "updated"}
+    assert sums(bridge) == {call: [75000]}
 
 
 async def test_a_change_by_hand_is_undone_and_told(bridge: SyncApp) -> None:
@@ -383,7 +533,7 @@ async def test_a_change_that_was_cut_and_cannot_be_looked_at_any_more_fails_alon
     await bridge.run()
     bridge.clock.advance(timedelta(days=80))
     agbis.pay(order, "5")
-    comagic.fail(Fault(method="set.tag_sales", kind="error", params={"mnemonic": "forbidden"}))
+    comagic.fail(Fault(method="set.tag_sales", kind="error", params={"mnemonic": "forbidden"}, times=2))
     await bridge.run()
     comagic.switches = replace(comagic.switches, interval_rule="age")
     call = comagic.add_call(BORIS, bridge.clock.now() - timedelta(hours=1))

@@ -198,9 +198,9 @@ async def the_marked_call_is_long_past(bridge: SyncApp) -> None:
     bridge.clock.advance(timedelta(days=80))
 
 
-@story("Not marked yet: the next run sets ₽700.00 on call ")
+@story("Marked: ₽700.00 stands on call ")
 async def comagic_has_deleted_the_marked_call(bridge: SyncApp) -> None:
-    """It is forgotten and another one chosen."""
+    """Absence is not deletion: the sale counts as standing until three days of full runs did not see it."""
     deleted = call(bridge, days_ago=3)
     call(bridge, days_ago=1)
     order(bridge, "700")

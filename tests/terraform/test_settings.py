@@ -33,6 +33,7 @@ WRONG = {
     "phone_region": "ru",
     "sync_time_budget_seconds": 1800,
     "exchange_ttl_seconds": 0,
+    "sync_max_decrease_percent": 0.5,
     "runs_ttl_days": 0.5,
     "log_level": "LOUD",
     "secret_versions": {"comagic_token": 0},
@@ -48,6 +49,7 @@ LOWEST = {
     "time_zone": "UTC",
     "sync_time_budget_seconds": 60,
     "exchange_ttl_seconds": 1,
+    "sync_max_decrease_percent": 0,
     "runs_ttl_days": 1,
     "log_level": "DEBUG",
 }
@@ -62,6 +64,7 @@ HIGHEST = {
     "time_zone": "America/Argentina/Buenos_Aires",
     "sync_time_budget_seconds": 1740,
     "exchange_ttl_seconds": 2592000,
+    "sync_max_decrease_percent": 100,
     "runs_ttl_days": 3650,
     "log_level": "ERROR",
 }

@@ -49,7 +49,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "note": Note,
     "phase": Phase,
     "reason": Reason,
-    "remark": ["drifted", "repaired"],
+    "remark": ["drifted", "repaired", "not_shown"],
     "result": [*Result, *(f"would_be_{result}" for result in Result)],
     "sort": SORTS,
     "status": [*RunStatus, "interrupted"],

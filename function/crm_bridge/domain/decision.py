@@ -7,7 +7,7 @@ or comment stays as it is.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from crm_bridge.domain.attribution import attributed_communication, by_time
 from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
 from crm_bridge.domain.phone import PhoneRecord
-from crm_bridge.domain.sale import Intent, RecordedSale, find, same_communication
+from crm_bridge.domain.sale import Intent, RecordedSale, Target, find, same_communication
 
 
 class Result(StrEnum):
@@ -49,6 +49,9 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
         other_sales: Further communications of the phone that bear sales of somebody else; they are left alone.
         drifted: Somebody took off or changed a sale of ours since we set it.
         repaired: A run was killed while it changed this sale; this decision completes its work.
+        not_shown: CoMagic shows the target neither in its reports nor when asked for it, though it should.
+        doubled: The phone's sum stands on more than one communication.
+        moves: The target no longer bears the phone's sale: it is unset there, and then the phone is decided again.
         points: What the change costs of CoMagic's quota: a point for `unset`, a point for `set`.
     """
 
@@ -61,6 +64,9 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     other_sales: tuple[CommunicationKey, ...] = ()
     drifted: bool = False
     repaired: bool = False
+    not_shown: bool = False
+    doubled: bool = False
+    moves: bool = False
     points: int = 0
 
     @property
@@ -89,26 +95,74 @@ def expected_to_show(
     return sale if sale.started_at > since and sale.type in sources else None
 
 
+class Sight(StrEnum):
+    """What a run has seen of the communication that should bear a phone's recorded sale."""
+
+    SHOWN = "shown"
+    """It is in the reports, or a look has shown it, or it is out of the reports' reach."""
+    NOT_SHOWN = "not_shown"
+    """Neither the reports nor a look show it; the run may not count that as absence."""
+    ABSENT = "absent"
+    """The same, in a full run whose reports were whole: the day counts as a day of absence."""
+    REASSIGNED = "reassigned"
+    """CoMagic shows it with the phone of somebody else."""
+
+
+GONE_AFTER_DAYS = 3
+"""Local days of full runs to which CoMagic did not show a communication, before its sale is moved elsewhere."""
+
+
 def decide_on_snapshot(
-    phone: PhoneRecord, communications: Sequence[Communication], *, vanished: bool, now: datetime
+    phone: PhoneRecord, communications: Sequence[Communication], *, sight: Sight, today: date, now: datetime
 ) -> tuple[PhoneRecord, Decision]:
     """Decide as a run does, on what its snapshot of CoMagic shows.
+
+    Absence is not deletion: a sale whose communication is not shown counts as standing where we recorded it, until
+    full runs of three different days did not see it.
 
     Args:
         phone: Its record.
         communications: See `decide`.
-        vanished: Our sale stood on a communication that was looked for, and that CoMagic no longer has.
+        sight: What was seen of the communication of its recorded sale.
+        today: The run's local day.
         now: See `decide`.
 
     Returns:
         The record that the decision is about, corrected by what CoMagic shows, and the decision.
     """
-    if vanished:
-        corrected = replace(phone, sale=None)
-        return corrected, replace(decide(corrected, communications, now=now), drifted=True)
-    if phone.sale is not None and phone.sale.amount_kopecks == 0:
-        phone = without_trace(phone, communications)
-    return phone, decide(phone, communications, now=now)
+    change = phone.intent or phone.sale
+    if change is not None and sight is Sight.REASSIGNED:
+        return phone, _move(phone, change)
+    sale = phone.sale
+    if phone.intent is not None or sale is None or sale.amount_kopecks == 0:
+        corrected = phone if sale is None else without_trace(phone, communications)
+        return corrected, _marked(decide(corrected, communications, now=now), sight)
+    days = sale.absent_on
+    if sight is Sight.SHOWN:
+        days = ()
+    elif sight is Sight.ABSENT:
+        days = tuple(sorted({*days, today}))
+    corrected = phone if days == sale.absent_on else replace(phone, sale=replace(sale, absent_on=days))
+    if len(days) >= GONE_AFTER_DAYS:
+        return corrected, _move(corrected, sale)
+    return corrected, _marked(decide(corrected, communications, now=now), sight)
+
+
+def _marked(decision: Decision, sight: Sight) -> Decision:
+    return decision if sight is Sight.SHOWN else replace(decision, not_shown=True)
+
+
+def _move(phone: PhoneRecord, change: Intent | RecordedSale) -> Decision:
+    """Take the phone's sale off the communication of a change, whatever stands there; then decide the phone again."""
+    return Decision(
+        result=Result.UPDATED if phone.amount_kopecks else Result.REMOVED,
+        target=_unknown(change, phone),
+        previous_kopecks=change.previous_kopecks if isinstance(change, Intent) else change.amount_kopecks,
+        unset=True,
+        drifted=True,
+        moves=phone.amount_kopecks > 0,
+        points=1,
+    )
 
 
 def decide(phone: PhoneRecord, communications: Sequence[Communication], *, now: datetime) -> Decision:
@@ -116,8 +170,8 @@ def decide(phone: PhoneRecord, communications: Sequence[Communication], *, now: 
 
     Args:
         phone: Its sum, and what we did before.
-        communications: Those of the phone that the reports show, each once. When an intent is open, its communication
-            is among them whether it is in the window or not; if it is missing, CoMagic no longer has it.
+        communications: Those of the phone that CoMagic shows, each once. When an intent is open, its communication was
+            looked for; when it is missing, nothing is known of it, and the change is made again from the start.
         now: CoMagic refuses sales dated later.
     """
     case = _Case(phone, communications)
@@ -152,7 +206,7 @@ class _Case:
             if self.recorded_sale is None
             else find(self.recorded_sale, communications) or _rebuilt(self.recorded_sale, phone)
         )
-        on_intent = None if intent is None else find(intent, communications)
+        on_intent = None if intent is None else find(intent, communications) or _unknown(intent, phone)
         is_open = intent is not None and on_intent is not None and self._is_open(intent, on_intent)
         self.intent = intent if is_open else None
         self.target = (
@@ -181,7 +235,10 @@ class _Case:
             was_touched = target.sale_kopecks != self.intent.previous_kopecks or not self.intent.replaces
             if was_touched or target.sale_kopecks == self.intent.amount_kopecks:
                 return True
-        return self.recorded_sale is not None and self.recorded_sale.ours and target is self.recorded_on
+        if self.recorded_sale is None or target is not self.recorded_on:
+            return False
+        # A sale that we adopted follows the CRM as long as it is still what we last saw.
+        return self.recorded_sale.ours or target.sale_kopecks == self.recorded_sale.amount_kopecks
 
     def decide_unpaid(self, now: datetime) -> Decision:
         target = self.target
@@ -218,13 +275,18 @@ class _Case:
             target=target,
             previous_kopecks=previous,
             unset=unset,
-            sold_at=max(target.started_at, min(self.phone.paid_at or target.started_at, now)),
+            sold_at=_sold_at(self.phone.paid_at, target, now),
             sale=self._record_already_set(target, now) if is_set else None,
             other_sales=self._other_sales(),
+            doubled=self._is_doubled(),
             drifted=self.drifted,
             repaired=self.intent is not None,
             points=0 if is_set else unset + 1,
         )
+
+    def _is_doubled(self) -> bool:
+        amount = self.phone.amount_kopecks
+        return len(self.with_sales) > 1 and sum(each.sale_kopecks == amount for each in self.with_sales) > 1
 
     def _record_already_set(self, target: Communication, now: datetime) -> RecordedSale:
         """Record the sale that stands with the right sum, so that it counts when it has left the window."""
@@ -247,6 +309,8 @@ class _Case:
         target = self.target
         if self.intent is not None and self.intent.replaces and target is not None and not target.bears_sale:
             return RecordedSale.removed(target, now)
+        if self.recorded_sale is not None and not self.recorded_sale.ours:
+            return None  # an adopted sale that somebody has changed since is no longer ours to follow
         return self.phone.sale if self.recorded_on is None or self.recorded_on.bears_sale else None
 
     def _other_sales(self) -> tuple[CommunicationKey, ...]:
@@ -267,6 +331,18 @@ def without_trace(phone: PhoneRecord, communications: Sequence[Communication]) -
     return replace(phone, sale=None) if shown is not None and not shown.bears_sale else phone
 
 
+def _sold_at(paid_at: datetime | None, target: Communication, now: datetime) -> datetime:
+    """Return the date of a sale; CoMagic refuses one before the communication, and one in its own future.
+
+    A payment from the future is dated now, to the whole minute before, because our clock may be ahead of CoMagic's.
+    """
+    if paid_at is None:
+        return target.started_at
+    if paid_at > now:
+        paid_at = now.replace(second=0, microsecond=0)
+    return max(target.started_at, paid_at)
+
+
 def _rebuilt(sale: RecordedSale, phone: PhoneRecord) -> Communication:
     """Rebuild a communication that the reports no longer show from the record of its sale."""
     return Communication(
@@ -277,6 +353,11 @@ def _rebuilt(sale: RecordedSale, phone: PhoneRecord) -> Communication:
         tagged=True,
         sale_kopecks=sale.amount_kopecks,
     )
+
+
+def _unknown(change: Target, phone: PhoneRecord) -> Communication:
+    """Rebuild a communication that CoMagic does not show: a sale may stand there, with whatever sum."""
+    return Communication(type=change.type, id=change.id, started_at=change.started_at, phone=phone.phone, tagged=True)
 
 
 def _corrected(shown: Communication, sale: RecordedSale) -> Communication:

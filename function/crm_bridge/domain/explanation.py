@@ -69,6 +69,7 @@ class Note(StrEnum):
     DRIFTED = "drifted"
     OTHER_SALES = "other_sales"
     OUT_OF_SIGHT = "out_of_sight"
+    NOT_SHOWN = "not_shown"
     JUST_CHANGED = "just_changed"
     RUN_IN_PROGRESS = "run_in_progress"
     NOT_ALL_READ = "not_all_read"
@@ -244,6 +245,7 @@ def notes_of(
         Note.DRIFTED: decision is not None and decision.drifted,
         Note.OTHER_SALES: any(candidate.reason is Reason.OTHER_SALE for candidate in candidates),
         Note.OUT_OF_SIGHT: _is_out_of_sight(decision, candidates),
+        Note.NOT_SHOWN: decision is not None and decision.not_shown,
         Note.CALLED_AFTER_PAYING: _called_after_paying(record, decision),
         Note.JUST_CHANGED: bool(events) and now - events[-1].at < VISIBLE_WITHIN,
         Note.RUN_IN_PROGRESS: run_in_progress,
@@ -259,7 +261,7 @@ def _sales_are_off(decision: Decision | None, candidates: Sequence[Candidate]) -
 
 
 def _is_out_of_sight(decision: Decision | None, candidates: Sequence[Candidate]) -> bool:
-    if decision is None or decision.target is None:
+    if decision is None or decision.target is None or decision.not_shown:
         return False
     return decision.target.key not in {candidate.details.communication.key for candidate in candidates}
 

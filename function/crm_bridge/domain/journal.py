@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Result
+from crm_bridge.domain.guard import GuardReport
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
 
@@ -54,6 +55,8 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
         communication_id: The communication that bears its sale; None reads "not found".
         communication_type: Its kind; shown only when it is no call, because ids repeat between kinds.
         error: A stable code: CoMagic's mnemonic, or one of ours.
+        not_shown: CoMagic does not show the communication, though it should; it counts as standing there.
+        doubled: The phone's sum stands on more than one communication.
         points: What its change costs of CoMagic's quota; shown by a dry run.
     """
 
@@ -71,6 +74,8 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     other_sales: tuple[CommunicationKey, ...] = ()
     drifted: bool = False
     repaired: bool = False
+    not_shown: bool = False
+    doubled: bool = False
 
     def as_json(self, *, zone: ZoneInfo, dry_run: bool) -> dict[str, Any]:
         row: dict[str, Any] = {
@@ -94,10 +99,9 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
             row["points"] = self.points
         if self.other_sales:
             row["other_sales"] = [str(key.id) for key in self.other_sales]
-        if self.drifted:
-            row["drifted"] = True
-        if self.repaired:
-            row["repaired"] = True
+        for name in ("drifted", "repaired", "not_shown"):
+            if getattr(self, name):
+                row[name] = True
         return row
 
 
@@ -147,6 +151,13 @@ class Journal(Struct, kw_only=True):
     quota: Mapping[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     day_remaining: int | None = None
+    plan_id: str = ""
+    guard: GuardReport | None = None
+
+    @property
+    def has_read(self) -> bool:
+        """The refresh has stored at least one window."""
+        return self.refresh is not None and self.refresh.until > self.refresh.since
 
     def money(self) -> dict[str, Any]:
         """Add the rows up, and compare with the database, so that no sum is lost between the two."""
@@ -157,7 +168,7 @@ class Journal(Struct, kw_only=True):
         return {
             "total": format_roubles(self.phones_kopecks),
             **{name: format_roubles(kopecks) for name, kopecks in parts.items()},
-            "balanced": sum(parts.values()) == self.phones_kopecks,
+            "balanced": sum(parts.values()) == self.phones_kopecks and not any(row.doubled for row in self.rows),
         }
 
     def counts(self) -> Counter[Result]:
@@ -186,7 +197,12 @@ class Journal(Struct, kw_only=True):
             **counters,
             "money": self.money(),
             **({"refresh": self._refresh_as_json(self.refresh)} if self.refresh else {}),
-            "plan": {"points_needed": self.points_needed, "day_remaining": self.day_remaining},
+            "plan": {
+                "points_needed": self.points_needed,
+                "day_remaining": self.day_remaining,
+                "id": self.plan_id,
+                **({"guard": self.guard.as_json()} if self.guard else {}),
+            },
             "warnings": list(self.warnings),
             "requests": dict(sorted(self.requests.items())),
             "quota": dict(self.quota),

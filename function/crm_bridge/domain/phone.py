@@ -36,8 +36,8 @@ class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_idle(self) -> bool:
-        """No order counts under the phone and no sale of ours stands in CoMagic: the record can be deleted."""
-        stands = self.sale is not None and self.sale.ours and self.sale.amount_kopecks > 0
+        """No order counts under the phone and no sale that we follow stands in CoMagic: the record can be deleted."""
+        stands = self.sale is not None and self.sale.amount_kopecks > 0
         return self.order_count == 0 and self.intent is None and not stands
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Self
 
 from msgspec import Struct
@@ -54,8 +54,9 @@ class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         amount_kopecks: The sum that stands; 0 means that we took the sale off.
-        ours: False when somebody else set it and its sum was right when we found it.
+        ours: False when somebody else set it and we adopted it, because its sum was right when we found it.
         recorded_at: When we learned that it stands, aware. CoMagic's reports may lag behind for some seconds.
+        absent_on: Local days of full runs to which CoMagic did not show the communication; empty when it is shown.
     """
 
     type: CommunicationType
@@ -67,6 +68,7 @@ class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
     sale_id: int | None
     ours: bool
     recorded_at: datetime
+    absent_on: tuple[date, ...] = ()
 
     @classmethod
     def of(

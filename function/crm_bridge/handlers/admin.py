@@ -11,7 +11,7 @@ from crm_bridge.domain.journal import LOG_FILTERS, filter_log
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.errors import InvalidInput, SettingsError
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_language, requested_format
-from crm_bridge.handlers.parameters import read_choice, read_whole, reject_unknown
+from crm_bridge.handlers.parameters import NO_PHONE, read_choice, read_whole, reject_unknown
 from crm_bridge.handlers.responses import JOURNAL_PARAMETERS, PRIVATE, Failed, journal_response, page
 from crm_bridge.presentation.explanation_view import explanation_view
 from crm_bridge.presentation.run_view import journal_of, run_view
@@ -40,7 +40,7 @@ async def answer_explain(request: Request, services_factory: ServicesFactory) ->
     settings = services.settings
     phone = normalize_phone(typed, settings.phone_region)
     if phone is None:
-        raise InvalidInput("phone must be a phone, e.g. phone=79261234567")
+        raise InvalidInput(NO_PHONE)
     explanation = await explain(phone, services)
     if answer_format is AnswerFormat.HTML:
         view = explanation_view(explanation, settings, Translator(accepted_language(request)))

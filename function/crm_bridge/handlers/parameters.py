@@ -13,8 +13,12 @@ from crm_bridge.domain.journal import LOG_FILTERS
 from crm_bridge.errors import InvalidInput
 from crm_bridge.usecases.run_context import SyncRequest
 
-PARAMETERS = ("update_db", "dry_run", "date_from", "date_till", "log", "format")
+PARAMETERS = ("update_db", "dry_run", "date_from", "date_till", "phone", "limit", "confirm", "log", "format")
 """What the query of a run may hold."""
+
+MOST_CHANGES = 1_000_000
+
+NO_PHONE = "phone must be a phone, e.g. phone=79261234567"
 
 _ON = frozenset({"", "1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
@@ -35,6 +39,9 @@ def parse(query: QueryParams, headers: Mapping[str, str]) -> tuple[SyncRequest, 
         dry_run=read_flag(query, "dry_run"),
         date_from=read_date(query, "date_from"),
         date_till=read_date(query, "date_till"),
+        phone=_read_phone(query),
+        limit=read_whole(query, "limit", low=1, high=MOST_CHANGES, default=1) if "limit" in query else None,
+        confirm=_read_plan_id(query),
     )
     log_filter = read_choice(query, "log", LOG_FILTERS, default="all")
     if wanted.date_till is not None and wanted.date_from is None:
@@ -101,6 +108,20 @@ def read_whole(query: QueryParams, name: str, *, low: int, high: int, default: i
     return int(text)
 
 
+def _read_phone(query: QueryParams) -> str | None:
+    text = query.get("phone")
+    if text is not None and not text.strip():
+        raise InvalidInput(NO_PHONE)
+    return text
+
+
+def _read_plan_id(query: QueryParams) -> str | None:
+    text = query.get("confirm")
+    if text is not None and not re.fullmatch(r"[0-9a-f]{16}", text):
+        raise InvalidInput("confirm must be the plan id of a dry run: 16 of 0-9 a-f")
+    return text
+
+
 def read_choice(query: QueryParams, name: str, allowed: Collection[str], *, default: str) -> str:
     """Read one of a few words.
 
@@ -118,4 +139,5 @@ def _with_tick(wanted: SyncRequest, headers: Mapping[str, str]) -> SyncRequest:
     job, tick = headers.get("x-cloudscheduler-jobname"), headers.get("x-cloudscheduler-scheduletime")
     if not job or not tick:
         return wanted
-    return replace(wanted, tick=f"{job[:500]} {tick[:100]}")
+    phone = wanted.phone or ""  # whole, where `str(wanted)` hides its middle
+    return replace(wanted, tick=f"{job[:500]} {tick[:100]} {wanted}{phone}".rstrip())

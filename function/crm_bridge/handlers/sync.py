@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from crm_bridge.domain.journal import filter_log
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.state import Watermark
-from crm_bridge.errors import BridgeError
+from crm_bridge.errors import BridgeError, InvalidInput
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_format, requested_format
 from crm_bridge.handlers.parameters import parse
 from crm_bridge.handlers.responses import Failed, failure_of, failure_page, journal_response
@@ -54,6 +54,7 @@ async def _answer(request: Request, services_factory: ServicesFactory) -> Respon
 async def _answer_sync(request: Request, services_factory: ServicesFactory) -> Response:
     wanted, log_filter = parse(request.query_params, request.headers)
     answer_format = requested_format(request, formats=tuple(AnswerFormat))
+    await _refuse_body(request)
     required = COMAGIC_VARIABLES + (AGBIS_VARIABLES if wanted.update_db else ())
     services = services_factory(required)
     result = await run_sync(wanted, services)
@@ -61,6 +62,19 @@ async def _answer_sync(request: Request, services_factory: ServicesFactory) -> R
         return journal_response(request, answer_format, result.journal, log_filter)
     journal = filter_log(result.journal, log_filter)
     return JSONResponse({"success": True, "message": result.message, "journal": journal})
+
+
+async def _refuse_body(request: Request) -> None:
+    """Refuse parameters in the body: `curl -d dry_run=1` must never be a real run.
+
+    Raises:
+        InvalidInput: The body is neither empty nor an empty JSON object.
+    """
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        return
+    async for part in request.stream():
+        if part.strip(b" \t\r\n{}"):
+            raise InvalidInput("Parameters stand in the address, not in the body: /?dry_run and not -d dry_run=1")
 
 
 async def _answer_check_health(_: Request, services_factory: ServicesFactory) -> Response:

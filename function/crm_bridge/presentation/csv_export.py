@@ -50,7 +50,7 @@ def remarks(row: JournalRow, t: Translator) -> list[str]:
     found = []
     if others := row.data.get("other_sales"):
         found.append(t("remark.other_sales", ids=", ".join(others)))
-    found += [t(f"remark.{name}") for name in ("drifted", "repaired") if row.data.get(name)]
+    found += [t(f"remark.{name}") for name in ("drifted", "repaired", "not_shown") if row.data.get(name)]
     return found
 
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crm_bridge.domain.communication import Communication
 from crm_bridge.domain.decision import Decision
@@ -19,6 +20,7 @@ from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import (
     AlreadyExists,
+    InvalidDate,
     NotFound,
     QuotaSpent,
     RemoteError,
@@ -47,6 +49,8 @@ class ChangeStatus(Enum):
     UNKNOWN = auto()
     GONE = auto()
     """CoMagic no longer has the communication."""
+    MOVED = auto()
+    """The sale was taken off, and its phone is to be decided again."""
     DEFERRED = auto()
 
 
@@ -114,15 +118,16 @@ class SaleWriter:
                 if decision.unset:
                     await self._unset(target)
                     unset_done = True
+                if decision.moves:
+                    return Outcome(status=ChangeStatus.MOVED)
                 sale_id = await self._set(phone, decision, target) if phone.amount_kopecks > 0 else None
         except _CommunicationGone:
             return Outcome(status=ChangeStatus.GONE)
         except (QuotaSpent, RunStopped):
             return Outcome(status=ChangeStatus.DEFERRED, half_done=unset_done)
         except RemoteRejected as exc:
-            refused = Outcome(
-                status=ChangeStatus.REFUSED, error=exc.code, half_done=unset_done, stops_the_run=exc.fatal
-            )
+            half_done = unset_done and not await self._restore(phone, decision, target)
+            refused = Outcome(status=ChangeStatus.REFUSED, error=exc.code, half_done=half_done, stops_the_run=exc.fatal)
             return self._failed(refused, exc)
         except RemoteUnavailable as exc:
             return self._failed(Outcome(status=ChangeStatus.UNKNOWN, error="unavailable", half_done=True), exc)
@@ -148,18 +153,53 @@ class SaleWriter:
         await self._act_once(act, target, off, look_again_in=(NotFound,), waits_in=(NotFound,), pauses=(0,))
 
     async def _set(self, phone: PhoneRecord, decision: Decision, target: Communication) -> int | None:
+        # Of a sale that we took off earlier the sum may still be visible, without its tag.
+        may_be_left_over = phone.sale is not None and phone.sale.key == target.key and phone.sale.amount_kopecks == 0
         sale = Sale.of(
             target,
             amount_kopecks=phone.amount_kopecks,
             sold_at=decision.sold_at or target.started_at,
             comment=phone.comment,
         )
+        return await self._set_sale(sale, target, may_be_left_over=may_be_left_over)
 
+    async def _restore(self, phone: PhoneRecord, decision: Decision, target: Communication) -> bool:
+        """Put the old sale back after the new one was refused; a replacement must never leave nothing.
+
+        Returns:
+            Whether the old sale stands again; False also when its sum is not known.
+        """
+        recorded = phone.sale if phone.sale is not None and phone.sale.key == target.key else None
+        amount = decision.previous_kopecks
+        if not amount:
+            return False
+        is_as_recorded = recorded is not None and recorded.amount_kopecks == amount
+        old = Sale.of(
+            target,
+            amount_kopecks=amount,
+            sold_at=(recorded.sold_at if recorded is not None and is_as_recorded else None) or target.started_at,
+            comment=recorded.comment if recorded is not None and is_as_recorded else "",
+        )
+        try:
+            await self._set_sale(old, target, may_be_left_over=False)
+        except (RemoteError, RunStopped, _CommunicationGone) as exc:
+            log.warning("sale_not_restored", extra={"reason": str(exc)})
+            return False
+        return True
+
+    async def _set_sale(self, sale: Sale, target: Communication, *, may_be_left_over: bool) -> int | None:
+        """Set a sale; once more with the communication's own time when its date was the reason of a refusal."""
+        try:
+            return await self._set_sale_once(sale, target, may_be_left_over=may_be_left_over)
+        except InvalidDate:
+            if sale.sold_at == target.started_at:
+                raise
+        dated_by_communication = replace(sale, sold_at=target.started_at)
+        return await self._set_sale_once(dated_by_communication, target, may_be_left_over=may_be_left_over)
+
+    async def _set_sale_once(self, sale: Sale, target: Communication, *, may_be_left_over: bool) -> int | None:
         async def act() -> int | None:
             return await self._call_tracking.set_sale(sale)
-
-        # Of a sale that we took off earlier the sum may still be visible, without its tag.
-        may_be_left_over = phone.sale is not None and phone.sale.key == sale.key and phone.sale.amount_kopecks == 0
 
         def stands(shown: Communication, error: RemoteError) -> bool:
             sure = shown.tagged or not may_be_left_over or isinstance(error, RemoteRejected)
@@ -227,7 +267,9 @@ class SaleWriter:
             except (QuotaSpent, RunStopped):  # no more looks in this run, so it remains unknown
                 raise error from None
             if target.key not in shown:
-                raise _CommunicationGone
+                if isinstance(error, NotFound):
+                    raise _CommunicationGone  # CoMagic said so itself; a report that does not show it is no proof
+                continue
             if is_done(shown[target.key], error):
                 return True
         return False

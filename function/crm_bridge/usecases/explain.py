@@ -16,7 +16,7 @@ from crm_bridge.domain.communication import (
     FoundCommunications,
     Site,
 )
-from crm_bridge.domain.decision import Decision, Result, decide, decide_on_snapshot, expected_to_show
+from crm_bridge.domain.decision import Decision, Result, Sight, decide, decide_on_snapshot, expected_to_show
 from crm_bridge.domain.explanation import Explanation, explain_candidates, notes_of, verdict_of
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import find
@@ -195,7 +195,7 @@ class _LookUp(Struct, kw_only=True):
 
     async def _decide_like_a_run(self, record: PhoneRecord) -> Decision:
         """Decide on what a run would see; like a run, look for an expected change that the reports do not show."""
-        seen, vanished = self._seen_by_a_run(), False
+        seen, sight = self._seen_by_a_run(), Sight.SHOWN
         change = expected_to_show(record, since=self.window_since + EDGE, sources=self.sources)
         if change is not None and find(change, seen) is None:
             if self.points == 0:
@@ -209,9 +209,14 @@ class _LookUp(Struct, kw_only=True):
                     return decide(record, seen, now=self.now)
                 self.refusal = str(exc)
                 return Decision(result=Result.FAILED)
-            seen = [*seen, *found.values()]
-            vanished = not found and record.sale is not None and record.sale.key == change.key
-        _, decision = decide_on_snapshot(record, seen, vanished=vanished, now=self.now)
+            shown = found.get(change.key)
+            if shown is None:
+                sight = Sight.NOT_SHOWN
+            elif shown.phone and shown.phone != self.phone:
+                sight = Sight.REASSIGNED
+            else:
+                seen = [*seen, shown]
+        _, decision = decide_on_snapshot(record, seen, sight=sight, today=self.now.date(), now=self.now)
         return decision
 
     async def _read_other_sources(self) -> None:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
-from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationRef
-from crm_bridge.domain.decision import expected_to_show
+from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationRef, CommunicationType
+from crm_bridge.domain.decision import Sight, expected_to_show
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import VISIBLE_WITHIN, Intent, RecordedSale, find
@@ -16,6 +16,9 @@ from crm_bridge.domain.state import SaleTag
 from crm_bridge.errors import RemoteRejected, RunStopped
 from crm_bridge.ports import CallTracking, Changes
 from crm_bridge.usecases.run_context import RunContext
+
+MIN_EXPECTED = 10
+"""With fewer sales to compare with, a report that shows none of them is no sign of a shrunken report."""
 
 _VISIBILITY_PAUSE = 5
 """Seconds between two looks at communications that do not show our change yet."""
@@ -31,16 +34,21 @@ class CommunicationSnapshot(Struct):
         communications: Those of our phones, by phone; every phone has a list.
         found: How many communications the reports have shown of our phones.
         refused: Phones whose change under way CoMagic refuses to show, with the code of its refusal.
-        vanished: Phones whose sale stood on a communication that CoMagic no longer has.
+        sights: What was seen of the communications of recorded changes, by phone; most are shown and not listed.
+        owners: The phone whose recorded sale stands on a communication that CoMagic shows with another phone, by the
+            communication's key.
         has_read: CoMagic has answered with at least one page.
+        is_shrunken: The reports show fewer than half of the sales that they should, so nothing may be changed.
         sale_tag_id: The account's.
     """
 
     communications: dict[str, list[Communication]] = field(default_factory=dict)
     found: int = 0
     refused: dict[str, str] = field(default_factory=dict)
-    vanished: set[str] = field(default_factory=set)
+    sights: dict[str, Sight] = field(default_factory=dict)
+    owners: dict[CommunicationKey, str] = field(default_factory=dict)
     has_read: bool = False
+    is_shrunken: bool = False
     sale_tag_id: int = 0
 
 
@@ -74,6 +82,7 @@ class _Reader(Struct):
         now = services.clock.now()
         since = now - services.settings.comagic_lookback
         snapshot.communications = {phone: [] for phone in self.phones}
+        recorded = self._recorded_changes()
         rows = 0
         async for page in self.call_tracking.communications(since, now, sale_tag_id=snapshot.sale_tag_id):
             snapshot.has_read = True
@@ -84,7 +93,38 @@ class _Reader(Struct):
                 if (known := snapshot.communications.get(communication.phone)) is not None:
                     known.append(communication)
                     snapshot.found += 1
-        await self._await_visibility(since=since + EDGE)
+                if (owner := recorded.get((communication.id, communication.type))) is not None:
+                    self._note_owner(owner, communication)
+        snapshot.is_shrunken = self._is_shrunken(since=since + EDGE)
+        if not snapshot.is_shrunken:
+            await self._await_visibility(since=since + EDGE)
+
+    def _recorded_changes(self) -> dict[tuple[int, CommunicationType], str]:
+        """Return the phone of every recorded change, by the communication that it is on."""
+        changes = ((phone.intent or phone.sale, phone.phone) for phone in self.phones.values())
+        return {(change.id, change.type): phone for change, phone in changes if change is not None}
+
+    def _note_owner(self, owner: str, shown: Communication) -> None:
+        """Note a communication that bears the sale of one phone and is shown with another."""
+        if not shown.phone or shown.phone == owner or not _stands(self.phones[owner]):
+            return
+        self.snapshot.sights[owner] = Sight.REASSIGNED
+        self.snapshot.owners[shown.key] = owner
+
+    def _is_shrunken(self, *, since: datetime) -> bool:
+        """Compare the reports with the sales that stand, before anything is looked for."""
+        sources, snapshot = self.context.services.settings.comagic_sources, self.snapshot
+        expected = shown = 0
+        for number, phone in self.phones.items():
+            sale = phone.sale
+            if sale is None or phone.intent is not None or not _stands(phone):
+                continue
+            if expected_to_show(phone, since=since, sources=sources) is None:
+                continue
+            expected += 1
+            there = find(sale, snapshot.communications[number])
+            shown += number in snapshot.sights or (there is not None and there.bears_sale)
+        return expected >= MIN_EXPECTED and shown * 2 < expected
 
     def _raise_if_stopped(self) -> None:
         if self.context.deadline.must_stop():
@@ -127,7 +167,7 @@ class _Reader(Struct):
         invisible: dict[str, Intent | RecordedSale] = {}
         for phone in self.phones.values():
             change = phone.intent or phone.sale
-            if change is None or phone.phone in self.snapshot.refused:
+            if change is None or phone.phone in self.snapshot.refused or phone.phone in self.snapshot.sights:
                 continue
             shown = find(change, self.snapshot.communications[phone.phone])
             if shown is None:
@@ -144,10 +184,13 @@ class _Reader(Struct):
             if phone.intent is not None:
                 snapshot.refused[number] = found
             return
-        others = [each for each in snapshot.communications[number] if each.key != change.key]
-        snapshot.communications[number] = [*others, found] if found else others
-        if found is None and phone.sale is not None and phone.sale.key == change.key:
-            snapshot.vanished.add(number)
+        if found is None:
+            snapshot.sights[number] = Sight.ABSENT
+        elif found.phone and found.phone != number:
+            self._note_owner(number, found)
+        else:
+            others = [each for each in snapshot.communications[number] if each.key != change.key]
+            snapshot.communications[number] = [*others, found]
 
     async def _look_at(
         self, communications: Sequence[CommunicationRef]
@@ -169,3 +212,8 @@ def _shows(shown: Communication, change: Intent | RecordedSale) -> bool:
     if change.amount_kopecks == 0:
         return not shown.tagged
     return shown.bears_sale and shown.sale_kopecks in {change.amount_kopecks, None}
+
+
+def _stands(phone: PhoneRecord) -> bool:
+    """A sale of the phone stands, or may stand, where it is recorded."""
+    return phone.intent is not None or (phone.sale is not None and phone.sale.amount_kopecks > 0)

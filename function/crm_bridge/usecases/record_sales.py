@@ -6,39 +6,30 @@ looks at what became of it, so the next run completes whatever a killed process 
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from crm_bridge.domain.communication import CommunicationType
-from crm_bridge.domain.decision import Decision, Result, decide, decide_on_snapshot
+from crm_bridge.domain.decision import Decision, Result, decide
+from crm_bridge.domain.guard import PlannedChange
 from crm_bridge.domain.journal import Journal, Row
 from crm_bridge.domain.phone import PhoneRecord
-from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent, Target, same_communication
 from crm_bridge.errors import QuotaSpent, RunStopped
 from crm_bridge.ports import CallTracking, Changes
-from crm_bridge.usecases.apply_change import ChangeStatus, Outcome, SaleWriter
+from crm_bridge.usecases.apply_change import ChangeStatus, Outcome
+from crm_bridge.usecases.change_queue import ChangeQueue, save
 from crm_bridge.usecases.lease import LeaseKeeper
+from crm_bridge.usecases.plan_sales import changes_of, decide_all, weigh_plan
 from crm_bridge.usecases.read_communications import CommunicationSnapshot, read_communications
 from crm_bridge.usecases.run_context import RunContext
 
-BATCH = 40
-"""Changes whose intents are written in one commit: a few seconds of CoMagic's time."""
-
-_BATCHES = 2
-"""Batches under way at once: the second goes on where the first runs dry."""
-
-_UNKNOWN_IN_A_ROW = 10
-"""So many unknown outcomes one after another mean that CoMagic is down."""
-
-_LAST_SECONDS = 5
-"""What calls under way get when the process is being ended: Cloud Run kills it 10 s after SIGTERM."""
+log = logging.getLogger(__name__)
 
 
 async def record_sales(context: RunContext, call_tracking: CallTracking, journal: Journal) -> None:
@@ -54,178 +45,159 @@ async def record_sales(context: RunContext, call_tracking: CallTracking, journal
         QuotaSpent, RunStopped: The same, for a quota or for time, before this run has read anything.
         LeaseLost: Another run has taken over.
     """
-    phones = {phone.phone: phone async for page in context.services.store.all_phones() for phone in page}
+    phones = await _records(context)
     journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
     snapshot = CommunicationSnapshot()
-    recorder = _Recorder(context, call_tracking, journal, snapshot, context.sales_lease)
+    recorder = _Recorder(context, call_tracking, journal, snapshot)
     try:
         await context.deadline.unless_stopped(read_communications(context, call_tracking, phones, snapshot))
     except (QuotaSpent, RunStopped):
-        if journal.refresh is None and not snapshot.has_read:
+        if not journal.has_read and not snapshot.has_read:
             raise
-        recorder.defer(phones.values())
+        recorder.defer_undecided(phones.values())
     else:
-        await recorder.decide_all(phones)
-        if recorder.lease is not None:
-            await recorder.carry_out_all(recorder.lease)
+        await recorder.decide_and_apply(phones)
     journal.complete = journal.complete and not journal.counts()[Result.DEFERRED]
     journal.rows.sort(key=attrgetter("phone"))
 
 
-class _Batch(Struct, frozen=True, kw_only=True):
-    """Changes under way, and their outcomes, in the same order."""
-
-    changes: list[tuple[PhoneRecord, Decision]]
-    outcomes: asyncio.Future[list[Outcome | BaseException]]
+async def _records(context: RunContext) -> dict[str, PhoneRecord]:
+    """Return the phones that the run is about: all, or the one that was asked for."""
+    store, only = context.services.store, context.request.phone
+    if only is not None:
+        return await store.phones([only])
+    return {phone.phone: phone async for page in store.all_phones() for phone in page}
 
 
 class _Recorder(Struct):
     """One run's work on CoMagic.
 
     Attributes:
-        lease: Writes of sales go under it; None for a dry run.
+        queue: Changes that are still to be carried out.
+        moved: Phones whose sale no longer stands where it was recorded.
     """
 
     context: RunContext
     call_tracking: CallTracking
     journal: Journal
     snapshot: CommunicationSnapshot
-    lease: LeaseKeeper | None
-    queue: deque[tuple[PhoneRecord, Decision]] = field(default_factory=deque)
-    unknown_in_a_row: int = 0
+    queue: deque[PlannedChange] = field(default_factory=deque)
+    moved: set[str] = field(default_factory=set)
 
-    async def decide_all(self, phones: Mapping[str, PhoneRecord]) -> None:
-        """Decide about every phone; settle what needs no call, and queue the rest."""
-        now, snapshot = self.context.services.clock.now(), self.snapshot
-        communications = snapshot.communications
-        self.journal.communications_found = snapshot.found
-        updates: list[Changes] = []
-        for number, phone in phones.items():
-            if number in snapshot.refused:
-                outcome = Outcome(status=ChangeStatus.REFUSED, error=snapshot.refused[number])
-                self._add_row(phone, Decision(result=Result.FAILED), Result.FAILED, outcome)
-                continue
-            vanished = number in snapshot.vanished
-            known, decision = decide_on_snapshot(phone, communications[number], vanished=vanished, now=now)
-            if vanished:
-                updates.append(_save(known))
-            if (settled := self._queue_or_settle(known, decision)) is not None:
-                updates.append(settled)
-        self.journal.day_remaining = self.call_tracking.quota.day_remaining
-        self.queue = deque(sorted(self.queue, key=_oldest_payment_first))
-        if updates and self.lease is not None:
-            await self.lease.write(updates)
+    async def decide_and_apply(self, phones: Mapping[str, PhoneRecord]) -> None:
+        """Decide about every phone, weigh the plan, and carry it out unless this run writes nothing.
 
-    def _queue_or_settle(self, phone: PhoneRecord, decision: Decision) -> Changes | None:
-        """Queue a change; settle what needs no call, and return what is to be stored of it."""
-        if decision.points:  # a change; the property would cost a twentieth of a decision
-            self.journal.points_needed += decision.points
-            if self.lease is None:
-                self._add_row(phone, decision, decision.result)
-            else:
-                self.queue.append((phone, decision))
-            return None
-        self._add_row(phone, decision, decision.result)
-        if phone.intent is None and phone.sale == decision.sale:
-            return None
-        return _save(replace(phone, sale=decision.sale, intent=None))
-
-    async def carry_out_all(self, lease: LeaseKeeper) -> None:
-        """Carry out the queued changes, oldest payments first, in batches whose intents are stored in one commit.
-
-        While the calls of one batch are under way the intents of the next are written, so that CoMagic never waits
-        for us.
+        Raises:
+            PlanRefused: The guard stops the run, or the plan is not the one that the caller confirmed.
         """
-        if not self.queue:
+        snapshot, journal = self.snapshot, self.journal
+        journal.communications_found = snapshot.found
+        for number, refusal in snapshot.refused.items():
+            outcome = Outcome(status=ChangeStatus.REFUSED, error=refusal)
+            self._add_row(phones[number], Decision(result=Result.FAILED), Result.FAILED, outcome)
+        plan = decide_all(self.context, snapshot, phones)
+        journal.day_remaining = self.call_tracking.quota.day_remaining
+        if snapshot.is_shrunken:
+            self._defer_shrunken(plan)
             return
-        writer = SaleWriter(
-            self.call_tracking,
-            self.context.deadline,
-            lease,
-            sale_tag_id=self.snapshot.sale_tag_id,
-            at_once=self.context.services.settings.comagic_concurrency,
+        changes, limit = changes_of(plan), self.context.request.limit
+        changes, left_over = (changes, []) if limit is None else (changes[:limit], changes[limit:])
+        weigh_plan(self.context, journal, changes, phones.values())
+        for item in left_over:
+            self.defer(item)
+        journal.points_needed += sum(item.decision.points for item in changes)
+        updates = [self._settle(item) for item in plan if not item.decision.is_change]
+        if (lease := self.context.sales_lease) is None:
+            for item in changes:
+                self._foresee(item)
+            return
+        if stored := [update for update in updates if update is not None]:
+            await lease.write(stored)
+        await self._apply(changes, lease)
+
+    async def _apply(self, changes: Sequence[PlannedChange], lease: LeaseKeeper) -> None:
+        """Carry the changes out.
+
+        A sale leaves the communication that became another phone's before that phone's own sale is set there.
+        """
+        queue = ChangeQueue(self.context, self.call_tracking, lease, self, self.snapshot.sale_tag_id, self.queue)
+        owners = set(self.snapshot.owners.values())
+        self.queue.extend(item for item in changes if item.record.phone in owners)
+        await queue.carry_out()
+        staying = {key for key, owner in self.snapshot.owners.items() if owner not in self.moved}
+        for item in changes:
+            if item.record.phone in owners:
+                continue
+            target = item.decision.target
+            if staying and target is not None and target.key in staying:
+                self.defer(item)
+            else:
+                self.queue.append(item)
+        await queue.carry_out()
+
+    def _settle(self, item: PlannedChange) -> Changes | None:
+        """Write the row of a phone that needs no call, and return what is to be stored of it."""
+        record, decision = item.record, item.decision
+        self._add_row(record, decision, decision.result)
+        settled = replace(record, sale=decision.sale, intent=None)
+        return None if settled == item.stored else save(settled)
+
+    def _foresee(self, item: PlannedChange) -> None:
+        """Write the row of a change that a dry run does not make."""
+        record, decision = item.record, item.decision
+        if decision.moves and decision.target is not None:
+            _, after = self._redecide(record, decision.target)
+            decision = replace(after, drifted=True)
+        self._add_row(record, decision, decision.result)
+
+    def _defer_shrunken(self, plan: Sequence[PlannedChange]) -> None:
+        """Change nothing on reports that show fewer than half of the sales that they should."""
+        log.warning("report_shrunken", extra={"phones": len(plan)})
+        self.journal.warnings.append(
+            "CoMagic: the reports show fewer than half of the sales that should stand, so nothing was changed"
         )
-        updates: list[Changes] = []
-        under_way: deque[_Batch] = deque()
-        total = len(self.queue)
-        try:
-            while True:
-                while self.queue and len(under_way) < _BATCHES and not writer.must_stop():
-                    await self.context.progress.report(Phase.APPLYING, total - len(self.queue), total)
-                    changes = [self.queue.popleft() for _ in range(min(BATCH, len(self.queue)))]
-                    intended = [self._with_intent(phone, decision) for phone, decision in changes]
-                    await lease.write([*updates, *(_save(phone) for phone in intended)])
-                    updates = []
-                    under_way.append(self._start(writer, changes, intended))
-                if not under_way:
-                    break
-                updates += self._record_outcomes(writer, under_way[0], await under_way[0].outcomes)
-                under_way.popleft()
-        finally:
-            writer.stop()
-            await asyncio.gather(*(batch.outcomes for batch in under_way), return_exceptions=True)
-        if updates:
-            await lease.write(updates)
-        for phone, decision in self.queue:
-            self._add_row(phone, decision, Result.DEFERRED)
+        for item in plan:
+            result = Result.DEFERRED if item.decision.is_change else item.decision.result
+            self._add_row(item.stored, item.decision, result)
 
-    def _start(
-        self, writer: SaleWriter, changes: list[tuple[PhoneRecord, Decision]], intended: list[PhoneRecord]
-    ) -> _Batch:
-        """Start the changes of a batch; their intents are stored."""
-        calls = (
-            self._carry_out(writer, phone, decision) for phone, (_, decision) in zip(intended, changes, strict=True)
-        )
-        return _Batch(changes=changes, outcomes=asyncio.gather(*calls, return_exceptions=True))
-
-    async def _carry_out(self, writer: SaleWriter, phone: PhoneRecord, decision: Decision) -> Outcome:
-        """Carry one change out; one that still hangs when the process is being ended stays an open intent."""
-        try:
-            return await self.context.deadline.unless_stopped(writer.carry_out(phone, decision), grace=_LAST_SECONDS)
-        except RunStopped:
-            return Outcome(status=ChangeStatus.UNKNOWN, error="interrupted", half_done=True)
-
-    def _record_outcomes(
-        self, writer: SaleWriter, batch: _Batch, outcomes: list[Outcome | BaseException]
-    ) -> list[Changes]:
-        """Record the outcomes of a batch, and stop the run's changes when the others would fail as well."""
-        updates: list[Changes] = []
-        for (phone, decision), outcome in zip(batch.changes, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-            updates.extend(self._record_outcome(phone, decision, outcome))
-            self.unknown_in_a_row = self.unknown_in_a_row + 1 if outcome.status is ChangeStatus.UNKNOWN else 0
-            no_more = outcome.stops_the_run or outcome.status is ChangeStatus.DEFERRED
-            if no_more or self.unknown_in_a_row >= _UNKNOWN_IN_A_ROW:
-                writer.stop()
-        return updates
-
-    def _record_outcome(self, phone: PhoneRecord, decision: Decision, outcome: Outcome) -> Iterable[Changes]:
+    def record(self, phone: PhoneRecord, decision: Decision, outcome: Outcome) -> Iterable[Changes]:
         """Write the outcome of a change into the journal, and return what is to be stored of it."""
-        target = _target(decision)
-        if outcome.status is ChangeStatus.GONE:
-            return self._redecide(phone, target)
+        if outcome.status in {ChangeStatus.GONE, ChangeStatus.MOVED}:
+            self.moved.add(phone.phone)
+            return self._queue_again(phone, decision, outcome)
         if outcome.status is ChangeStatus.DONE:
+            self.moved.add(phone.phone)
             settled = replace(phone, sale=self._recorded_sale(phone, decision, outcome), intent=None)
             self._add_row(phone, decision, decision.result, outcome)
         else:
-            settled = self._with_intent(phone, decision) if outcome.half_done else phone
+            settled = self.with_intent(phone, decision) if outcome.half_done else phone
             if outcome.status is ChangeStatus.DEFERRED:
                 self._add_row(phone, decision, Result.DEFERRED)
             else:
                 self._add_row(phone, decision, Result.FAILED, outcome)
-        return [_save(settled, self._event(phone, decision, outcome))]
+        return [save(settled, self._event(phone, decision, outcome))]
 
-    def _redecide(self, phone: PhoneRecord, gone: Target) -> Iterable[Changes]:
-        """Decide again among the other communications: CoMagic no longer has the target."""
-        others = [each for each in self.snapshot.communications[phone.phone] if not same_communication(each, gone)]
+    def _queue_again(self, phone: PhoneRecord, decision: Decision, outcome: Outcome) -> Iterable[Changes]:
+        """Decide a phone again whose sale no longer stands on the target, and queue or settle what follows."""
+        without_sale, after = self._redecide(phone, _target(decision))
+        after = replace(after, drifted=decision.drifted or after.drifted)
+        event = self._event(phone, decision, outcome) if outcome.status is ChangeStatus.MOVED else None
+        updates = [save(without_sale, event)]
+        item = PlannedChange(stored=without_sale, record=without_sale, decision=after)
+        if after.is_change:
+            self.queue.append(item)
+        elif (settled := self._settle(item)) is not None:
+            updates.append(settled)
+        return updates
+
+    def _redecide(self, phone: PhoneRecord, left: Target) -> tuple[PhoneRecord, Decision]:
+        """Decide as if the phone had no sale, among its communications other than the one that is left."""
+        others = [each for each in self.snapshot.communications[phone.phone] if not same_communication(each, left)]
         self.snapshot.communications[phone.phone] = others
         without_sale = replace(phone, sale=None, intent=None)
-        decision = decide(without_sale, others, now=self.context.services.clock.now())
-        settled = self._queue_or_settle(without_sale, decision)
-        return [_save(without_sale)] if settled is None else [_save(without_sale), settled]
+        return without_sale, decide(without_sale, others, now=self.context.services.clock.now())
 
-    def _with_intent(self, phone: PhoneRecord, decision: Decision) -> PhoneRecord:
+    def with_intent(self, phone: PhoneRecord, decision: Decision) -> PhoneRecord:
         """Return the phone with the intent of a change."""
         intent = Intent.of(
             _target(decision),
@@ -263,7 +235,7 @@ class _Recorder(Struct):
             phone=phone.phone,
             run_id=self.context.run_id,
             at=self.context.services.clock.now(),
-            result=str(decision.result if outcome.status is ChangeStatus.DONE else Result.FAILED),
+            result=str(_result_of(decision, outcome)),
             amount_kopecks=phone.amount_kopecks,
             previous_kopecks=decision.previous_kopecks,
             sold_at=decision.sold_at,
@@ -272,13 +244,17 @@ class _Recorder(Struct):
             error=outcome.error,
         )
 
-    def defer(self, phones: Iterable[PhoneRecord]) -> None:
+    def defer(self, item: PlannedChange) -> None:
+        """Say in the journal that a change is left to the next run."""
+        self._add_row(item.record, item.decision, Result.DEFERRED)
+
+    def defer_undecided(self, phones: Iterable[PhoneRecord]) -> None:
         """Say in the journal that nothing could be decided about these phones in this run."""
         for phone in phones:
             self._add_row(phone, Decision(result=Result.DEFERRED), Result.DEFERRED)
 
     def _add_row(self, phone: PhoneRecord, decision: Decision, result: Result, outcome: Outcome | None = None) -> None:
-        is_change, target = decision.points > 0, decision.target
+        is_change, target = decision.is_change, decision.target
         self.journal.rows.append(
             Row(
                 phone=phone.phone,
@@ -295,8 +271,20 @@ class _Recorder(Struct):
                 other_sales=decision.other_sales,
                 drifted=decision.drifted,
                 repaired=decision.repaired,
+                not_shown=decision.not_shown,
+                doubled=decision.doubled,
             )
         )
+
+
+def _result_of(decision: Decision, outcome: Outcome) -> Result:
+    match outcome.status:
+        case ChangeStatus.DONE:
+            return decision.result
+        case ChangeStatus.MOVED:
+            return Result.REMOVED
+        case _:
+            return Result.FAILED
 
 
 def _target(decision: Decision) -> Target:
@@ -304,16 +292,3 @@ def _target(decision: Decision) -> Target:
     if decision.target is None:
         raise AssertionError("a change without a target")
     return decision.target
-
-
-def _save(phone: PhoneRecord, event: SaleEvent | None = None) -> Changes:
-    """Save a phone, or delete it when its record is no longer needed."""
-    events = [event] if event else []
-    if phone.is_idle:
-        return Changes(deleted_phones=[phone.phone], events=events)
-    return Changes(phones=[phone], events=events)
-
-
-def _oldest_payment_first(queued: tuple[PhoneRecord, Decision]) -> tuple[bool, datetime, str]:
-    phone, _ = queued
-    return (phone.paid_at is not None, phone.paid_at or datetime.min, phone.phone)  # noqa: DTZ901 - compared with itself

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from crm_bridge.clock import Clock
 from crm_bridge.errors import RunStopped
+from crm_bridge.redaction import redact
 from crm_bridge.services import SyncServices
 from crm_bridge.usecases.lease import LeaseKeeper
 from crm_bridge.usecases.progress import ProgressReporter
@@ -32,6 +33,9 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
         update_db: Refresh the phone aggregates from the CRM first.
         dry_run: Decide everything, write nothing to CoMagic and nothing about sales to the database.
         date_from, date_till: A backfill's local days, both included; only with `update_db`.
+        phone: Decide and apply this phone only, E.164 digits.
+        limit: Make at most so many changes, oldest payments first.
+        confirm: The id of the plan that the caller has agreed to.
         tick: The Scheduler's job and schedule time, when it is the caller.
     """
 
@@ -39,11 +43,17 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     date_from: date | None = None
     date_till: date | None = None
+    phone: str | None = None
+    limit: int | None = None
+    confirm: str | None = None
     tick: str | None = None
 
     def __str__(self) -> str:
         names = [name for name in ("update_db", "dry_run") if getattr(self, name)]
-        names += [f"{name}={getattr(self, name)}" for name in ("date_from", "date_till") if getattr(self, name)]
+        valued = ("date_from", "date_till", "limit", "confirm")
+        names += [f"{name}={getattr(self, name)}" for name in valued if getattr(self, name)]
+        if self.phone:
+            names.append(f"phone={redact(self.phone)}")
         return "&".join(names)
 
 
@@ -154,3 +164,9 @@ class RunContext(Struct, frozen=True, kw_only=True):
     def sales_lease(self) -> LeaseKeeper | None:
         """The lease to write sales under; None for a dry run, which may refresh but writes nothing about sales."""
         return None if self.request.dry_run else self.lease
+
+    @property
+    def counts_absence(self) -> bool:
+        """What this run does not see counts as absent: it is a real run over all phones."""
+        request = self.request
+        return not request.dry_run and request.phone is None and request.limit is None

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.journal import Journal
+from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.domain.refresh_window import Window, backfill_window
 from crm_bridge.domain.run import Run, RunStatus
 from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput
@@ -48,12 +49,18 @@ async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
         RunInProgress: Another run is in progress.
         EmptyDatabase: There is nothing to apply, and no refresh was asked for.
         RemoteError, RunStopped: Sales could not be decided.
-        InvalidInput: A date lies in the future.
+        InvalidInput: A date lies in the future, or the phone is none.
+        PlanRefused: The guard stops the run, or the plan is not the one that was confirmed.
     """
     run_id = uuid.uuid4().hex
     current_run_id.set(run_id)
     if replay := await _replay(request, services):
         return replay
+    if request.phone is not None:
+        phone = normalize_phone(request.phone, services.settings.phone_region)
+        if phone is None:
+            raise InvalidInput("phone must be a phone, e.g. phone=79261234567")
+        request = replace(request, phone=phone)
     deadline = Deadline(services.clock, services.settings.sync_time_budget)
 
     def context(lease: LeaseKeeper | None, record: Run | None = None) -> RunContext:
@@ -79,8 +86,8 @@ async def _replay(request: SyncRequest, services: SyncServices) -> RunResult | N
     if request.tick is None:
         return None
     run = await services.store.run_of_tick(request.tick)
-    if run is None or run.journal is None:
-        return None
+    if run is None or run.journal is None or not run.figures.get("complete", True):
+        return None  # a run that left work to do does not answer for its tick
     log.info("tick_replayed", extra={"of_run": run.run_id})
     return RunResult(message=run.message, journal={**json.loads(run.journal), "replayed": True})
 
@@ -145,7 +152,7 @@ async def refresh_and_apply(context: RunContext) -> RunResult:
     call_tracking = services.call_tracking(context.deadline)
     await record_sales(context, call_tracking, journal)
     journal.requests.update(call_tracking.requests)
-    journal.warnings = list(call_tracking.warnings)
+    journal.warnings = [*call_tracking.warnings, *journal.warnings]
     journal.quota = call_tracking.quota.limits
     journal.finished_at = clock.now()
     _log_end(request, journal)

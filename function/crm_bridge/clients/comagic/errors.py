@@ -19,6 +19,7 @@ from crm_bridge.errors import (
     AccessDenied,
     AlreadyExists,
     Barrier,
+    InvalidDate,
     NotFound,
     RemoteError,
     RemoteProtocolError,
@@ -103,6 +104,7 @@ _REFUSALS: Mapping[str, Callable[[str, str, str], RemoteRejected]] = {
     "data_limit_exceeded": partial(RemoteRejected, fatal=True),
     "entity_not_found": NotFound,
     "duplicate_entity": AlreadyExists,
+    "invalid_date_time": InvalidDate,
     # The call itself is at fault. The first two spellings are one mnemonic in two editions of the documentation.
     "batch_operations_not_supported": RemoteRejected,
     "batch_opreations_not_supported": RemoteRejected,
@@ -118,7 +120,6 @@ _REFUSALS: Mapping[str, Callable[[str, str, str], RemoteRejected]] = {
     "sort_prohibited": RemoteRejected,
     "filter_prohibited": RemoteRejected,
     "date_interval_limit_reached": RemoteRejected,
-    "invalid_date_time": RemoteRejected,
     "dependency_error": RemoteRejected,
     "campaign_is_inactive": RemoteRejected,
     "already_in_use": RemoteRejected,
