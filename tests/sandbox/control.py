@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 AGBIS_EVENTS = (
     "add_client", "change_phone", "delete_client", "add_order", "late_order", "pay", "refund", "cancel",
-    "move_order", "set_status", "change_price", "touch", "delete_order", "expire_sessions",
+    "move_order", "set_status", "change_price", "touch", "spoil", "mend", "delete_order", "expire_sessions",
 )  # fmt: skip
 COMAGIC_EVENTS = (
     "add_call", "add_chat", "add_message", "add_goal", "add_site", "add_tag_name", "add_tag",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.sandbox.agbis.model import LONE_SURROGATE
 from tests.sandbox.agbis.simulator import Agbis, AgbisSwitches
 from tests.sandbox.clock import ManualClock
 from tests.sandbox_tests.callers import POST_HEADERS, AgbisCaller, coded, credentials
@@ -550,6 +551,35 @@ async def test_a_deleted_order_stops_appearing(crm: AgbisCaller, agbis: Agbis) -
     agbis.delete_order(order)
 
     assert await crm.orders() == []
+
+
+@pytest.mark.parametrize(
+    ("how", "seen"),
+    [
+        ("no_id", ("", "12345", "2500", "15.06.2026")),
+        ("no_client", ("1062062", "", "2500", "15.06.2026")),
+        ("bad_sum", ("1062062", "12345", "1 5OO", "15.06.2026")),
+        ("bad_date", ("1062062", "12345", "2500", "31.02.2026")),
+    ],
+)
+async def test_a_row_can_be_spoiled_and_mended(crm: AgbisCaller, agbis: Agbis, how: str, seen: tuple[str, ...]) -> None:
+    key = agbis.add_order(agbis.add_client("79261234567"))
+    agbis.pay(key, "2500")
+    sound = await crm.orders()
+    agbis.spoil(key, how)
+
+    row = (await crm.orders())[0]
+
+    payment = row["payments"][0]
+    assert (row["dor_id"], row["contr_id"], payment["debet"], payment["date_pay"][:10]) == seen
+    agbis.mend(key)
+    assert await crm.orders() == sound
+
+
+async def test_a_lone_surrogate_is_a_real_one_in_the_answer(crm: AgbisCaller, agbis: Agbis) -> None:
+    agbis.add_order(agbis.add_client("79261234567"), [(f"a{LONE_SURROGATE}b", "1")])
+
+    assert (await crm.orders())[0]["Srvices"][0]["service"] == "a\ud800b"
 
 
 async def test_payments_can_come_without_touching_the_order(agbis: Agbis, clock: ManualClock) -> None:

@@ -4,6 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 CANCELLED = 7
+
+SPOILS = ("no_id", "no_client", "bad_sum", "bad_date", "no_list")
+"""Ways in which the row of an order cannot be read."""
+
+LONE_SURROGATE = "\ue000"
+"""Stands for half a surrogate pair, which no Python text can be encoded with; the answer has a real one."""
+
 STATUS_NAMES = {
     1: "Новый",
     2: "На хранении",
@@ -57,6 +64,7 @@ class Order:
 
     Attributes:
         settled: How many of the payments a cancellation has compensated; by a switch they are shown as removed.
+        spoiled: What is wrong with the order's row, one of `SPOILS`; empty when nothing is.
     """
 
     id: str
@@ -69,6 +77,7 @@ class Order:
     payments: list[Payment] = field(default_factory=list)
     status: int = 1
     settled: int = 0
+    spoiled: str = ""
 
     @property
     def kredit_kopecks(self) -> int:

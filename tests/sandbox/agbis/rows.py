@@ -82,7 +82,22 @@ def order_row(order: Order, writer: Writer, *, with_update: bool) -> Row:
         row["payments"] = payments
     elif sw.payments_empty == "null":
         row["payments"] = None
-    return row
+    return row | _spoiled(order, row)
+
+
+def _spoiled(order: Order, row: Row) -> Row:
+    """Return the fields of a row that somebody has spoiled."""
+    payments = row.get("payments") or [{"date_pay": "", "debet": "0", "kredit": "0"}]
+    last = payments[-1]
+    changes: dict[str, Row] = {
+        "": {},
+        "no_id": {"dor_id": ""},
+        "no_client": {"contr_id": ""},
+        "bad_sum": {"payments": [*payments[:-1], last | {"debet": "1 5OO"}]},
+        "bad_date": {"payments": [*payments[:-1], last | {"date_pay": "31.02.2026 10:00:00"}]},
+        "no_list": {"payments": "нет"},
+    }
+    return changes[order.spoiled]
 
 
 def service_rows(order: Order, writer: Writer) -> list[Row]:

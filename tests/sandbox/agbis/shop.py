@@ -5,7 +5,7 @@ from datetime import date, datetime, time
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from tests.sandbox.agbis.model import CANCELLED, Client, Line, Order, Payment
+from tests.sandbox.agbis.model import CANCELLED, SPOILS, Client, Line, Order, Payment
 from tests.sandbox.agbis.switches import AgbisSwitches
 from tests.sandbox.clock import Clock
 from tests.sandbox.money import Roubles, kopecks
@@ -201,6 +201,18 @@ class Shop:
 
     def touch(self, order_id: str, at: datetime | None = None) -> None:
         """Change something of an order that matters to nobody here, so only its `update` moves."""
+        self._order_changed(self.orders[order_id], at, None)
+
+    def spoil(self, order_id: str, how: str = "no_client", *, at: datetime | None = None) -> None:
+        """Make the order's row one that cannot be read: `how` is one of `SPOILS`."""
+        if how not in SPOILS:
+            raise ValueError(how)
+        self.orders[order_id].spoiled = how
+        self._order_changed(self.orders[order_id], at, None)
+
+    def mend(self, order_id: str, *, at: datetime | None = None) -> None:
+        """Put the order's row right again."""
+        self.orders[order_id].spoiled = ""
         self._order_changed(self.orders[order_id], at, None)
 
     def delete_order(self, order_id: str) -> None:

@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from tests.sandbox.agbis.model import LONE_SURROGATE
 from tests.sandbox.agbis.switches import AgbisSwitches
 from tests.sandbox.reply import HTML, JSON, Incoming, Reply
 
+_LONE_SURROGATE = quote(LONE_SURROGATE).encode()
 _NOT_COMMANDS = ("SessionID", "callback", "json")
 _LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ESCAPE = re.compile(r"(?:^|[^\\])(?:\\\\)*\\u[0-9a-fA-F]{4}")
@@ -162,7 +164,7 @@ class Writer:
         if "Msg" in payload and not (sw.error_msg == "missing" and error):
             wire["Msg"] = payload["Msg"] if sw.error_msg == "plain" else self._encode(payload["Msg"], 0)
         wire.update(self._walk(body))
-        raw = msgspec.json.encode(wire)
+        raw = msgspec.json.encode(wire).replace(_LONE_SURROGATE, b"\\ud800")
         if callback:
             raw = b"%s(%s)" % (callback.encode(), raw)
         if sw.bom:
