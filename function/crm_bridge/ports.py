@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from msgspec import Struct
 
 if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for those of `sync`
-    from crm_bridge.domain.aggregate import Client, Order
+    from crm_bridge.domain.aggregate import ChangedOrders, Client, Order, UnreadableOrder
     from crm_bridge.domain.card import Card
     from crm_bridge.domain.communication import (
         Communication,
@@ -42,10 +42,13 @@ class Crm(Protocol):
 
     requests: Counter[str]
 
-    async def orders_changed(self, since: datetime, until: datetime) -> list[Order]:
+    async def orders_changed(self, since: datetime, until: datetime) -> ChangedOrders:
         """Return the orders entered or changed from `since` to `until`, to the minute, both included.
 
         Their `phone` is not filled. A window that is too wide for the CRM is halved until it passes.
+
+        Raises:
+            RemoteProtocolError: Among others when so many rows are unreadable that the CRM's format has changed.
         """
 
     async def clients_changed(self, since: datetime, until: datetime) -> list[Client]:
@@ -154,6 +157,8 @@ class Changes(Struct, frozen=True, kw_only=True):
         deleted_phones: Phones that leave the database.
         clients: What we now know of clients.
         events: Lines of the sales' history.
+        unreadable: Orders that are put aside.
+        readable: Ids of orders that no longer are.
         state: New contents of the bridge's own state.
     """
 
@@ -162,6 +167,8 @@ class Changes(Struct, frozen=True, kw_only=True):
     deleted_phones: Sequence[str] = ()
     clients: Sequence[Client] = ()
     events: Sequence[SaleEvent] = ()
+    unreadable: Sequence[UnreadableOrder] = ()
+    readable: Sequence[str] = ()
     state: Sequence[State] = ()
 
 
@@ -195,6 +202,9 @@ class SalesStore(Protocol):
     async def orders_of_clients(self, client_ids: Collection[str]) -> list[Order]: ...
 
     async def orders_of_phones(self, phones: Collection[str]) -> list[Order]: ...
+
+    async def unreadable_orders(self) -> list[UnreadableOrder]:
+        """Return every order that is put aside."""
 
     async def phones(self, phones: Collection[str]) -> dict[str, PhoneRecord]: ...
 

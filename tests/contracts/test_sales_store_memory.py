@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from msgspec.structs import replace
 
-from crm_bridge.domain.aggregate import Client, Order
+from crm_bridge.domain.aggregate import Client, Order, UnreadableOrder
 from crm_bridge.domain.state import CrmSession, SaleTag, Watermark
 from crm_bridge.ports import Changes, SalesStore
 from crm_bridge.stores import base
@@ -156,6 +156,23 @@ class TestRecords:
 
         assert await held.phones(["1"]) == {}
         assert not await held.has_phones()
+
+    async def test_orders_that_are_put_aside_are_found_until_they_are_readable(
+        self, held: SalesStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(base, "PAGE", 100)
+        aside = {
+            key: UnreadableOrder(order_id=key, reason="contr_id", changed_at=NOON)
+            for key in (*STRANGE, *map(str, range(250)))
+        }
+        assert await held.unreadable_orders() == []
+        await held.write([Changes(unreadable=[order]) for order in aside.values()], run_id="r1")
+
+        assert {order.order_id: order for order in await held.unreadable_orders()} == aside
+
+        await held.write([Changes(readable=[*STRANGE, "unknown"])], run_id="r1")
+
+        assert sorted(order.order_id for order in await held.unreadable_orders()) == sorted(map(str, range(250)))
 
     async def test_history_is_read_oldest_first(self, held: SalesStore) -> None:
         lines = [event("1", run_id, at=NOON + age * MICROSECOND) for run_id, age in [("b", 0), ("a", 1), ("c", 2)]]

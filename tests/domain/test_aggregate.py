@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import reduce
+from itertools import chain
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_bridge.domain.aggregate import COMMENT_LIMIT, Order, Payment, comment_of, recount, replaces
+from crm_bridge.domain.aggregate import (
+    COMMENT_LIMIT,
+    PAYMENTS_LIMIT,
+    SUM_LIMIT,
+    Order,
+    OrderTooLarge,
+    Payment,
+    bounded_names,
+    bounded_payments,
+    comment_of,
+    recount,
+    replaces,
+)
 from crm_bridge.domain.phone import PhoneRecord
 from tests.support.factories import ANNA, NOON, order, payment
 
@@ -115,6 +128,54 @@ def test_a_comment_repeats_no_name_and_ends_before_the_first_that_does_not_fit(s
 @pytest.mark.parametrize(("length", "kept"), [(COMMENT_LIMIT - 1, 254), (COMMENT_LIMIT, 255), (COMMENT_LIMIT + 1, 255)])
 def test_a_first_name_that_is_too_long_is_shortened(length: int, kept: int) -> None:
     assert comment_of(["я" * length]) == "я" * kept
+
+
+long_names = st.lists(st.sampled_from(["Стирка", "Ремонт", "я" * 120, "ё" * 254, "ё" * 300, "ю" * 256]), max_size=8)
+
+
+@given(st.lists(long_names, max_size=3))
+def test_a_comment_needs_no_name_beyond_the_bounded_ones(of_orders: list[list[str]]) -> None:
+    bounded = [bounded_names(names) for names in of_orders]
+
+    assert comment_of(chain(*bounded)) == comment_of(chain(*of_orders))
+    assert all(len(", ".join(names)) <= 2 * COMMENT_LIMIT + 3 for names in bounded)
+
+
+def test_the_bounded_names_end_with_the_first_that_does_not_fit() -> None:
+    names = ["а" * 200, "б" * 53, "в", "г"]
+
+    assert bounded_names(names) == ("а" * 200, "б" * 53, "в")
+
+
+def test_payments_are_kept_as_they_are_until_there_are_too_many() -> None:
+    some = [payment(1)] * PAYMENTS_LIMIT
+
+    assert bounded_payments(some) == tuple(some)
+    assert bounded_payments([*some, payment(1)]) == (payment(PAYMENTS_LIMIT + 1),)
+
+
+@given(st.lists(payments, min_size=1, max_size=20))
+def test_added_up_payments_are_the_same_money_on_the_same_last_day(some: list[Payment]) -> None:
+    many = some * (PAYMENTS_LIMIT // len(some) + 1)
+
+    bounded = order("1", payments=bounded_payments(many))
+
+    assert bounded.net_kopecks == order("1", payments=tuple(many)).net_kopecks
+    assert bounded.last_paid_at == order("1", payments=tuple(many)).last_paid_at
+    assert len(bounded.payments) <= 12
+
+
+def test_too_many_payments_of_different_moments_do_not_fit() -> None:
+    many = [payment(1, paid_at=NOON + timedelta(seconds=second)) for second in range(PAYMENTS_LIMIT + 1)]
+
+    with pytest.raises(OrderTooLarge):
+        bounded_payments(many)
+
+
+@pytest.mark.parametrize("too_much", [payment(SUM_LIMIT + 1), payment(0, out_kopecks=SUM_LIMIT + 1)])
+def test_a_sum_that_no_database_takes_does_not_fit(too_much: Payment) -> None:
+    with pytest.raises(OrderTooLarge):
+        bounded_payments([too_much])
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6))

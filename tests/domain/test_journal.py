@@ -120,7 +120,12 @@ class TestTheShape:
 
     def test_a_whole_journal(self) -> None:
         refresh = RefreshReport(
-            orders_read=3, phones_changed=2, orders_without_phone=1, since=NOON - timedelta(days=3), until=NOON
+            orders_read=3,
+            phones_changed=2,
+            orders_without_phone=1,
+            orders_unreadable=2,
+            since=NOON - timedelta(days=3),
+            until=NOON,
         )
         found = journal(
             [row(ANNA, Result.NOT_FOUND, 70_000)],
@@ -153,6 +158,7 @@ class TestTheShape:
                 "orders_read": 3,
                 "phones_changed": 2,
                 "orders_without_phone": 1,
+                "orders_unreadable": 2,
                 "window": {"from": "2026-06-12 12:00:00", "till": "2026-06-15 12:00:00"},
             },
             "plan": {"points_needed": 2, "day_remaining": 42, "id": ""},

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from crm_bridge.domain.aggregate import Client, Order, Payment
+from crm_bridge.domain.aggregate import ChangedOrders, Client, Order, Payment
 from crm_bridge.ports import SalesStore
 from crm_bridge.services import SyncServices
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
@@ -147,8 +147,8 @@ class ScriptedCrm:
         self.requests: Counter[str] = Counter()
         self._script = script
 
-    async def orders_changed(self, since: datetime, until: datetime) -> list[Order]:
-        return self._script.pop(0) if self._script else []
+    async def orders_changed(self, since: datetime, until: datetime) -> ChangedOrders:
+        return ChangedOrders(orders=self._script.pop(0) if self._script else [])
 
     async def clients_changed(self, since: datetime, until: datetime) -> list[Client]:
         return []

@@ -54,7 +54,13 @@ async def test_a_success_has_message_and_journal_with_every_counter(bridge: Sync
         "failed", "deferred", "log", "money", "refresh", "dry_run", "run_id", "started_at", "finished_at", "complete",
         "requests", "quota",
     } <= set(journal)  # fmt: skip
-    assert set(journal["refresh"]) == {"orders_read", "phones_changed", "orders_without_phone", "window"}
+    assert set(journal["refresh"]) == {
+        "orders_read",
+        "phones_changed",
+        "orders_without_phone",
+        "orders_unreadable",
+        "window",
+    }
     assert len(journal["log"]) == journal["phones_analyzed"]
 
 

@@ -23,8 +23,8 @@ from tests.support.sync_app import SETTINGS, SyncApp, sync_app_on
 pytestmark = pytest.mark.anyio
 
 NAMES = [
-    "database", "crm_login", "comagic_token", "ip_whitelist", "comagic_rights", "sale_tag", "sites", "time_zone",
-    "quota",
+    "database", "crm_login", "crm_orders", "comagic_token", "ip_whitelist", "comagic_rights", "sale_tag", "sites",
+    "time_zone", "quota",
 ]  # fmt: skip
 
 

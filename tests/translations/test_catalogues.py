@@ -42,7 +42,7 @@ def constants() -> set[str]:
 
 FAMILIES: dict[str, Iterable[str]] = {
     # prefix of a key that is put together, as in f"verdict.{verdict}": the names that may follow it
-    "check": ["settings", "database", "crm_login", *COMAGIC_CHECKS],
+    "check": ["settings", "database", "crm_login", "crm_orders", *COMAGIC_CHECKS],
     "kind": CommunicationType,
     "label": COLUMNS,
     "money": ["total", *MONEY_OF.values()],

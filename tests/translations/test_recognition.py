@@ -163,8 +163,7 @@ def of_runs() -> Iterator[tuple[str, str]]:
 def of_remote_values() -> Iterator[tuple[str, str]]:
     """Messages that another value makes a message of their own."""
     for text in (
-        "Agbis: Login: an order without dor_id",
-        "Agbis: Login: order 7 without contr_id",
+        "Agbis: Login: a row without dor_id",
         "Agbis: Login: error 7: Нет",
         "CoMagic has 2 system tags «Продажа» or «Sale»: set COMAGIC_SALE_TAG_ID",
         "CoMagic: internal_error: Нет",
@@ -208,13 +207,12 @@ def test_no_message_is_there_for_nothing() -> None:
     assert {key for key in en.MESSAGES if key.startswith("message.")} - used == set()
 
 
-NUMBERS = ("status", "code", "low", "high", "seconds")
+NUMBERS = ("count", "total", "status", "code", "low", "high", "seconds")
 COUNTERS = ("applied", "updated", "removed", "already_set", "not_found", "failed", "deferred")
 SAMPLES = {
     "system": "CoMagic",
     "call": "get.calls_report",
     "mnemonic": "forbidden",
-    "row": "an order",
     "order": "17",
     **dict.fromkeys((*NUMBERS, *COUNTERS), "102"),
     "name": "NAME",

@@ -53,8 +53,8 @@ def test_an_error_that_is_not_known_has_a_hint_as_well() -> None:
             "Agbis отказал на Login: ошибка 2 (проверьте AGBIS_USER и AGBIS_PASSWORD)",
         ),
         (
-            "Agbis: OrderByDateTimeForAll: order 17 without contr_id",
-            "Agbis: в ответе на OrderByDateTimeForAll нет contr_id (заказ 17)",
+            "Agbis: ClientsByDateTimeForAll: a row without contr_id",
+            "Agbis: в ответе на ClientsByDateTimeForAll есть строка без contr_id",
         ),
         (
             "get.chats_report was not read: CoMagic: method_component_disabled: No such component",

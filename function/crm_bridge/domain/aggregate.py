@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -11,6 +11,12 @@ from crm_bridge.domain.phone import PhoneRecord
 
 COMMENT_LIMIT = 255
 """CoMagic refuses a longer comment (`set.tag_sales`, parameter `comment`)."""
+
+PAYMENTS_LIMIT = 1000
+"""Payments of one order: 110 kB of a document. Orders have fewer than ten; more are added up, or do not fit."""
+
+SUM_LIMIT = 10**15
+"""Kopecks of all movements of one order: what the databases' integers hold is 9,000 times as much."""
 
 
 class Payment(Struct, frozen=True, kw_only=True):
@@ -57,6 +63,36 @@ class Order(Struct, frozen=True, kw_only=True):
     def last_paid_at(self) -> datetime | None:
         """The latest money-in, or None when nothing was ever paid."""
         return max((p.paid_at for p in self.payments if p.in_kopecks > 0), default=None)
+
+
+class UnreadableOrder(Struct, frozen=True, kw_only=True):
+    """An order whose newest version cannot be read; it is put aside until a readable version comes.
+
+    Attributes:
+        order_id: Agbis `dor_id`; empty when the row does not even have that.
+        reason: The CRM's field that cannot be read, such as `payments.debet`.
+        changed_at: Of the version that cannot be read, aware.
+    """
+
+    order_id: str
+    reason: str
+    changed_at: datetime
+
+
+class ChangedOrders(Struct, frozen=True, kw_only=True):
+    """What a window of the CRM's changes holds.
+
+    Attributes:
+        orders: Some perhaps twice.
+        unreadable: The rows that are no orders.
+    """
+
+    orders: list[Order]
+    unreadable: list[UnreadableOrder] = []
+
+
+class OrderTooLarge(ValueError):
+    """An order does not fit into one document, even in its bounded form."""
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -112,6 +148,49 @@ def comment_of(names: Iterable[str]) -> str:
             break
         comment = longer
     return comment
+
+
+def bounded_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Keep as many names of an order as a comment can need: those that fill it, and the first that no longer fits.
+
+    A comment is the same with or without the names left out, also together with those of other orders.
+    """
+    kept: list[str] = []
+    length = 0
+    for name in dict.fromkeys(names):
+        kept.append(name[: COMMENT_LIMIT + 1])
+        length += len(kept[-1]) + (2 if length else 0)
+        if length > COMMENT_LIMIT:
+            break
+    return tuple(kept)
+
+
+def bounded_payments(payments: Sequence[Payment]) -> tuple[Payment, ...]:
+    """Keep the payments of an order; of too many, those of one moment and kind are added up.
+
+    Raises:
+        OrderTooLarge: There are still too many, or their sum is more than a database takes.
+    """
+    if sum(abs(payment.in_kopecks) + abs(payment.out_kopecks) for payment in payments) > SUM_LIMIT:
+        raise OrderTooLarge("a sum over all bounds")
+    if len(payments) <= PAYMENTS_LIMIT:
+        return tuple(payments)
+    sums: dict[tuple[datetime, bool], Payment] = {}
+    for payment in payments:
+        kind = (payment.paid_at, payment.in_kopecks > 0)
+        known = sums.get(kind)
+        sums[kind] = payment if known is None else _sum_of(known, payment)
+    if len(sums) > PAYMENTS_LIMIT:
+        raise OrderTooLarge("too many payments")
+    return tuple(sums.values())
+
+
+def _sum_of(first: Payment, second: Payment) -> Payment:
+    return Payment(
+        paid_at=first.paid_at,
+        in_kopecks=first.in_kopecks + second.in_kopecks,
+        out_kopecks=first.out_kopecks + second.out_kopecks,
+    )
 
 
 def replaces(read: Order, stored: Order | None) -> bool:

@@ -112,6 +112,7 @@ class RefreshReport(Struct, frozen=True, kw_only=True):
         orders_read: Orders met, each once.
         phones_changed: Phones whose sum, date, comment or orders changed, each once.
         orders_without_phone: Orders met whose client has no usable phone; they are kept, under no phone.
+        orders_unreadable: Orders met that cannot be read, each once; they are put aside.
         since, until: The window read, aware.
         complete: False when the run's time ended before the window's end.
     """
@@ -122,6 +123,7 @@ class RefreshReport(Struct, frozen=True, kw_only=True):
     since: datetime
     until: datetime
     complete: bool = True
+    orders_unreadable: int = 0
 
 
 class Journal(Struct, kw_only=True):
@@ -218,6 +220,7 @@ class Journal(Struct, kw_only=True):
             "orders_read": refresh.orders_read,
             "phones_changed": refresh.phones_changed,
             "orders_without_phone": refresh.orders_without_phone,
+            "orders_unreadable": refresh.orders_unreadable,
             "window": {"from": local_text(refresh.since, self.zone), "till": local_text(refresh.until, self.zone)},
         }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crm_bridge.domain.aggregate import Client, Order
+from crm_bridge.domain.aggregate import Client, Order, UnreadableOrder
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Lease, Run, RunStatus
 from crm_bridge.domain.sale import SaleEvent
@@ -37,6 +37,7 @@ T = TypeVar("T")
 PHONES = DocumentCollection(name="phones", type=PhoneRecord, key=lambda phone: phone.phone)
 CLIENTS = DocumentCollection(name="clients", type=Client, key=lambda client: client.client_id)
 ORDERS = DocumentCollection(name="orders", type=Order, key=lambda order: order.order_id)
+UNREADABLE = DocumentCollection(name="unreadable_orders", type=UnreadableOrder, key=lambda order: order.order_id)
 SALES = DocumentCollection(name="sales", type=SaleEvent, key=lambda event: f"{event.phone}-{event.run_id}")
 RUNS = "runs"
 STATE = "state"
@@ -89,6 +90,9 @@ class DocumentSalesStore(ABC):
 
     async def orders_of_phones(self, phones: Collection[str]) -> list[Order]:
         return await self._by_field(ORDERS, "phone", phones)
+
+    async def unreadable_orders(self) -> list[UnreadableOrder]:
+        return [order async for page in self._scan(UNREADABLE, at_once=PAGE) for order in page]
 
     async def phones(self, phones: Collection[str]) -> dict[str, PhoneRecord]:
         return await self._by_key(PHONES, phones)
@@ -243,5 +247,7 @@ def _writes(changes: Changes) -> list[Write]:
         *(delete(PHONES, phone) for phone in changes.deleted_phones),
         *(put(CLIENTS, client) for client in changes.clients),
         *(put(SALES, event) for event in changes.events),
+        *(put(UNREADABLE, order) for order in changes.unreadable),
+        *(delete(UNREADABLE, order_id) for order_id in changes.readable),
         *(_put_state(state) for state in changes.state),
     ]

@@ -47,7 +47,7 @@ class Translator:
     def _value(self, name: str, value: str) -> str:
         if name == "problems":
             return "; ".join(map(self.from_english, value.split("; ")))
-        return self.from_english(value) if name in {"reason", "row", "summary"} else value
+        return self.from_english(value) if name in {"reason", "summary"} else value
 
     def error_hint(self, error: str) -> str:
         """Return what can be done about the error of a journal's row: CoMagic's mnemonic, or a code of ours."""

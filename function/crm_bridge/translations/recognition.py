@@ -20,9 +20,8 @@ _PATTERNS = {
     "mnemonic": r"[\w-]+",
     "name": r"\w+",
     "other": r"\w+",
-    "row": r"a row|an order|order \S+",
     "order": r"\S+",
-    **dict.fromkeys(("status", "code", "low", "high", "seconds"), r"\d+"),
+    **dict.fromkeys(("count", "total", "status", "code", "low", "high", "seconds"), r"\d+"),
     **dict.fromkeys(("applied", "updated", "removed", "already_set", "not_found", "failed", "deferred"), r"\d+"),
 }
 """What a placeholder stands for; the others stand for any text."""

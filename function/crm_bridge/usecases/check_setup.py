@@ -38,6 +38,7 @@ class Hint(StrEnum):
     DATABASE = "setup.database"
     NEVER_REFRESHED = "setup.never_refreshed"
     REFRESHED = "setup.refreshed"
+    UNREADABLE = "setup.unreadable"
     CRM_REFUSED = "setup.crm_refused"
     CRM_LATER = "setup.crm_later"
     CRM_WRONG = "setup.crm_wrong"
@@ -72,7 +73,8 @@ def settings_are_wrong(reason: str) -> list[Check]:
 async def check_setup(services: SyncServices) -> list[Check]:
     """Make every check; none of them raises."""
     crm_login, comagic = await asyncio.gather(_check_crm_login(services), _check_comagic(services))
-    return [await _check_database(services), crm_login, *comagic]
+    database = await _check_database(services)
+    return [database, crm_login, await _check_crm_orders(services, database), *comagic]
 
 
 async def _check_database(services: SyncServices) -> Check:
@@ -102,6 +104,20 @@ async def _check_crm_login(services: SyncServices) -> Check:
     except Exception as exc:  # the session is kept in the database, which may fail with any error
         return _failed("crm_login", Hint.UNKNOWN, type(exc).__name__)
     return Check(name="crm_login", ok=True)
+
+
+async def _check_crm_orders(services: SyncServices, database: Check) -> Check:
+    """Check that no order is put aside, and name all that are."""
+    if not database.ok:
+        return Check(name="crm_orders", ok=False, hint=Hint.SKIPPED, values={"name": database.name})
+    try:
+        aside = await services.store.unreadable_orders()
+    except Exception as exc:  # any error of a database means that it cannot be read
+        return _failed("crm_orders", Hint.DATABASE, type(exc).__name__)
+    if not aside:
+        return Check(name="crm_orders", ok=True)
+    named = ", ".join(f"{order.order_id} ({order.reason})" for order in aside)
+    return Check(name="crm_orders", ok=False, hint=Hint.UNREADABLE, values={"orders": named})
 
 
 async def _check_comagic(services: SyncServices) -> list[Check]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from crm_bridge.domain.aggregate import Client, Order, recount, replaces
+from crm_bridge.domain.aggregate import ChangedOrders, Client, Order, UnreadableOrder, recount, replaces
 from crm_bridge.domain.journal import RefreshReport
 from crm_bridge.domain.refresh_window import Window, advanced_watermark, ordinary_window
 from crm_bridge.domain.run import Phase
@@ -28,6 +28,11 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN = timedelta(days=1)
 """How long "this client has no phone" is believed."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+_NAMED = 50
+"""Unreadable orders that the log names; `/check_setup` names all."""
 
 _CLIENT_BATCH = 50
 """Clients that were looked up are saved in batches of this size, so that a killed run does not ask for them again."""
@@ -47,7 +52,8 @@ async def refresh_aggregates(
     watermark = await store.state(Watermark)
     now = clock.now()
     whole = backfill or ordinary_window(watermark, now=now, lookback=lookback)
-    refresh = _Refresh(context, lease, crm)
+    aside = {order.order_id: order for order in await store.unreadable_orders()}
+    refresh = _Refresh(context, lease, crm, aside)
     reached = whole.since
     windows = list(whole.by_days())
     for number, window in enumerate(windows):
@@ -57,7 +63,7 @@ async def refresh_aggregates(
         try:
             orders = await deadline.unless_stopped(crm.orders_changed(window.since, window.until))
             clients = await deadline.unless_stopped(crm.clients_changed(window.since, window.until))
-            changes = await refresh.window_changes(orders, clients)
+            changes = [*await refresh.window_changes(orders.orders, clients), *refresh.put_aside(orders)]
         except RunStopped:  # the next run reads this window again
             break
         if moved := advanced_watermark(watermark, window, now=now, lookback=lookback):
@@ -66,16 +72,22 @@ async def refresh_aggregates(
         await lease.write(changes)
         reached = window.until
         log.info(
-            "refresh_window_stored", extra={"since": str(window.since), "until": str(reached), "orders": len(orders)}
+            "refresh_window_stored",
+            extra={"since": str(window.since), "until": str(reached), "orders": len(orders.orders)},
         )
     complete = reached >= whole.until
     if complete:
         done = Watermark(read_until=watermark.read_until if watermark else None, refreshed_at=clock.now())
         await lease.write([Changes(state=[done])])
+    if refresh.orders_unreadable:
+        log.warning(
+            "rows_unreadable", extra={"count": refresh.orders_unreadable, "orders": sorted(refresh.unreadable)[:_NAMED]}
+        )
     return RefreshReport(
         orders_read=len(refresh.orders),
         phones_changed=len(refresh.phones),
         orders_without_phone=len(refresh.without_phone),
+        orders_unreadable=refresh.orders_unreadable,
         since=whole.since,
         until=reached,
         complete=complete,
@@ -109,14 +121,27 @@ class _Clients(Struct, frozen=True, kw_only=True):
 
 
 class _Refresh(Struct):
-    """One refresh: its tools, and the orders and phones it has met so far, each once."""
+    """One refresh: its tools, and the orders and phones it has met so far, each once.
+
+    Attributes:
+        aside: All orders that are put aside, by id.
+        unreadable: Those of them that this refresh has met.
+        nameless: Rows without an id, which can only be counted.
+    """
 
     context: RunContext
     lease: LeaseKeeper
     crm: Crm
+    aside: dict[str, UnreadableOrder]
     orders: set[str] = field(default_factory=set)
     phones: set[str] = field(default_factory=set)
     without_phone: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
+    nameless: int = 0
+
+    @property
+    def orders_unreadable(self) -> int:
+        return len(self.unreadable) + self.nameless
 
     async def window_changes(self, read: list[Order], changed_clients: list[Client]) -> list[Changes]:
         """Turn what was read of one window into changes, in the order in which they must be stored.
@@ -137,6 +162,34 @@ class _Refresh(Struct):
         changes = await self._recount_phones(orders.stored, updated)
         # Clients are stored after the orders that their new phones move: a run killed in between finds the move again.
         changes.extend(Changes(clients=[client]) for client in clients.unsaved)
+        return changes
+
+    def put_aside(self, read: ChangedOrders) -> list[Changes]:
+        """Put the orders aside whose newest version cannot be read, and take those back whose newest version can.
+
+        The changes are stored after the window's orders and before the watermark moves: a run killed in between reads
+        the window again.
+        """
+        readable: dict[str, datetime] = {}
+        for order in read.orders:
+            readable[order.order_id] = max(order.changed_at, readable.get(order.order_id, order.changed_at))
+        changes = []
+        for row in read.unreadable:
+            if not row.order_id:
+                self.nameless += 1
+                continue
+            known = self.aside.get(row.order_id)
+            newest = row if known is None or row.changed_at >= known.changed_at else known
+            if newest.changed_at > readable.get(row.order_id, _LONG_AGO):
+                self.unreadable.add(row.order_id)
+                self.aside[row.order_id] = newest
+                if newest != known:
+                    changes.append(Changes(unreadable=[newest]))
+        for order_id, changed_at in readable.items():
+            if order_id in self.aside and changed_at >= self.aside[order_id].changed_at:
+                del self.aside[order_id]
+                self.unreadable.discard(order_id)
+                changes.append(Changes(readable=[order_id]))
         return changes
 
     async def _clients(self, orders: Collection[Order], changed: list[Client]) -> _Clients:

@@ -53,7 +53,7 @@ async def test_everything_is_read_right_in_every_position_of_every_switch(name: 
     crm = harness.client()
     since, until = harness.ago(hours=6), harness.clock.now() + timedelta(minutes=1)
 
-    orders = await crm.orders_changed(since, until)
+    orders = (await crm.orders_changed(since, until)).orders
     clients = await crm.clients_changed(since, until)
 
     assert [(order.order_id, order.client_id, order.net_kopecks) for order in orders] == [
@@ -74,7 +74,7 @@ async def test_a_cancelled_order_has_no_money(form: str) -> None:
     _, order_id = fill(harness)
     harness.agbis.cancel(order_id)
 
-    orders = await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())
+    orders = (await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())).orders
 
     assert [order.net_kopecks for order in orders] == [0]
 
@@ -83,19 +83,16 @@ async def test_a_cancelled_order_has_no_money(form: str) -> None:
 async def test_every_spelling_of_the_address_works(harness: AgbisHarness, url: str) -> None:
     fill(harness)
 
-    assert len(await harness.client(url=url).orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
+    assert len((await harness.client(url=url).orders_changed(harness.ago(hours=6), harness.clock.now())).orders) == 1
 
 
 async def test_a_cyrillic_user_can_log_in() -> None:
     harness = AgbisHarness()
     harness.agbis._commands.user = "Анна Иванова"
 
-    assert (
-        await harness.client(harness.session(user="Анна Иванова")).orders_changed(
-            harness.ago(hours=1), harness.clock.now()
-        )
-        == []
-    )
+    crm = harness.client(harness.session(user="Анна Иванова"))
+
+    assert (await crm.orders_changed(harness.ago(hours=1), harness.clock.now())).orders == []
 
 
 async def test_bounds_go_out_in_local_time_to_the_minute(harness: AgbisHarness) -> None:
@@ -135,7 +132,7 @@ class TestSession:
         await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
         harness.agbis.expire_sessions()
 
-        assert len(await crm.orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
+        assert len((await crm.orders_changed(harness.ago(hours=6), harness.clock.now())).orders) == 1
         assert crm.requests == {"Login": 1, "RefreshSession": 1, ORDERS: 3}
 
     async def test_a_server_that_has_forgotten_everything_costs_one_login(self, harness: AgbisHarness) -> None:
@@ -144,7 +141,7 @@ class TestSession:
         await crm.orders_changed(harness.ago(hours=6), harness.clock.now())
         harness.agbis.sessions.forget()
 
-        assert len(await crm.orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
+        assert len((await crm.orders_changed(harness.ago(hours=6), harness.clock.now())).orders) == 1
         assert crm.requests == {"Login": 2, "RefreshSession": 1, ORDERS: 3}
 
     @pytest.mark.parametrize("code", [3, 2, 106])
@@ -180,7 +177,7 @@ class TestWindows:
         harness.agbis.fail(Fault(ORDERS, kind))
         crm = harness.client()
 
-        orders = await crm.orders_changed(NOON - timedelta(hours=6), NOON)
+        orders = (await crm.orders_changed(NOON - timedelta(hours=6), NOON)).orders
 
         assert {order.order_id for order in orders} == set(harness.agbis.orders)
         windows = [tuple(record.params.values()) for record in harness.agbis.requests if record.method == ORDERS]
@@ -197,7 +194,7 @@ class TestWindows:
         client = harness.agbis.add_client(ANNA)
         made = {harness.agbis.add_order(client, at=harness.ago(hours=hours)) for hours in range(1, 24 * 6)}
 
-        orders = await harness.client().orders_changed(harness.ago(days=6), harness.clock.now())
+        orders = (await harness.client().orders_changed(harness.ago(days=6), harness.clock.now())).orders
 
         assert {order.order_id for order in orders} == made
 
@@ -244,7 +241,7 @@ class TestRepeating:
         harness.agbis.fail(Fault(ORDERS, times=2, **fault))
         crm = harness.client()
 
-        assert len(await crm.orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
+        assert len((await crm.orders_changed(harness.ago(hours=6), harness.clock.now())).orders) == 1
         assert crm.requests[ORDERS] == 3
         assert 10 <= sum(harness.clock.slept) <= 12
 
@@ -315,7 +312,7 @@ class TestRepeating:
         fill(harness)
         harness.agbis.fail(Fault(ORDERS, "wrong_content_type"))
 
-        assert len(await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())) == 1
+        assert len((await harness.client().orders_changed(harness.ago(hours=6), harness.clock.now())).orders) == 1
 
 
 class TestStatus:

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from crm_bridge.clients.agbis import mapping, wire
-from crm_bridge.domain.aggregate import Client, Order, Payment
+from crm_bridge.domain.aggregate import ChangedOrders, Client, Order, Payment, UnreadableOrder
 from crm_bridge.errors import RemoteProtocolError
 from tests.support.factories import ANNA, MOSCOW, NOON
 
 ORDER = {"dor_id": "1062062", "contr_id": "12345", "update": "15.06.2026+14:31:02", "doc_date": "12.06.2026"}
 
 
-def read(answer: dict[str, Any]) -> list[Order]:
+NOW = NOON + timedelta(hours=3)
+
+
+def read_all(answer: dict[str, Any]) -> ChangedOrders:
     decoded = wire.reply("OrderByDateTimeForAll", json.dumps({"error": 0, **answer}).encode())
-    return mapping.orders("OrderByDateTimeForAll", decoded, zone=MOSCOW, now=NOON)
+    return mapping.orders("OrderByDateTimeForAll", [decoded], zone=MOSCOW, now=NOW)
+
+
+def read(answer: dict[str, Any]) -> list[Order]:
+    return read_all(answer).orders
 
 
 def read_one(**changes: Any) -> Order:
     row = {key: value for key, value in {**ORDER, **changes}.items() if value is not ...}
     return read({"orders": [row]})[0]
+
+
+def unreadable(**changes: Any) -> UnreadableOrder:
+    """The only row of an answer, which must be one that cannot be read."""
+    row = {key: value for key, value in {**ORDER, **changes}.items() if value is not ...}
+    found = read_all({"orders": [row]})
+    assert found.orders == []
+    return found.unreadable[0]
 
 
 def line(name: str, kredit: str = "100", *, own: str = "", parent: str = "") -> dict[str, str]:
@@ -74,9 +89,24 @@ def test_a_missing_list_of_orders_is_an_error_not_an_empty_window(answer: dict[s
 
 @pytest.mark.parametrize("value", ["", None, ...])
 @pytest.mark.parametrize("field", ["dor_id", "contr_id"])
-def test_an_order_without_its_ids_is_an_error_that_names_the_field(field: str, value: object) -> None:
-    with pytest.raises(RemoteProtocolError, match=field):
-        read_one(**{field: value})
+def test_an_order_without_its_ids_cannot_be_read_and_the_field_is_named(field: str, value: object) -> None:
+    assert unreadable(**{field: value}).reason == field
+
+
+def test_ids_that_no_database_takes_are_none() -> None:
+    assert unreadable(contr_id="1" * 101).reason == "contr_id"
+    assert read_one(contr_id="1\ud8002\x00").client_id == "12"
+
+
+def test_a_version_that_cannot_be_read_has_its_id_and_its_time_of_change() -> None:
+    assert unreadable(contr_id="") == UnreadableOrder(
+        order_id="1062062", reason="contr_id", changed_at=datetime(2026, 6, 15, 11, 31, 2, tzinfo=UTC)
+    )
+
+
+@pytest.mark.parametrize("update", ["15.06.2027 14:31:02", "31.12.9999 23:59:59", "31.02.2026 10:00", "12.12.1899"])
+def test_a_time_of_change_that_cannot_be_is_now(update: str) -> None:
+    assert read_one(update=update).changed_at == NOW
 
 
 def test_ids_may_be_numbers() -> None:
@@ -97,18 +127,21 @@ def test_a_refund_may_be_a_negative_payment() -> None:
 
 
 @pytest.mark.parametrize(
-    "payments",
+    ("payments", "reason"),
     [
-        [{"debet": "1 5OO", "kredit": "0"}],
-        [{"debet": "0", "kredit": "?"}],
-        [{"date_pay": "12.06.2026"}],
-        ["1500"],
-        {"debet": "1500"},
+        ([{"debet": "1 5OO", "kredit": "0"}], "payments.debet"),
+        ([{"debet": "0", "kredit": "?"}], "payments.kredit"),
+        ([{"date_pay": "12.06.2026"}], "payments.debet"),
+        ([{"debet": "1", "date_pay": "31.02.2026"}], "payments.date_pay"),
+        ([{"debet": "1", "date_pay": "12.06.9999"}], "payments.date_pay"),
+        ([{"debet": "1", "date_pay": "12.06.0026"}], "payments.date_pay"),
+        ([{"debet": "9" * 15}], "payments (a sum over all bounds)"),
+        (["1500"], "payments"),
+        ({"debet": "1500"}, "payments"),
     ],
 )
-def test_an_amount_that_cannot_be_read_names_its_order(payments: object) -> None:
-    with pytest.raises(RemoteProtocolError, match="order 1062062"):
-        read_one(payments=payments)
+def test_an_order_with_a_payment_that_cannot_be_read_names_the_field(payments: object, reason: str) -> None:
+    assert unreadable(payments=payments).reason == reason
 
 
 def test_a_payment_without_a_date_gets_that_of_its_order() -> None:
@@ -121,7 +154,7 @@ def test_a_payment_without_a_date_gets_that_of_its_order() -> None:
 def test_an_order_without_dates_counts_as_changed_now() -> None:
     order = read_one(update=..., doc_date=...)
 
-    assert (order.changed_at, order.ordered_at) == (NOON, NOON)
+    assert (order.changed_at, order.ordered_at) == (NOW, NOW)
 
 
 def test_the_time_of_acceptance_may_stand_in_a_field_of_its_own() -> None:

@@ -14,7 +14,7 @@ from crm_bridge.clients.agbis import mapping, wire
 from crm_bridge.clients.agbis.http import AgbisHttp
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.clock import Clock
-from crm_bridge.domain.aggregate import Client, Order
+from crm_bridge.domain.aggregate import ChangedOrders, Client
 from crm_bridge.errors import RemoteRejected, RemoteTimeout
 
 _MINUTE = timedelta(minutes=1)  # the precision of a window's ends
@@ -44,7 +44,7 @@ class AgbisClient:
         self._region = region
         self._clock = clock
 
-    async def orders_changed(self, since: datetime, until: datetime) -> list[Order]:
+    async def orders_changed(self, since: datetime, until: datetime) -> ChangedOrders:
         """Return the orders entered or changed from `since` to `until` (`OrderByDateTimeForAll`).
 
         The command selects by the moment of change, not by the order's date, so late changes of old orders come too
@@ -52,12 +52,7 @@ class AgbisClient:
         minute is not known, so the halves of a window share a minute.
         """
         answers = await self._window(wire.ORDERS_CHANGED, _floor(since), _floor(until))
-        now = self._clock.now()
-        return [
-            order
-            for answer in answers
-            for order in mapping.orders(wire.ORDERS_CHANGED, answer, zone=self._zone, now=now)
-        ]
+        return mapping.orders(wire.ORDERS_CHANGED, answers, zone=self._zone, now=self._clock.now())
 
     async def clients_changed(self, since: datetime, until: datetime) -> list[Client]:
         """Return the clients changed from `since` to `until` (`ClientsByDateTimeForAll`), some perhaps twice."""

@@ -9,7 +9,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.domain.aggregate import Client, Order, Payment
+from crm_bridge.domain.aggregate import (
+    ChangedOrders,
+    Client,
+    Order,
+    OrderTooLarge,
+    Payment,
+    UnreadableOrder,
+    bounded_names,
+    bounded_payments,
+)
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.errors import RemoteProtocolError
 
@@ -22,19 +31,55 @@ _MARK = re.compile(r"\A[А-ЯЁ]\s+(?=[А-ЯЁ])")
 """The shop's own mark, a letter before the name: people see `А Пиджак` as `Пиджак`."""
 
 
-def orders(command: str, answer: Mapping[str, Any], *, zone: ZoneInfo, now: datetime) -> list[Order]:
-    """Return the orders of an answer (`OrderByDateTimeForAll`).
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and lone surrogates: no database takes the latter, and no reader needs either."""
+
+_LONGEST_ID = 100
+"""Characters; ids of Agbis are numbers, and a database takes 1,500 bytes."""
+
+_YEARS = range(2000, 2101)
+"""No shop's database has others: they are slips of the keyboard."""
+
+_FORMAT_SHARE = 10
+_FORMAT_ROWS = 20
+"""More than a tenth of the rows of a window, and at least so many, cannot be read: the format has changed."""
+
+
+class _UnreadableField(ValueError):
+    """A field without which an order cannot be counted; the message is its name."""
+
+
+def orders(command: str, answers: Iterable[Mapping[str, Any]], *, zone: ZoneInfo, now: datetime) -> ChangedOrders:
+    """Return the orders of a window (`OrderByDateTimeForAll`), and the rows that cannot be read.
 
     Args:
         command: For the error messages.
-        answer: Decoded by `wire.reply`.
+        answers: One, or those of the window's parts, decoded by `wire.reply`.
         zone: Of the local times in the answer.
-        now: The time of change of an order that has none.
+        now: The time of change of an order that has none, or one that has not come yet.
 
     Raises:
-        RemoteProtocolError: No list of orders, one without an id or a client, or a sum that cannot be read.
+        RemoteProtocolError: No list of orders, or so many rows are unreadable that the format must have changed.
     """
-    return [_order(command, row, zone, now) for row in _rows(command, answer, _ORDERS)]
+    found: list[Order] = []
+    unreadable: list[UnreadableOrder] = []
+    for answer in answers:
+        for row in _rows(command, answer, _ORDERS):
+            order_id = _id(row.get("dor_id"))
+            changed_at = min(_moment(row.get("update"), zone) or now, now)
+            try:
+                found.append(_order(order_id, row, zone, changed_at))
+            except _UnreadableField as exc:
+                unreadable.append(UnreadableOrder(order_id=order_id, reason=str(exc), changed_at=changed_at))
+    rows = len(found) + len(unreadable)
+    if len(unreadable) >= _FORMAT_ROWS and len(unreadable) * _FORMAT_SHARE > rows:
+        first = unreadable[0]
+        raise RemoteProtocolError(
+            wire.SYSTEM,
+            f"Agbis: {command}: {len(unreadable)} of {rows} orders cannot be read; "
+            f"the first is {first.order_id or '?'}, by its {first.reason}",
+        )
+    return ChangedOrders(orders=found, unreadable=unreadable)
 
 
 def clients(command: str, answer: Mapping[str, Any], *, region: str, now: datetime) -> list[Client]:
@@ -66,23 +111,34 @@ def _rows(command: str, answer: Mapping[str, Any], names: Iterable[str]) -> list
     raise RemoteProtocolError(wire.SYSTEM, f"Agbis: {command}: no list `{next(iter(names))}` in the answer")
 
 
-def _required(command: str, row: Mapping[str, Any], name: str, of: str = "") -> str:
-    if value := wire.text(row.get(name)):
+def _required(command: str, row: Mapping[str, Any], name: str) -> str:
+    if value := _id(row.get(name)):
         return value
-    raise RemoteProtocolError(wire.SYSTEM, f"Agbis: {command}: {of or 'a row'} without {name}")
+    raise RemoteProtocolError(wire.SYSTEM, f"Agbis: {command}: a row without {name}")
 
 
-def _order(command: str, row: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> Order:
-    order_id = _required(command, row, "dor_id", "an order")
-    client_id = _required(command, row, "contr_id", f"order {order_id}")
-    changed_at = wire.moment(row.get("update"), zone) or now
-    ordered_at = wire.moment(row.get("doc_date"), zone, row.get("doc_time")) or changed_at
+def _id(value: Any) -> str:
+    """Return an id; empty when there is none, or one that no database takes as a key."""
+    text = _UNFIT.sub("", wire.text(value))
+    return text if len(text) <= _LONGEST_ID else ""
+
+
+def _order(order_id: str, row: Mapping[str, Any], zone: ZoneInfo, changed_at: datetime) -> Order:
+    if not order_id:
+        raise _UnreadableField("dor_id")
+    client_id = _id(row.get("contr_id"))
+    if not client_id:
+        raise _UnreadableField("contr_id")
+    ordered_at = _moment(row.get("doc_date"), zone, row.get("doc_time")) or changed_at
     try:
-        payments = tuple(_payment(payment, zone, ordered_at) for payment in _lines(row, ("payments",)))
+        lines = _lines(row, ("payments",))
+        payments = bounded_payments([_payment(payment, zone, ordered_at) for payment in lines])
+    except _UnreadableField:
+        raise
+    except OrderTooLarge as exc:
+        raise _UnreadableField(f"payments ({exc})") from exc
     except ValueError as exc:
-        raise RemoteProtocolError(
-            wire.SYSTEM, f"Agbis: {command}: order {order_id}: a payment's amount cannot be read"
-        ) from exc
+        raise _UnreadableField("payments") from exc
     return Order(
         order_id=order_id,
         client_id=client_id,
@@ -95,12 +151,27 @@ def _order(command: str, row: Mapping[str, Any], zone: ZoneInfo, now: datetime) 
 
 def _payment(row: Mapping[str, Any], zone: ZoneInfo, ordered_at: datetime) -> Payment:
     if "debet" not in row and "kredit" not in row:
-        raise ValueError("a payment without an amount")
+        raise _UnreadableField("payments.debet")
+    paid_at = _moment(row.get("date_pay"), zone)
+    if paid_at is None and wire.text(row.get("date_pay")):
+        raise _UnreadableField("payments.date_pay")
     return Payment(
-        paid_at=wire.moment(row.get("date_pay"), zone) or ordered_at,
-        in_kopecks=wire.kopecks(row.get("debet")),
-        out_kopecks=wire.kopecks(row.get("kredit")),
+        paid_at=paid_at or ordered_at,
+        in_kopecks=_sum(row, "debet"),
+        out_kopecks=_sum(row, "kredit"),
     )
+
+
+def _moment(value: Any, zone: ZoneInfo, time: Any = None) -> datetime | None:
+    moment = wire.moment(value, zone, time)
+    return moment if moment is not None and moment.year in _YEARS else None
+
+
+def _sum(row: Mapping[str, Any], name: str) -> int:
+    try:
+        return wire.kopecks(row.get(name))
+    except ValueError as exc:
+        raise _UnreadableField(f"payments.{name}") from exc
 
 
 def _lines(row: Mapping[str, Any], names: Iterable[str]) -> list[Mapping[str, Any]]:
@@ -124,7 +195,7 @@ def _names(row: Mapping[str, Any]) -> tuple[str, ...]:
     kept = [name for line, name in named if wire.text(line.get("dos_id")) not in parents or _has_money(line)]
     goods = [_name(line.get("tovar_name")) for line in _optional_lines(row, ("tovars",))]
     names = kept or [name for _, name in named]
-    return tuple(dict.fromkeys(name for name in (*names, *goods) if name))
+    return bounded_names(name for name in (*names, *goods) if name)
 
 
 def _optional_lines(row: Mapping[str, Any], names: Iterable[str]) -> list[Mapping[str, Any]]:
@@ -142,7 +213,7 @@ def _has_money(line: Mapping[str, Any]) -> bool:
 
 
 def _name(value: Any) -> str:
-    return _MARK.sub("", " ".join(wire.text(value).split()))
+    return _MARK.sub("", _UNFIT.sub("", " ".join(wire.text(value).split())))
 
 
 def _phone(row: Mapping[str, Any], region: str) -> str | None:

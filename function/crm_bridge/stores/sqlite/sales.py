@@ -18,7 +18,7 @@ from crm_bridge.stores.sqlite.connection import SqliteFile, time_to_json, to_jso
 
 T = TypeVar("T")
 
-_COLLECTIONS = ("phones", "clients", "orders", "sales", "runs", "state")
+_COLLECTIONS = ("phones", "clients", "orders", "unreadable_orders", "sales", "runs", "state")
 _INDEXED = (("orders", "phone"), ("orders", "client_id"), ("sales", "phone"), ("runs", "tick"), ("runs", "started_at"))
 
 # The statements contain names, because SQL takes no parameters there; they are our own constants.

@@ -1,0 +1,181 @@
+"""What a refresh makes of orders that cannot be read, are too big, or change without being touched."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.sandbox.agbis.model import LONE_SURROGATE, SPOILS
+from tests.support.factories import ANNA, BORIS, NOON
+from tests.support.sync_app import SyncApp, results, rows
+
+pytestmark = pytest.mark.anyio
+
+
+def paid_order(bridge: SyncApp, phone: str = ANNA, amount: str = "700", *, days_ago: float = 1) -> str:
+    """A client who called, ordered and paid."""
+    agbis, at = bridge.world.agbis, NOON - timedelta(days=days_ago)
+    bridge.world.comagic.add_call(phone, at - timedelta(hours=1))
+    key = agbis.add_order(agbis.add_client(phone, at=at), at=at)
+    agbis.pay(key, amount, at=at)
+    return key
+
+
+async def aside(bridge: SyncApp) -> dict[str, str]:
+    return {order.order_id: order.reason for order in await bridge.store.unreadable_orders()}
+
+
+async def check(bridge: SyncApp) -> dict[str, Any]:
+    answer = await bridge.get(path="/check_setup")
+    found: dict[str, Any] = next(row for row in answer.json()["checks"] if row["name"] == "crm_orders")
+    return found
+
+
+class TestRowsThatCannotBeRead:
+    @pytest.mark.parametrize("how", [how for how in SPOILS if how != "no_id"])
+    async def test_one_is_put_aside_and_the_others_land_in_the_same_run(
+        self, bridge: SyncApp, how: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        bad, _ = paid_order(bridge, ANNA), paid_order(bridge, BORIS)
+        bridge.world.agbis.spoil(bad, how)
+
+        journal = await bridge.run()
+
+        assert results(journal) == {BORIS: "applied"}
+        assert journal["refresh"]["orders_unreadable"] == 1
+        assert list(await aside(bridge)) == [bad]
+        named = await check(bridge)
+        assert (named["ok"], bad in named["hint"]) == (False, True)
+        event = next(record for record in caplog.records if record.message == "rows_unreadable")
+        assert (event.levelname, vars(event)["count"], vars(event)["orders"]) == ("WARNING", 1, [bad])
+
+    async def test_one_without_an_id_is_counted(self, bridge: SyncApp) -> None:
+        bad, _ = paid_order(bridge, ANNA), paid_order(bridge, BORIS)
+        bridge.world.agbis.spoil(bad, "no_id")
+
+        journal = await bridge.run()
+
+        assert (results(journal), journal["refresh"]["orders_unreadable"]) == ({BORIS: "applied"}, 1)
+        assert await aside(bridge) == {}
+
+    async def test_a_readable_version_takes_it_back(self, bridge: SyncApp) -> None:
+        bad = paid_order(bridge)
+        bridge.world.agbis.spoil(bad, "bad_sum")
+        await bridge.run()
+        bridge.world.agbis.mend(bad)
+
+        journal = await bridge.run()
+
+        assert (results(journal), journal["refresh"]["orders_unreadable"]) == ({ANNA: "applied"}, 0)
+        assert (await aside(bridge), (await check(bridge))["ok"]) == ({}, True)
+
+    async def test_an_order_that_was_readable_keeps_its_last_readable_version(self, bridge: SyncApp) -> None:
+        key = paid_order(bridge, amount="700")
+        await bridge.run()
+        bridge.world.agbis.pay(key, "300")
+        bridge.world.agbis.spoil(key, "bad_date")
+
+        journal = await bridge.run()
+
+        assert rows(journal)[ANNA]["amount"] == "700.00"
+        assert await aside(bridge) == {key: "payments.date_pay"}
+
+    async def test_one_that_is_older_than_the_look_back_stays_named_and_is_not_counted_again(
+        self, bridge: SyncApp
+    ) -> None:
+        bad = paid_order(bridge)
+        bridge.world.agbis.spoil(bad)
+        await bridge.run()
+        bridge.clock.advance(timedelta(days=2))
+        await bridge.run()
+        bridge.clock.advance(timedelta(days=2))
+
+        journal = await bridge.run()
+
+        assert journal["refresh"]["orders_unreadable"] == 0
+        assert await aside(bridge) == {bad: "contr_id"}
+
+    @pytest.mark.parametrize(("bad", "status"), [(19, 200), (20, 502)])
+    async def test_twenty_of_a_window_mean_that_the_format_has_changed(
+        self, bridge: SyncApp, bad: int, status: int
+    ) -> None:
+        orders = [paid_order(bridge, f"7926000{number:04d}") for number in range(100)]
+        for key in orders[:bad]:
+            bridge.world.agbis.spoil(key, at=NOON - timedelta(days=1))
+
+        answer = await bridge.get("update_db")
+
+        assert answer.status_code == status
+        assert await bridge.store.has_phones() is (status == 200)
+        if status == 502:
+            assert answer.json()["message"] == (
+                f"ERROR: Agbis: OrderByDateTimeForAll: 20 of 100 orders cannot be read; "
+                f"the first is {orders[0]}, by its contr_id"
+            )
+
+    async def test_a_tenth_of_a_large_window_is_put_aside(self, bridge: SyncApp) -> None:
+        orders = [paid_order(bridge, f"7926000{number:04d}") for number in range(250)]
+        for key in orders[:25]:
+            bridge.world.agbis.spoil(key, at=NOON - timedelta(days=1))
+
+        journal = await bridge.run()
+
+        assert (journal["tags_applied"], journal["refresh"]["orders_unreadable"]) == (225, 25)
+
+
+class TestOrdersThatAreTooBig:
+    async def test_ten_thousand_long_services_are_kept_as_far_as_the_comment_needs_them(self, bridge: SyncApp) -> None:
+        agbis, at = bridge.world.agbis, NOON - timedelta(days=1)
+        bridge.world.comagic.add_call(ANNA, at)
+        names = [f"Химчистка вещи номер {number} {'очень длинная ' * 20}" for number in range(10_000)]
+        key = agbis.add_order(agbis.add_client(ANNA, at=at), [(name, "1") for name in names], at=at)
+        agbis.pay(key, "700", at=at)
+
+        journal = await bridge.run()
+
+        assert rows(journal)[ANNA]["comment"] == names[0].strip()[:255]
+        assert sum(map(len, (await bridge.store.orders([key]))[key].services)) <= 2 * 256
+
+    async def test_twenty_thousand_payments_of_one_moment_are_added_up(self, bridge: SyncApp) -> None:
+        key = paid_order(bridge, amount="700")
+        for _ in range(10_000):
+            bridge.world.agbis.pay(key, "2", at=NOON - timedelta(hours=2))
+            bridge.world.agbis.refund(key, "1", at=NOON - timedelta(hours=2))
+
+        journal = await bridge.run()
+
+        assert rows(journal)[ANNA]["amount"] == "10700.00"
+        assert journal["refresh"]["orders_unreadable"] == 0
+
+    async def test_what_still_does_not_fit_is_put_aside(self, bridge: SyncApp) -> None:
+        key, _ = paid_order(bridge, amount="700"), paid_order(bridge, BORIS)
+        for second in range(20_000):
+            bridge.world.agbis.pay(key, "2", at=NOON - timedelta(days=1) + timedelta(seconds=second))
+
+        journal = await bridge.run()
+
+        assert (results(journal), await aside(bridge)) == (
+            {BORIS: "applied"},
+            {key: "payments (too many payments)"},
+        )
+
+    async def test_a_sum_that_no_database_takes_is_put_aside(self, bridge: SyncApp) -> None:
+        key, _ = paid_order(bridge, amount="999999999999999"), paid_order(bridge, BORIS)
+
+        journal = await bridge.run()
+
+        assert (results(journal), list(await aside(bridge))) == ({BORIS: "applied"}, [key])
+
+    async def test_lone_surrogates_and_control_characters_are_dropped_from_names(self, bridge: SyncApp) -> None:
+        agbis, at = bridge.world.agbis, NOON - timedelta(days=1)
+        bridge.world.comagic.add_call(ANNA, at)
+        key = agbis.add_order(agbis.add_client(ANNA, at=at), [(f"Хим{LONE_SURROGATE}чистка\x07\x00 пальто\x1b", "1")])
+        agbis.pay(key, "700", at=at)
+
+        journal = await bridge.run()
+
+        assert rows(journal)[ANNA]["comment"] == "Химчистка пальто"
