@@ -80,6 +80,17 @@ def test_a_window_that_joins_the_watermark_moves_it_and_keeps_the_time_of_the_la
     assert moved == Watermark(read_until=NOW, refreshed_at=NOW - timedelta(days=1))
 
 
+def test_a_watermark_of_the_future_counts_as_now() -> None:
+    ahead = Watermark(read_until=NOW + timedelta(days=10), refreshed_at=NOW + timedelta(days=10))
+
+    assert ahead.as_of(NOW) == Watermark(read_until=datetime(2026, 6, 15, 9, 1, tzinfo=UTC), refreshed_at=NOW)
+
+
+def test_a_watermark_of_the_past_stays_as_it_is() -> None:
+    for mark in (watermark(timedelta(0)), Watermark(read_until=None, refreshed_at=None)):
+        assert mark.as_of(NOW) == mark
+
+
 @given(ago=st.one_of(st.none(), st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=60))))
 def test_the_windows_of_a_refresh_leave_no_gap_and_carry_the_watermark_to_the_present(ago: timedelta | None) -> None:
     mark = None if ago is None else Watermark(read_until=NOW.replace(second=0) - ago, refreshed_at=None)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from crm_bridge.domain.state import Watermark
 from tests.sandbox.agbis.model import LONE_SURROGATE, SPOILS
+from tests.sandbox.faults import Fault
 from tests.support.factories import ANNA, BORIS, NOON
 from tests.support.sync_app import SyncApp, results, rows
 
@@ -179,3 +181,57 @@ class TestOrdersThatAreTooBig:
         journal = await bridge.run()
 
         assert rows(journal)[ANNA]["comment"] == "Химчистка пальто"
+
+
+async def latest_update(bridge: SyncApp) -> str | None:
+    date: str | None = (await bridge.get(path="/check_health")).json()["latest update date"]
+    return date
+
+
+class TestHowFreshTheDataAre:
+    async def test_a_backfill_does_not_make_them_look_fresh(self, bridge: SyncApp) -> None:
+        paid_order(bridge, days_ago=10)
+        await bridge.run("update_db&date_from=2026-06-04&date_till=2026-06-06")
+        assert await latest_update(bridge) is None
+        await bridge.run()
+        bridge.clock.advance(timedelta(days=1))
+
+        await bridge.run("update_db&date_from=2026-06-04")
+
+        assert await latest_update(bridge) == "2026-06-15 12:02:00"
+
+    async def test_a_clock_that_ran_ahead_loses_no_order(self, bridge: SyncApp) -> None:
+        bridge.clock.advance(timedelta(days=40))
+        await bridge.run()
+        bridge.clock.advance(timedelta(days=-40))
+        assert await latest_update(bridge) == "2026-06-15 12:02:00", "nothing of ours is later than now"
+        await bridge.run()
+        bridge.clock.advance(timedelta(days=1))
+        paid_order(bridge, days_ago=-1)
+        bridge.clock.advance(timedelta(days=8))
+
+        assert results(await bridge.run()) == {ANNA: "applied"}
+
+    async def test_a_mark_of_the_future_is_written_down_before_the_crm_is_read(self, bridge: SyncApp) -> None:
+        ahead = Watermark(read_until=NOON + timedelta(days=40), refreshed_at=NOON + timedelta(days=40))
+        await bridge.store.save_state(ahead)
+        bridge.world.agbis.fail(Fault("OrderByDateTimeForAll", "not_json", times=None))
+        await bridge.get("update_db")
+        bridge.world.agbis.faults.clear()
+        bridge.clock.advance(timedelta(days=1))
+        paid_order(bridge, days_ago=-1)
+        bridge.clock.advance(timedelta(days=8))
+
+        assert results(await bridge.run()) == {ANNA: "applied"}
+
+    async def test_a_client_seen_in_the_future_is_asked_for_again(self, bridge: SyncApp) -> None:
+        agbis, at = bridge.world.agbis, NOON - timedelta(hours=1)
+        client = agbis.add_client("", at=NOON - timedelta(days=90))
+        key = agbis.add_order(client, at=at)
+        agbis.pay(key, "700", at=at)
+        bridge.clock.advance(timedelta(days=2))
+        await bridge.run()
+        bridge.clock.advance(timedelta(days=-2))
+        agbis.clients[client].phone = ANNA  # without a mark of the change, as late replication does it
+
+        assert results(await bridge.run()) == {ANNA: "not_found"}

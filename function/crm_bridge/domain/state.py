@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -12,11 +12,19 @@ class Watermark(Struct, frozen=True, kw_only=True):
 
     Attributes:
         read_until: All changes up to here are stored, aware; None before a first window is.
-        refreshed_at: When a refresh last went through whole, aware; None when none has.
+        refreshed_at: When an ordinary refresh last went through whole, aware; None when none has.
     """
 
     read_until: datetime | None
     refreshed_at: datetime | None
+
+    def as_of(self, now: datetime) -> Watermark:
+        """Return the watermark with no time later than now: a clock that ran ahead once has written such ones."""
+        minute_end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)  # windows end with whole minutes
+        return Watermark(
+            read_until=None if self.read_until is None else min(self.read_until, minute_end),
+            refreshed_at=None if self.refreshed_at is None else min(self.refreshed_at, now),
+        )
 
 
 class SaleTag(Struct, frozen=True, kw_only=True):

@@ -80,7 +80,7 @@ async def _refuse_body(request: Request) -> None:
 async def _answer_check_health(_: Request, services_factory: ServicesFactory) -> Response:
     services = services_factory(())
     watermark = await services.store.state(Watermark)
-    refreshed_at = watermark.refreshed_at if watermark else None
+    refreshed_at = watermark.as_of(services.clock.now()).refreshed_at if watermark else None
     latest = local_text(refreshed_at, services.settings.time_zone) if refreshed_at else None
     return JSONResponse({"latest update date": latest})
 

@@ -84,7 +84,7 @@ async def _check_database(services: SyncServices) -> Check:
         return _failed("database", Hint.DATABASE, type(exc).__name__)
     if watermark is None or watermark.refreshed_at is None:
         return Check(name="database", ok=True, hint=Hint.NEVER_REFRESHED)
-    at = local_text(watermark.refreshed_at, services.settings.time_zone)
+    at = local_text(min(watermark.refreshed_at, services.clock.now()), services.settings.time_zone)
     return Check(name="database", ok=True, hint=Hint.REFRESHED, values={"at": at})
 
 

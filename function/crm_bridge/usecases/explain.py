@@ -103,7 +103,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         ),
         read_since=look_up.read_since,
         window_since=window_since,
-        refreshed_at=watermark.refreshed_at if watermark else None,
+        refreshed_at=watermark.as_of(now).refreshed_at if watermark else None,
         failure=failure or look_up.refusal,
         warnings=look_up.warnings,
         requests=Counter(call_tracking.requests),

@@ -49,8 +49,11 @@ async def refresh_aggregates(
     """
     services, deadline = context.services, context.deadline
     store, clock, lookback = services.store, services.clock, services.settings.crm_lookback
-    watermark = await store.state(Watermark)
     now = clock.now()
+    stored_mark = await store.state(Watermark)
+    watermark = stored_mark.as_of(now) if stored_mark else None
+    if watermark is not None and watermark != stored_mark:  # written at once: the next run may come days later
+        await lease.write([Changes(state=[watermark])])
     whole = backfill or ordinary_window(watermark, now=now, lookback=lookback)
     aside = {order.order_id: order for order in await store.unreadable_orders()}
     refresh = _Refresh(context, lease, crm, aside)
@@ -76,7 +79,7 @@ async def refresh_aggregates(
             extra={"since": str(window.since), "until": str(reached), "orders": len(orders.orders)},
         )
     complete = reached >= whole.until
-    if complete:
+    if complete and backfill is None:
         done = Watermark(read_until=watermark.read_until if watermark else None, refreshed_at=clock.now())
         await lease.write([Changes(state=[done])])
     if refresh.orders_unreadable:
@@ -219,7 +222,7 @@ class _Refresh(Struct):
         for number, client_id in enumerate(sorted(wanted)):
             await self.context.progress.report(Phase.LOOKING_UP, number, len(wanted))
             known = stored.get(client_id)
-            if known is not None and (known.phone is not None or now - known.seen_at < ASK_AGAIN):
+            if known is not None and (known.phone is not None or timedelta() <= now - known.seen_at < ASK_AGAIN):
                 continue
             client = await self.context.deadline.unless_stopped(self.crm.client(client_id))
             found[client_id] = client or Client(client_id=client_id, phone=None, seen_at=now)
