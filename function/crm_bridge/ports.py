@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for thos
         FoundCommunications,
         Site,
     )
+    from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
     from crm_bridge.domain.phone import PhoneRecord
     from crm_bridge.domain.quota import Quota
     from crm_bridge.domain.run import Lease, Run
@@ -38,9 +39,11 @@ class Crm(Protocol):
 
     Attributes:
         requests: Calls made so far, per command, retries included.
+        warnings: What the CRM does not give, and why, each once.
     """
 
     requests: Counter[str]
+    warnings: list[str]
 
     async def orders_changed(self, since: datetime, until: datetime) -> ChangedOrders:
         """Return the orders entered or changed from `since` to `until`, to the minute, both included.
@@ -56,6 +59,12 @@ class Crm(Protocol):
 
     async def client(self, client_id: str) -> Client | None:
         """Look one client up; None when the CRM does not know it."""
+
+    async def payments(self, day: date) -> list[OrderPayment] | None:
+        """Return the payments of a local day; None, and a warning, when the CRM refuses the list or has none."""
+
+    async def order(self, order_id: str) -> OrderDetails | None:
+        """Look one order up; None when the CRM does not know it, or, with a warning, does not show it readably."""
 
     async def check_login(self) -> None:
         """Make sure that the CRM admits us; a person waits for the answer, so there are no long waits.

@@ -159,6 +159,7 @@ class TestTheShape:
                 "phones_changed": 2,
                 "orders_without_phone": 1,
                 "orders_unreadable": 2,
+                "payments_checked": 0,
                 "window": {"from": "2026-06-12 12:00:00", "till": "2026-06-15 12:00:00"},
             },
             "plan": {"points_needed": 2, "day_remaining": 42, "id": ""},

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 
 READ, SET, UNSET = "get.calls_report", "set.tag_sales", "unset.tag_communications"
 ORDERS, CLIENTS, CLIENT, LOGIN = "OrderByDateTimeForAll", "ClientsByDateTimeForAll", "ContrInfoForAll", "Login"
+PAYMENTS = "OrderPaysBetweenForAll"
 
 DOWN = ["http_500", "http_502_html", "http_503"]
 LATE = ["http_504_html", "timeout_before", "timeout_after"]
@@ -89,6 +90,7 @@ def table() -> Iterator[Case]:
     yield from quotas()
     yield from reads_of_comagic()
     yield from reads_of_the_crm()
+    yield from payments_of_the_crm()
     yield from sessions_of_the_crm()
 
 
@@ -211,6 +213,19 @@ def reads_of_the_crm() -> Iterator[Case]:
         yield Case(method=CLIENT, kind=kind, params=params, now=Now.MISSES_ORDERS, skip=4, next_run=tomorrow)
 
 
+def payments_of_the_crm() -> Iterator[Case]:
+    """A refresh can do without the list of payments, but not when the CRM is away: then the run is to be repeated."""
+    for kind in (*DOWN, *LATE, *GARBLED, *CUT, "slow", "bom"):
+        yield Case(method=PAYMENTS, kind=kind, now=Now.ALL_DONE, skip=1)
+    for code in (1, 103, 104, 105, 999):
+        yield Case(method=PAYMENTS, kind="error", params={"code": code}, now=Now.ALL_DONE, times=None)
+    for kind in ("not_json", "http_504_html", "http_403_json", "no_orders_key", "empty_success"):
+        yield Case(method=PAYMENTS, kind=kind, now=Now.ALL_DONE, times=None)
+    yield Case(method=PAYMENTS, kind="http_429", now=Now.ALL_DONE, skip=1, waits=120)
+    yield Case(method=PAYMENTS, kind="error", params={"code": 108}, now=Now.IS_503, skip=1, times=None, names="108")
+    yield Case(method=PAYMENTS, kind="connect_error", now=Now.IS_503, skip=1, times=None, names="Agbis")
+
+
 def sessions_of_the_crm() -> Iterator[Case]:
     for method in (ORDERS, CLIENTS, CLIENT):
         for code in (2, 3, 106):
@@ -242,7 +257,7 @@ def test_the_table_has_every_way_that_the_fact_sheets_name() -> None:
 async def test_a_fault_is_reported_and_one_clean_run_repairs_it(bridge: SyncApp, case: Case) -> None:
     world = bridge.world
     world.comagic.switches = replace(world.comagic.switches, duplicate_set=case.duplicate_set)
-    is_crm = case.method in {ORDERS, CLIENTS, CLIENT, LOGIN}
+    is_crm = case.method in {ORDERS, CLIENTS, CLIENT, LOGIN, PAYMENTS}
     system: Simulator = world.agbis if is_crm else world.comagic
     fault = Fault(method=case.method, kind=case.kind, times=case.times, skip=case.skip, params=dict(case.params))
     system.fail(fault)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from crm_bridge.domain.aggregate import ChangedOrders, Client, Order, Payment
+from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
 from crm_bridge.ports import SalesStore
 from crm_bridge.services import SyncServices
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
@@ -145,6 +146,7 @@ class ScriptedCrm:
 
     def __init__(self, script: list[list[Order]]) -> None:
         self.requests: Counter[str] = Counter()
+        self.warnings: list[str] = []
         self._script = script
 
     async def orders_changed(self, since: datetime, until: datetime) -> ChangedOrders:
@@ -155,6 +157,12 @@ class ScriptedCrm:
 
     async def client(self, client_id: str) -> Client | None:
         return Client(client_id=client_id, phone=PHONES[client_id], seen_at=NOON)
+
+    async def payments(self, day: date) -> list[OrderPayment] | None:
+        return []
+
+    async def order(self, order_id: str) -> OrderDetails | None:
+        return None
 
     async def check_login(self) -> None:
         """Let everybody in."""

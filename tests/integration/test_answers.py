@@ -59,6 +59,7 @@ async def test_a_success_has_message_and_journal_with_every_counter(bridge: Sync
         "phones_changed",
         "orders_without_phone",
         "orders_unreadable",
+        "payments_checked",
         "window",
     }
     assert len(journal["log"]) == journal["phones_analyzed"]

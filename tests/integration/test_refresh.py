@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.state import Watermark
 from tests.sandbox.agbis.model import LONE_SURROGATE, SPOILS
 from tests.sandbox.faults import Fault
@@ -235,3 +237,161 @@ class TestHowFreshTheDataAre:
         agbis.clients[client].phone = ANNA  # without a mark of the change, as late replication does it
 
         assert results(await bridge.run()) == {ANNA: "not_found"}
+
+
+async def held(bridge: SyncApp, order_id: str) -> Order:
+    return (await bridge.store.orders([order_id]))[order_id]
+
+
+class TestPaymentsThatDoNotTouchTheOrder:
+    """The order lies before the look-back, so that no list of changes shows it."""
+
+    def old_order(self, bridge: SyncApp, amount: str = "700", *, phone: str = ANNA) -> str:
+        return paid_order(bridge, phone, amount, days_ago=20)
+
+    async def known(self, bridge: SyncApp) -> str:
+        key = self.old_order(bridge)
+        journal = await bridge.run("update_db&date_from=2026-05-20")
+        assert results(journal) == {ANNA: "applied"}
+        return key
+
+    async def test_one_is_found_and_the_next_run_changes_nothing(self, bridge: SyncApp) -> None:
+        key = await self.known(bridge)
+        before, paid_at = await held(bridge, key), bridge.clock.now()
+        bridge.world.agbis.pay(key, "300.50", touches=False)
+
+        journal = await bridge.run()
+        idle = await bridge.run()
+
+        assert (results(journal), rows(journal)[ANNA]["amount"]) == ({ANNA: "updated"}, "1000.50")
+        assert journal["refresh"]["payments_checked"] == 1
+        assert journal["requests"]["OrderPaysBetweenForAll"] == 3
+        assert journal["requests"]["FullOrderInfo"] == 1
+        assert (results(idle), idle["requests"].get("FullOrderInfo")) == ({ANNA: "problem"}, None)
+        after = await held(bridge, key)
+        assert (after.last_paid_at, after.changed_at, after.services) == (paid_at, before.changed_at, before.services)
+
+    async def test_a_refund_is_found(self, bridge: SyncApp) -> None:
+        key = await self.known(bridge)
+        bridge.world.agbis.refund(key, "700", touches=False)
+
+        assert results(await bridge.run()) == {ANNA: "removed"}
+
+    async def test_a_later_version_still_wins(self, bridge: SyncApp) -> None:
+        key = await self.known(bridge)
+        bridge.world.agbis.pay(key, "300", touches=False)
+        await bridge.run()
+        bridge.world.agbis.refund(key, "1000")
+
+        assert results(await bridge.run()) == {ANNA: "removed"}
+        assert len((await held(bridge, key)).payments) == 3
+
+    async def test_an_order_never_held_is_counted_whole(self, bridge: SyncApp) -> None:
+        key = self.old_order(bridge, "700")
+        bridge.world.agbis.pay(key, "300", at=NOON - timedelta(days=2), touches=False)
+
+        journal = await bridge.run()
+
+        assert (results(journal), rows(journal)[ANNA]["amount"]) == ({ANNA: "applied"}, "1000.00")
+        assert rows(journal)[ANNA]["comment"] == "Химчистка пальто"
+        found = await held(bridge, key)
+        assert [payment.in_kopecks for payment in found.payments] == [70_000, 30_000]
+        assert found.last_paid_at == NOON - timedelta(days=2)
+        bridge.world.agbis.touch(key)
+        assert results(await bridge.run()) == {ANNA: "problem"}
+        assert (await held(bridge, key)).changed_at > NOON - timedelta(days=1), "the first listed version wins"
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("pay_date", "date"),
+            ("refund_form", "negative_debet"),
+            ("cancel_form", "compensated"),
+            ("doc_date", "date_time"),
+            ("numeric_ids", True),
+            ("key_case", "upper"),
+            ("decimal", "dot"),
+            ("nested_lines", True),
+        ],
+    )
+    async def test_every_way_to_write_payments_is_understood(self, bridge: SyncApp, name: str, value: Any) -> None:
+        agbis = bridge.world.agbis
+        agbis.switches = replace(agbis.switches, **{name: value})
+        key = await self.known(bridge)
+        agbis.pay(key, "300.50", touches=False)
+        agbis.refund(key, "100", touches=False)
+
+        journal = await bridge.run()
+        idle = await bridge.run()
+
+        assert rows(journal)[ANNA]["amount"] == "900.50"
+        assert (results(idle), idle["requests"].get("FullOrderInfo")) == ({ANNA: "problem"}, None)
+
+    @pytest.mark.parametrize(
+        ("kind", "params", "reason"),
+        [
+            ("error", {"code": 103, "msg": ""}, "Agbis: OrderPaysBetweenForAll: error 103"),
+            ("error", {"code": 1, "msg": ""}, "Agbis: OrderPaysBetweenForAll: error 1"),
+            ("http_403_json", {}, "Agbis: OrderPaysBetweenForAll: error 403: Forbidden"),
+            ("no_orders_key", {}, "Agbis: OrderPaysBetweenForAll: no list `order_pays` in the answer"),
+            ("not_json", {}, "Agbis: OrderPaysBetweenForAll: the answer is not JSON"),
+            ("http_504_html", {}, "Agbis: OrderPaysBetweenForAll: HTTP 504"),
+        ],
+    )
+    async def test_a_command_that_is_refused_or_unknown_is_one_warning(
+        self, bridge: SyncApp, kind: str, params: dict[str, Any], reason: str
+    ) -> None:
+        paid_order(bridge)
+        bridge.world.agbis.fail(Fault("OrderPaysBetweenForAll", kind, times=None, params=params))
+
+        journal = await bridge.run()
+
+        assert (results(journal), journal["complete"]) == ({ANNA: "applied"}, True)
+        assert journal["warnings"] == [f"OrderPaysBetweenForAll was not read: {reason}"]
+        assert journal["refresh"]["payments_checked"] == 0
+
+    async def test_an_order_that_cannot_be_looked_up_stays_as_it_is(self, bridge: SyncApp) -> None:
+        key = await self.known(bridge)
+        bridge.world.agbis.pay(key, "300", touches=False)
+        bridge.world.agbis.fail(Fault("FullOrderInfo", "error", times=None, params={"code": 1, "msg": ""}))
+
+        journal = await bridge.run()
+
+        assert results(journal) == {ANNA: "problem"}
+        assert journal["warnings"] == ["FullOrderInfo was not read: Agbis: FullOrderInfo: error 1"]
+
+    async def test_a_crm_that_is_away_is_still_a_503_and_the_windows_stay(self, bridge: SyncApp) -> None:
+        paid_order(bridge)
+        bridge.world.agbis.fail(Fault("OrderPaysBetweenForAll", "error", times=None, params={"code": 108}))
+
+        assert (await bridge.get("update_db")).status_code == 503
+        assert await bridge.store.has_phones()
+        assert await latest_update(bridge) is None
+
+    async def test_a_backfill_checks_no_payments(self, bridge: SyncApp) -> None:
+        self.old_order(bridge)
+
+        journal = await bridge.run("update_db&date_from=2026-05-20")
+
+        assert "OrderPaysBetweenForAll" not in journal["requests"]
+
+    async def test_an_order_that_is_put_aside_is_taken_back(self, bridge: SyncApp) -> None:
+        key = self.old_order(bridge)
+        bridge.world.agbis.spoil(key, "bad_sum", at=NOON - timedelta(days=20))
+        await bridge.run("update_db&date_from=2026-05-20")
+        assert list(await aside(bridge)) == [key]
+        bridge.world.agbis.pay(key, "300", touches=False)
+
+        journal = await bridge.run()
+
+        assert rows(journal)[ANNA]["amount"] == "1000.00"
+        assert await aside(bridge) == {}
+
+    async def test_an_order_that_this_refresh_cannot_read_stays_aside(self, bridge: SyncApp) -> None:
+        key = paid_order(bridge)
+        bridge.world.agbis.spoil(key, "bad_sum")
+
+        journal = await bridge.run()
+
+        assert (results(journal), journal["requests"].get("FullOrderInfo")) == ({}, None)
+        assert list(await aside(bridge)) == [key]

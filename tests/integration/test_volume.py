@@ -40,5 +40,6 @@ async def test_120_000_calls_cost_twelve_pages_and_no_request_a_phone(bridge: Sy
     assert idle["requests"] == {
         "OrderByDateTimeForAll": 3,
         "ClientsByDateTimeForAll": 3,
+        "OrderPaysBetweenForAll": 3,
         "get.calls_report": first["requests"]["get.calls_report"],
     }

@@ -593,6 +593,17 @@ async def test_payments_can_come_without_touching_the_order(agbis: Agbis, clock:
     assert agbis.orders[order].update == entered
 
 
+@pytest.mark.parametrize("event", ["pay", "refund"])
+async def test_one_payment_can_come_without_touching_the_order(agbis: Agbis, clock: ManualClock, event: str) -> None:
+    order = agbis.add_order(agbis.add_client())
+    entered = clock.now()
+    clock.advance(timedelta(days=1))
+
+    getattr(agbis, event)(order, 100, touches=False)
+
+    assert (agbis.orders[order].update, len(agbis.orders[order].payments)) == (entered, 1)
+
+
 def test_ids_come_from_two_ranges(agbis: Agbis) -> None:
     client = agbis.add_client()
 

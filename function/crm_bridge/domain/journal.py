@@ -113,6 +113,7 @@ class RefreshReport(Struct, frozen=True, kw_only=True):
         phones_changed: Phones whose sum, date, comment or orders changed, each once.
         orders_without_phone: Orders met whose client has no usable phone; they are kept, under no phone.
         orders_unreadable: Orders met that cannot be read, each once; they are put aside.
+        payments_checked: Payments that were compared with what is stored.
         since, until: The window read, aware.
         complete: False when the run's time ended before the window's end.
     """
@@ -124,6 +125,7 @@ class RefreshReport(Struct, frozen=True, kw_only=True):
     until: datetime
     complete: bool = True
     orders_unreadable: int = 0
+    payments_checked: int = 0
 
 
 class Journal(Struct, kw_only=True):
@@ -221,6 +223,7 @@ class Journal(Struct, kw_only=True):
             "phones_changed": refresh.phones_changed,
             "orders_without_phone": refresh.orders_without_phone,
             "orders_unreadable": refresh.orders_unreadable,
+            "payments_checked": refresh.payments_checked,
             "window": {"from": local_text(refresh.since, self.zone), "till": local_text(refresh.until, self.zone)},
         }
 

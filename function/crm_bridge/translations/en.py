@@ -280,6 +280,7 @@ MESSAGES = {
     "message.no_list": "{system}: {call}: no list `{name}` in the answer",
     "message.no_field": "{system}: {call}: a row without {name}",
     "message.unreadable": "{system}: {call}: {count} of {total} orders cannot be read; the first is {order}, by its {name}",
+    "message.payments_disagree": "{system}: {call}: payments that are not what was paid",
     "message.no_result": "No result in CoMagic answer",
     "message.no_data": "No data in CoMagic answer result",
     "message.bad_data": "{system}: data that is not as documented: {reason}",

@@ -280,6 +280,7 @@ MESSAGES = {
     "message.no_list": "{system}: в ответе на {call} нет списка `{name}`",
     "message.no_field": "{system}: в ответе на {call} есть строка без {name}",
     "message.unreadable": "{system}: в ответе на {call} не прочитать заказов: {count} из {total}; первый из них {order}, поле {name}",
+    "message.payments_disagree": "{system}: в ответе на {call} оплаты не равны оплаченному",
     "message.no_result": "В ответе CoMagic нет результата",
     "message.no_data": "В результате ответа CoMagic нет данных",
     "message.bad_data": "{system}: данные не такие, как в документации: {reason}",

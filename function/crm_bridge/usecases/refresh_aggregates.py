@@ -21,6 +21,7 @@ from crm_bridge.domain.run import Phase
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import RunStopped
 from crm_bridge.ports import Changes, Crm
+from crm_bridge.usecases.check_payments import check_payments
 from crm_bridge.usecases.lease import LeaseKeeper
 from crm_bridge.usecases.run_context import RunContext
 
@@ -79,6 +80,11 @@ async def refresh_aggregates(
             extra={"since": str(window.since), "until": str(reached), "orders": len(orders.orders)},
         )
     complete = reached >= whole.until
+    payments_checked = 0
+    if complete and backfill is None:
+        check = await check_payments(context, crm, unreadable=refresh.unreadable, aside=aside)
+        payments_checked = check.payments
+        complete = check.complete and await refresh.store_read_again(check.orders)
     if complete and backfill is None:
         done = Watermark(read_until=watermark.read_until if watermark else None, refreshed_at=clock.now())
         await lease.write([Changes(state=[done])])
@@ -91,6 +97,7 @@ async def refresh_aggregates(
         phones_changed=len(refresh.phones),
         orders_without_phone=len(refresh.without_phone),
         orders_unreadable=refresh.orders_unreadable,
+        payments_checked=payments_checked,
         since=whole.since,
         until=reached,
         complete=complete,
@@ -166,6 +173,16 @@ class _Refresh(Struct):
         # Clients are stored after the orders that their new phones move: a run killed in between finds the move again.
         changes.extend(Changes(clients=[client]) for client in clients.unsaved)
         return changes
+
+    async def store_read_again(self, orders: list[Order]) -> bool:
+        """Store orders that were read by themselves; False when the run's time ended before."""
+        read = ChangedOrders(orders=orders)
+        try:
+            changes = await self.window_changes(read.orders, [])
+        except RunStopped:  # the next run finds them again
+            return False
+        await self.lease.write([*changes, *self.put_aside(read)])
+        return True
 
     def put_aside(self, read: ChangedOrders) -> list[Changes]:
         """Put the orders aside whose newest version cannot be read, and take those back whose newest version can.

@@ -146,13 +146,14 @@ async def refresh_and_apply(context: RunContext) -> RunResult:
             journal.refresh = await refresh_aggregates(context, context.lease, crm, backfill=backfill)
         finally:
             journal.requests.update(crm.requests)
+            journal.warnings.extend(crm.warnings)
         journal.complete = journal.refresh.complete
     elif not await services.store.has_phones():
         raise EmptyDatabase("No data in DB found. Please update DB using update_db query param")
     call_tracking = services.call_tracking(context.deadline)
     await record_sales(context, call_tracking, journal)
     journal.requests.update(call_tracking.requests)
-    journal.warnings = [*call_tracking.warnings, *journal.warnings]
+    journal.warnings.extend(call_tracking.warnings)
     journal.quota = call_tracking.quota.limits
     journal.finished_at = clock.now()
     _log_end(request, journal)

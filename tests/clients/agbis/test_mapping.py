@@ -10,6 +10,7 @@ import pytest
 
 from crm_bridge.clients.agbis import mapping, wire
 from crm_bridge.domain.aggregate import ChangedOrders, Client, Order, Payment, UnreadableOrder
+from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
 from crm_bridge.errors import RemoteProtocolError
 from tests.support.factories import ANNA, MOSCOW, NOON
 
@@ -236,3 +237,91 @@ class TestClients:
     @pytest.mark.parametrize("answer", [{}, {"contr_id": ""}, {"contr_id": None}, {"contr_id": "6", "fone_cell": ANNA}])
     def test_an_empty_answer_and_one_about_another_client_are_none(self, answer: dict[str, Any]) -> None:
         assert mapping.client("5", answer, region="RU", now=NOON) is None
+
+
+PAY = {"dor_id": "1062062", "pay_date": "15.06.2026%2014:20:00", "pay_debet": "1800,50", "pay_kredit": "0"}
+
+
+def listed(*found: dict[str, Any], key: str = "order_pays") -> list[OrderPayment]:
+    answer = wire.reply("OrderPaysBetweenForAll", json.dumps({"error": 0, key: found}).encode())
+    return mapping.payments(answer, zone=MOSCOW)
+
+
+def details(**changes: Any) -> OrderDetails | None:
+    info = {"debet": "2500", "doc_date": "12.06.2026", "contragent_id": "12345"}
+    answer = {
+        "error": 0,
+        "dor_id": "1062062",
+        "order_dop_info": {**info, **changes.pop("info", {})},
+        "order_services": [{"dos_id": "1", "parent_id": "", "name": "Стирка", "kredit": "2500"}],
+        "order_payments": [{"doc_id": "778812", "doc_type": "31", "kassa_debet": "2500", "card_debet": "0"}],
+        **changes,
+    }
+    decoded = wire.reply("FullOrderInfo", json.dumps(answer).encode())
+    return mapping.order_details("1062062", decoded, zone=MOSCOW)
+
+
+class TestPaymentsOfADay:
+    @pytest.mark.parametrize("key", ["order_pays", "Order_Pays", "payments"])
+    def test_the_documented_example_is_read(self, key: str) -> None:
+        paid_at = datetime(2026, 6, 15, 11, 20, tzinfo=UTC)
+
+        assert listed(PAY, key=key) == [
+            OrderPayment(order_id="1062062", payment=Payment(paid_at=paid_at, in_kopecks=180_050, out_kopecks=0))
+        ]
+
+    def test_a_bare_date_is_midnight(self) -> None:
+        paid = listed({**PAY, "pay_date": "15.06.2026"})[0].payment
+
+        assert paid is not None
+        assert paid.paid_at == datetime(2026, 6, 14, 21, 0, tzinfo=UTC)
+
+    @pytest.mark.parametrize(
+        "wrong", [{"pay_date": ""}, {"pay_date": "31.02.2026"}, {"pay_debet": "1 5OO"}, {"pay_kredit": "?"}]
+    )
+    def test_a_row_that_cannot_be_read_is_named_without_its_payment(self, wrong: dict[str, str]) -> None:
+        assert listed({**PAY, **wrong}) == [OrderPayment(order_id="1062062", payment=None)]
+
+    def test_no_list_is_an_error(self) -> None:
+        with pytest.raises(RemoteProtocolError, match="no list `order_pays`"):
+            listed(key="something_new")
+
+
+class TestOneOrder:
+    def test_the_documented_example_is_read(self) -> None:
+        assert details() == OrderDetails(
+            order_id="1062062",
+            client_id="12345",
+            ordered_at=datetime(2026, 6, 11, 21, 0, tzinfo=UTC),
+            services=("Стирка",),
+            net_kopecks=250_000,
+        )
+
+    def test_every_way_of_paying_counts_and_refunds_are_taken_off(self) -> None:
+        found = details(
+            order_payments=[
+                {"doc_id": "1", "kassa_debet": "100", "bank_debet": "20", "card_debet": "3", "bonus_debet": "0,50"},
+                {"doc_id": "2", "deposit_debet": "10", "kassa_kredit": "4", "bank_kredit": "1", "card_kredit": "0"},
+            ],
+            info={"debet": "128,50"},
+        )
+
+        assert found is not None
+        assert found.net_kopecks == 12_850
+
+    @pytest.mark.parametrize("answer", [{"dor_id": ""}, {"dor_id": "7"}, {"dor_id": None}])
+    def test_an_empty_answer_and_one_about_another_order_are_none(self, answer: dict[str, Any]) -> None:
+        assert details(**answer) is None
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"info": {"debet": "2400"}},
+            {"info": {"debet": "?"}},
+            {"order_payments": [{"kassa_debet": "?"}]},
+            {"order_payments": []},
+        ],
+    )
+    def test_payments_that_are_not_what_was_paid_are_an_error(self, changes: dict[str, Any]) -> None:
+        with pytest.raises(RemoteProtocolError, match="not what was paid"):
+            details(**changes)

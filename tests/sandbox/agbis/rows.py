@@ -162,7 +162,7 @@ def order_pay_row(order: Order, client: Client, flow: Flow, writer: Writer) -> R
     payment, debet, kredit = flow
     with_time = writer.switches.pay_date == "date_time"
     return {
-        "dor_id": order.id,
+        "dor_id": "" if order.spoiled == "no_id" else order.id,
         "doc_num": order.number,
         "contr_id": order.client_id,
         "contr_name": client.name,
@@ -191,7 +191,7 @@ def full_order(order: Order, writer: Writer) -> Row:
         "doc_date": writer.date(order.doc_date),
         "date_out": "",
         "status_id": str(order.status),
-        "contragent_id": order.client_id,
+        "contragent_id": "" if order.spoiled == "no_client" else order.client_id,
         "sclad_kredit_id": "1",
     }
     lines = [] if cancelled else service_rows(order, writer)

@@ -145,11 +145,12 @@ class Shop:
         at_update: datetime | None = None,
         document: str = "",
         doc_type: str = "31",
+        touches: bool = True,
     ) -> None:
-        """Take money for an order."""
+        """Take money for an order; one that does not touch the order leaves its `update` as it is."""
         order = self.orders[order_id]
         order.payments.append(self._payment(kopecks(amount), at, document, doc_type))
-        if self.switches.payment_bumps_update:
+        if touches and self.switches.payment_bumps_update:
             self._order_changed(order, at, at_update)
 
     def refund(
@@ -159,11 +160,12 @@ class Shop:
         *,
         at: datetime | None = None,
         at_update: datetime | None = None,
+        touches: bool = True,
     ) -> None:
-        """Give money back; the switch `refund_form` says how it is shown."""
+        """Give money back, touching the order or not; the switch `refund_form` says how it is shown."""
         order = self.orders[order_id]
         order.payments.append(self._payment(-kopecks(amount), at, "", "32"))
-        if self.switches.refund_bumps_update:
+        if touches and self.switches.refund_bumps_update:
             self._order_changed(order, at, at_update)
 
     def cancel(self, order_id: str, *, at: datetime | None = None, at_update: datetime | None = None) -> None:

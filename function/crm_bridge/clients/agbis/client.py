@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -15,7 +15,10 @@ from crm_bridge.clients.agbis.http import AgbisHttp
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.clock import Clock
 from crm_bridge.domain.aggregate import ChangedOrders, Client
-from crm_bridge.errors import RemoteRejected, RemoteTimeout
+from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
+from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout
+
+T = TypeVar("T")
 
 _MINUTE = timedelta(minutes=1)  # the precision of a window's ends
 
@@ -25,6 +28,7 @@ class AgbisClient:
 
     Attributes:
         requests: HTTP requests made so far, per command, retries, `Login` and `RefreshSession` included.
+        warnings: What Agbis does not give, and why, each once.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class AgbisClient:
         clock: Clock,
     ) -> None:
         self.requests: Counter[str] = Counter()
+        self.warnings: list[str] = []
         self._session = session
         self._api = AgbisHttp(http=http, url=url, clock=clock, throttle=session.throttle)
         self._zone = time_zone
@@ -77,6 +82,28 @@ class AgbisClient:
             raise
         return mapping.client(client_id, answer, region=self._region, now=self._clock.now())
 
+    async def payments(self, day: date) -> list[OrderPayment] | None:
+        """Return the payments of a local day (`OrderPaysBetweenForAll`); None when Agbis does not give them.
+
+        The command is documented, and no public code uses it, so its failures are a warning and no more, but for those
+        that say that Agbis cannot be reached. Source: docs/remote/agbis.md#unknowns
+        """
+
+        def request(session_id: str) -> wire.Request:
+            return wire.day(self._api.base, wire.PAYMENTS, session_id, day)
+
+        return await self._optional(wire.PAYMENTS, request, lambda answer: mapping.payments(answer, zone=self._zone))
+
+    async def order(self, order_id: str) -> OrderDetails | None:
+        """Look one order up (`FullOrderInfo`); None when Agbis does not know it, or does not show it readably."""
+
+        def request(session_id: str) -> wire.Request:
+            return wire.order(self._api.base, order_id, session_id)
+
+        return await self._optional(
+            wire.ORDER, request, lambda answer: mapping.order_details(order_id, answer, zone=self._zone)
+        )
+
     async def check_login(self) -> None:
         """Make sure that Agbis lets us in; see `AgbisSession.check`."""
         await self._session.check(self.requests)
@@ -97,6 +124,23 @@ class AgbisClient:
                 raise
         middle = _floor(since + (until - since) / 2)
         return [*await self._window(command, since, middle), *await self._window(command, middle, until)]
+
+    async def _optional(
+        self, command: str, request: Callable[[str], wire.Request], read: Callable[[dict[str, Any]], T]
+    ) -> T | None:
+        """Make a call that a refresh can do without; a refusal or an answer of another form is one warning."""
+        try:
+            return read(await self._call(request, window=True))
+        except RemoteRejected as exc:
+            if exc.fatal:
+                raise
+            reason = str(exc)
+        except (RemoteProtocolError, RemoteTimeout) as exc:
+            reason = str(exc)
+        warning = f"{command} was not read: {reason}"
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+        return None
 
     async def _call(self, request: Callable[[str], wire.Request], *, window: bool = False) -> dict[str, Any]:
         """Make a call; when its session is refused, make it once more with another session."""

@@ -19,6 +19,7 @@ from crm_bridge.domain.aggregate import (
     bounded_names,
     bounded_payments,
 )
+from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.errors import RemoteProtocolError
 
@@ -26,6 +27,7 @@ from crm_bridge.errors import RemoteProtocolError
 _ORDERS = ("orders", "order")
 _SERVICES = ("srvices", "services")
 _CLIENTS = ("clients",)
+_PAYMENTS = ("order_pays", "pays", "payments")
 
 _MARK = re.compile(r"\A[А-ЯЁ]\s+(?=[А-ЯЁ])")
 """The shop's own mark, a letter before the name: people see `А Пиджак` as `Пиджак`."""
@@ -89,6 +91,41 @@ def clients(command: str, answer: Mapping[str, Any], *, region: str, now: dateti
         client_id = _required(command, row, "contr_id")
         found.append(Client(client_id=client_id, phone=_phone(row, region), seen_at=now))
     return found
+
+
+def payments(answer: Mapping[str, Any], *, zone: ZoneInfo) -> list[OrderPayment]:
+    """Return the payments of an answer (`OrderPaysBetweenForAll`), a row each; raises when there is no list of them."""
+    return [
+        OrderPayment(order_id=_id(row.get("dor_id")), payment=_listed_payment(row, zone))
+        for row in _rows(wire.PAYMENTS, answer, _PAYMENTS)
+    ]
+
+
+def order_details(order_id: str, answer: Mapping[str, Any], *, zone: ZoneInfo) -> OrderDetails | None:
+    """Return the order of an answer (`FullOrderInfo`), or None when it is empty or about another order.
+
+    Raises:
+        RemoteProtocolError: Its sum cannot be read, or is not what the order says was paid.
+    """
+    if _id(answer.get("dor_id")) != order_id:
+        return None
+    info = answer.get("order_dop_info")
+    info = info if isinstance(info, dict) else {}
+    try:
+        net = sum(_paid(row) for row in _rows(wire.ORDER, answer, ("order_payments",)))
+        agrees = "debet" not in info or wire.kopecks(info["debet"]) == net
+    except ValueError:
+        agrees = False
+    if not agrees:
+        raise RemoteProtocolError(wire.SYSTEM, f"Agbis: {wire.ORDER}: payments that are not what was paid")
+    lines = [{**line, "service": line.get("name")} for line in _optional_lines(answer, ("order_services",))]
+    return OrderDetails(
+        order_id=order_id,
+        client_id=_id(info.get("contragent_id")),
+        ordered_at=_moment(info.get("doc_date"), zone),
+        services=_names({"srvices": lines}),
+        net_kopecks=net,
+    )
 
 
 def client(client_id: str, answer: Mapping[str, Any], *, region: str, now: datetime) -> Client | None:
@@ -160,6 +197,26 @@ def _payment(row: Mapping[str, Any], zone: ZoneInfo, ordered_at: datetime) -> Pa
         in_kopecks=_sum(row, "debet"),
         out_kopecks=_sum(row, "kredit"),
     )
+
+
+def _listed_payment(row: Mapping[str, Any], zone: ZoneInfo) -> Payment | None:
+    paid_at = _moment(row.get("pay_date"), zone)
+    if paid_at is None or ("pay_debet" not in row and "pay_kredit" not in row):
+        return None
+    try:
+        return Payment(
+            paid_at=paid_at,
+            in_kopecks=wire.kopecks(row.get("pay_debet")),
+            out_kopecks=wire.kopecks(row.get("pay_kredit")),
+        )
+    except ValueError:
+        return None
+
+
+def _paid(row: Mapping[str, Any]) -> int:
+    """Return the money of a payment of `FullOrderInfo`: a field for each way of paying, as `card_debet`."""
+    money_in = sum(wire.kopecks(value) for name, value in row.items() if name.endswith("_debet"))
+    return money_in - sum(wire.kopecks(value) for name, value in row.items() if name.endswith("_kredit"))
 
 
 def _moment(value: Any, zone: ZoneInfo, time: Any = None) -> datetime | None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, unquote_plus
@@ -31,6 +31,8 @@ VALID_SESSION = "ValidSessionID"
 ORDERS_CHANGED = "OrderByDateTimeForAll"
 CLIENTS_CHANGED = "ClientsByDateTimeForAll"
 CLIENT = "ContrInfoForAll"
+PAYMENTS = "OrderPaysBetweenForAll"
+ORDER = "FullOrderInfo"
 
 REFUSED_SESSION = frozenset({"2", "3", "106"})
 """Not authorised, session expired, session unknown; which of them an old session gets differs.
@@ -137,6 +139,17 @@ def window(base: str, command: str, session_id: str, *, since: datetime, until: 
         "StopDate": f"{until.astimezone(zone):%d.%m.%Y %H:%M}",
     }
     return post(base, command, ends, session_id)
+
+
+def day(base: str, command: str, session_id: str, day: date) -> Request:
+    """Write a request for what belongs to one local day."""
+    local = f"{day:%d.%m.%Y}"
+    return post(base, command, {"StartDate": local, "StopDate": local}, session_id)
+
+
+def order(base: str, order_id: str, session_id: str) -> Request:
+    """Write `FullOrderInfo`."""
+    return get(base, ORDER, {"dor_id": order_id}, session_id)
 
 
 def client(base: str, client_id: str, session_id: str) -> Request:
