@@ -20,6 +20,9 @@ from tests.support.factories import NOON
 from tests.support.sync_app import SyncApp, sync_app_on
 
 PAGE = 10_000
+_PAYMENT_LISTS = 3
+"""A day of the look-back each."""
+
 NO_LIMITS = {"COMAGIC_LOOKBACK_DAYS": "30", "SYNC_TIME_BUDGET_SECONDS": "3600"}
 
 
@@ -114,7 +117,7 @@ async def _day(name: str, bridge: SyncApp, store: CountingStore, *, logins: int,
         journal=journal,
         asked={"Agbis": len(agbis.requests) - asked_before[0], "CoMagic": len(comagic.requests) - asked_before[1]},
         necessary={
-            "Agbis": logins + 2 * windows + look_ups,
+            "Agbis": logins + 2 * windows + _PAYMENT_LISTS + look_ups,
             "CoMagic": tag + max(1, math.ceil(rows / PAGE)) + writes,
         },
         changes=journal["tags_applied"] + journal["tags_removed_updated"] + journal["tags_removed"],

@@ -15,6 +15,7 @@ from crm_bridge.domain.payment_check import (
     OrderDetails,
     OrderPayment,
     differs,
+    net_by_day,
     payments_by_order,
     read_again,
 )
@@ -73,11 +74,11 @@ def test_an_order_with_a_row_that_cannot_be_read_is_left_out_whole() -> None:
 def test_only_other_money_of_the_day_is_a_difference(listed: list[Payment], other: bool) -> None:
     held = order("1", payments=(payment(500), payment(900, paid_at=NOON - timedelta(days=1))))
 
-    assert differs(held, TODAY, listed, MOSCOW) is other
+    assert differs(net_by_day(held, [TODAY], MOSCOW), TODAY, listed) is other
 
 
 def test_an_order_never_held_differs() -> None:
-    assert differs(None, TODAY, [payment(0)], MOSCOW)
+    assert differs(None, TODAY, [payment(0)])
 
 
 def test_the_days_that_differ_are_replaced_and_the_others_stay() -> None:
@@ -127,4 +128,5 @@ def test_the_order_has_exactly_the_net_that_the_crm_shows_and_differs_no_more(
     found = again(details(net), before, days)
 
     assert found.net_kopecks == net
-    assert not any(differs(found, day, rows, MOSCOW) for day, rows in days.items())
+    nets = net_by_day(found, list(days), MOSCOW)
+    assert not any(differs(nets, day, rows) for day, rows in days.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -196,3 +196,28 @@ def _sum_of(first: Payment, second: Payment) -> Payment:
 def replaces(read: Order, stored: Order | None) -> bool:
     """Say whether a version just read replaces the stored one; of two with the same time, the one read last does."""
     return stored is None or read.changed_at >= stored.changed_at
+
+
+def phones_of(stored_orders: Mapping[str, Order], order: Order) -> set[str]:
+    """Return the phones that an order leaves and joins."""
+    left = stored_orders.get(order.order_id)
+    return {phone for phone in (left.phone if left else None, order.phone) if phone is not None}
+
+
+def independent_groups(
+    stored_orders: Mapping[str, Order], orders: Iterable[Order]
+) -> Iterator[tuple[set[str], list[Order]]]:
+    """Divide orders into groups that share no phone: an order that moves ties its two phones together."""
+    groups: dict[str, tuple[set[str], list[Order]]] = {}
+    for order in orders:
+        phones = phones_of(stored_orders, order)
+        if not phones:
+            yield set(), [order]
+            continue
+        merged: tuple[set[str], list[Order]] = (set(phones), [order])
+        for group in {id(groups[phone]): groups[phone] for phone in phones if phone in groups}.values():
+            merged[0].update(group[0])
+            merged[1].extend(group[1])
+        for phone in merged[0]:
+            groups[phone] = merged
+    yield from {id(group): group for group in groups.values()}.values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -51,10 +51,24 @@ def payments_by_order(rows: Iterable[OrderPayment], day: date, zone: ZoneInfo) -
     return found
 
 
-def differs(held: Order | None, day: date, payments: Iterable[Payment], zone: ZoneInfo) -> bool:
-    """Say whether the payments of a local day are other money than what we hold of the order for that day."""
-    known = [payment for payment in held.payments if _day(payment, zone) == day] if held else []
-    return held is None or _net(known) != _net(payments)
+def net_by_day(order: Order, days: Collection[date], zone: ZoneInfo) -> dict[date, int]:
+    """Return the order's money in less money out on some local days, without the days that have none."""
+    nets: dict[date, int] = {}
+    for payment in order.payments:
+        if (day := _day(payment, zone)) in days:
+            nets[day] = nets.get(day, 0) + payment.in_kopecks - payment.out_kopecks
+    return nets
+
+
+def differs(held: Mapping[date, int] | None, day: date, payments: Iterable[Payment]) -> bool:
+    """Say whether the payments of a local day are other money than what we hold of their order for that day.
+
+    Args:
+        held: `net_by_day` of the order; None when it was never held.
+        day: The local day.
+        payments: Of the order, on that day.
+    """
+    return held is None or held.get(day, 0) != _net(payments)
 
 
 def read_again(

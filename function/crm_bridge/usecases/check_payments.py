@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from msgspec import Struct, field
 
 from crm_bridge.domain.aggregate import Order, OrderTooLarge, Payment, UnreadableOrder
-from crm_bridge.domain.payment_check import BEFORE_ALL_CHANGES, differs, payments_by_order, read_again
+from crm_bridge.domain.payment_check import BEFORE_ALL_CHANGES, differs, net_by_day, payments_by_order, read_again
 from crm_bridge.errors import RunStopped
 from crm_bridge.ports import Crm
 from crm_bridge.usecases.run_context import RunContext
@@ -37,14 +37,29 @@ class PaymentCheck(Struct, kw_only=True):
     complete: bool = True
 
 
+def days_to_check(context: RunContext) -> list[date]:
+    """Return the local days of the look-back, the present one first."""
+    settings = context.services.settings
+    today = context.services.clock.now().astimezone(settings.time_zone).date()
+    return [today - timedelta(days=days) for days in range(settings.crm_lookback.days)]
+
+
 async def check_payments(
-    context: RunContext, crm: Crm, *, unreadable: Collection[str], aside: Mapping[str, UnreadableOrder]
+    context: RunContext,
+    crm: Crm,
+    *,
+    days: Collection[date],
+    met: Mapping[str, Mapping[date, int]],
+    unreadable: Collection[str],
+    aside: Mapping[str, UnreadableOrder],
 ) -> PaymentCheck:
     """Compare the payments of the days of the look-back with what we hold, and read again the orders that differ.
 
     Args:
         context: Of the run.
         crm: Where payments and orders are read.
+        days: See `days_to_check`.
+        met: The money by day of the orders that this refresh has stored; those need not be read again.
         unreadable: Orders that this refresh could not read; they are left as they are.
         aside: All orders that are put aside.
 
@@ -53,7 +68,7 @@ async def check_payments(
     """
     check = PaymentCheck()
     try:
-        differing = await _differing(context, crm, check)
+        differing = await _differing(context, crm, days, met, check)
         for order_id in sorted(differing.keys() - set(unreadable)):
             if order := await _read_again(context, crm, order_id, differing[order_id], aside.get(order_id)):
                 check.orders.append(order)
@@ -64,13 +79,17 @@ async def check_payments(
     return check
 
 
-async def _differing(context: RunContext, crm: Crm, check: PaymentCheck) -> dict[str, dict[date, list[Payment]]]:
+async def _differing(
+    context: RunContext,
+    crm: Crm,
+    days: Collection[date],
+    met: Mapping[str, Mapping[date, int]],
+    check: PaymentCheck,
+) -> dict[str, dict[date, list[Payment]]]:
     """Return the orders whose payments of a day differ from what we hold, with the payments of those days."""
     services, zone = context.services, context.services.settings.time_zone
-    today = services.clock.now().astimezone(zone).date()
     differing: dict[str, dict[date, list[Payment]]] = {}
-    for days in range(services.settings.crm_lookback.days):
-        day = today - timedelta(days=days)
+    for day in days:
         _stop_in_time(context)
         rows = await context.deadline.unless_stopped(crm.payments(day))
         if rows is None:
@@ -78,9 +97,10 @@ async def _differing(context: RunContext, crm: Crm, check: PaymentCheck) -> dict
         check.payments += len(rows)
         paid = payments_by_order(rows, day, zone)
         for order_ids in _batches(sorted(paid)):
-            held = await services.store.orders(order_ids)
+            stored = await services.store.orders([order_id for order_id in order_ids if order_id not in met])
+            held = {order_id: net_by_day(order, days, zone) for order_id, order in stored.items()}
             for order_id in order_ids:
-                if differs(held.get(order_id), day, paid[order_id], zone):
+                if differs(met.get(order_id, held.get(order_id)), day, paid[order_id]):
                     differing.setdefault(order_id, {})[day] = paid[order_id]
     return differing
 

@@ -8,20 +8,30 @@ that changed it, so a run may be killed at any moment.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from crm_bridge.domain.aggregate import ChangedOrders, Client, Order, UnreadableOrder, recount, replaces
+from crm_bridge.domain.aggregate import (
+    ChangedOrders,
+    Client,
+    Order,
+    UnreadableOrder,
+    independent_groups,
+    phones_of,
+    recount,
+    replaces,
+)
 from crm_bridge.domain.journal import RefreshReport
+from crm_bridge.domain.payment_check import net_by_day
 from crm_bridge.domain.refresh_window import Window, advanced_watermark, ordinary_window
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import RunStopped
 from crm_bridge.ports import Changes, Crm
-from crm_bridge.usecases.check_payments import check_payments
+from crm_bridge.usecases.check_payments import check_payments, days_to_check
 from crm_bridge.usecases.lease import LeaseKeeper
 from crm_bridge.usecases.run_context import RunContext
 
@@ -57,7 +67,8 @@ async def refresh_aggregates(
         await lease.write([Changes(state=[watermark])])
     whole = backfill or ordinary_window(watermark, now=now, lookback=lookback)
     aside = {order.order_id: order for order in await store.unreadable_orders()}
-    refresh = _Refresh(context, lease, crm, aside)
+    days = [] if backfill else days_to_check(context)
+    refresh = _Refresh(context, lease, crm, aside, days)
     reached = whole.since
     windows = list(whole.by_days())
     for number, window in enumerate(windows):
@@ -82,7 +93,9 @@ async def refresh_aggregates(
     complete = reached >= whole.until
     payments_checked = 0
     if complete and backfill is None:
-        check = await check_payments(context, crm, unreadable=refresh.unreadable, aside=aside)
+        check = await check_payments(
+            context, crm, days=days, met=refresh.money, unreadable=refresh.unreadable, aside=aside
+        )
         payments_checked = check.payments
         complete = check.complete and await refresh.store_read_again(check.orders)
     if complete and backfill is None:
@@ -135,6 +148,8 @@ class _Refresh(Struct):
 
     Attributes:
         aside: All orders that are put aside, by id.
+        days: The local days whose payments will be checked.
+        money: The money on those days of the orders met.
         unreadable: Those of them that this refresh has met.
         nameless: Rows without an id, which can only be counted.
     """
@@ -143,9 +158,11 @@ class _Refresh(Struct):
     lease: LeaseKeeper
     crm: Crm
     aside: dict[str, UnreadableOrder]
+    days: Collection[date]
     orders: set[str] = field(default_factory=set)
     phones: set[str] = field(default_factory=set)
     without_phone: set[str] = field(default_factory=set)
+    money: dict[str, dict[date, int]] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     nameless: int = 0
 
@@ -254,26 +271,29 @@ class _Refresh(Struct):
 
     def _count(self, orders: _Orders, assigned: Mapping[str, Order]) -> None:
         self.orders.update(orders.read)
+        zone = self.context.services.settings.time_zone
         for order in assigned.values():
+            if self.days:
+                self.money[order.order_id] = net_by_day(order, self.days, zone)
             (self.without_phone.discard if order.phone else self.without_phone.add)(order.order_id)
 
     async def _recount_phones(self, stored_orders: Mapping[str, Order], updated: list[Order]) -> list[Changes]:
         """Recount the phones that these orders leave or join; what depends on each other is stored together."""
         store = self.context.services.store
-        touched = {phone for order in updated for phone in _phones_of(stored_orders, order)}
+        touched = {phone for order in updated for phone in phones_of(stored_orders, order)}
         orders: dict[str, dict[str, Order]] = {phone: {} for phone in touched}
         for order in await store.orders_of_phones(touched):
             if order.phone is not None:
                 orders[order.phone][order.order_id] = order
         for order in updated:
-            for phone in _phones_of(stored_orders, order):
+            for phone in phones_of(stored_orders, order):
                 orders[phone].pop(order.order_id, None)
             if order.phone is not None:
                 orders[order.phone][order.order_id] = order
         stored = await store.phones(touched)
 
         changes = []
-        for phones, members in _independent_groups(stored_orders, updated):
+        for phones, members in independent_groups(stored_orders, updated):
             records = [recount(phone, orders[phone].values(), stored.get(phone)) for phone in phones]
             records = [record for record in records if record != stored.get(record.phone)]
             self.phones.update(record.phone for record in records)
@@ -302,28 +322,3 @@ def _assign_phones(orders: _Orders, clients: Mapping[str, Client]) -> dict[str, 
         key: replace(order, phone=clients[order.client_id].phone)
         for key, order in {**orders.stored, **orders.read}.items()
     }
-
-
-def _phones_of(stored_orders: Mapping[str, Order], order: Order) -> set[str]:
-    """Return the phones that an order leaves and joins."""
-    left = stored_orders.get(order.order_id)
-    return {phone for phone in (left.phone if left else None, order.phone) if phone is not None}
-
-
-def _independent_groups(
-    stored_orders: Mapping[str, Order], orders: Iterable[Order]
-) -> Iterator[tuple[set[str], list[Order]]]:
-    """Divide orders into groups that share no phone: an order that moves ties its two phones together."""
-    groups: dict[str, tuple[set[str], list[Order]]] = {}
-    for order in orders:
-        phones = _phones_of(stored_orders, order)
-        if not phones:
-            yield set(), [order]
-            continue
-        merged: tuple[set[str], list[Order]] = (set(phones), [order])
-        for group in {id(groups[phone]): groups[phone] for phone in phones if phone in groups}.values():
-            merged[0].update(group[0])
-            merged[1].extend(group[1])
-        for phone in merged[0]:
-            groups[phone] = merged
-    yield from {id(group): group for group in groups.values()}.values()
