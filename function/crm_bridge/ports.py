@@ -191,6 +191,8 @@ class SalesStore(Protocol):
     async def take_lease(self, lease: Lease, *, now: datetime) -> Lease | None:
         """Take the lease unless another run's stands at `now`; one that has ended counts as none.
 
+        A standing lease that ends later than LEASE_TTL from `now` is shortened to that: its holder renews it if alive.
+
         Returns:
             None when it was taken, else the lease that stands. Of any number of runs at once one takes it.
         """

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from crm_bridge.domain.run import LEASE_TTL
 from crm_bridge.domain.state import SaleTag, Watermark
 from crm_bridge.errors import LeaseLost
 from crm_bridge.ports import Changes, SalesStore
@@ -50,10 +51,10 @@ class TestLease:
 
     async def test_a_run_may_take_its_own_lease_again(self, store: SalesStore) -> None:
         await store.take_lease(lease("r1"), now=NOON)
-        later = lease("r1", until=NOON + timedelta(hours=1))
+        later = lease("r1", until=NOON + timedelta(minutes=1, seconds=5))
 
-        assert await store.take_lease(later, now=NOON) is None
-        assert await store.take_lease(lease("r2"), now=NOON) == later
+        assert await store.take_lease(later, now=NOON + timedelta(seconds=5)) is None
+        assert await store.take_lease(lease("r2"), now=NOON + timedelta(seconds=5)) == later
 
     async def test_a_renewed_lease_lasts_longer(self, store: SalesStore) -> None:
         await store.take_lease(lease("r1"), now=NOON)
@@ -88,6 +89,44 @@ class TestLease:
         await store.release_lease("r2")
 
         assert await store.take_lease(lease("r2"), now=NOON) == lease("r1")
+
+    async def test_a_lease_from_the_future_is_written_down_once(self, store: SalesStore) -> None:
+        """A clock that ran ahead once would otherwise keep every run away until the clocks meet."""
+        await store.take_lease(lease("r1", until=NOON + timedelta(days=40)), now=NOON + timedelta(days=40) - LEASE_TTL)
+        latest = lease("r1", until=NOON + LEASE_TTL)
+
+        assert await store.take_lease(lease("r2"), now=NOON) == latest
+        assert await store.lease() == latest
+        assert await store.take_lease(lease("r2"), now=NOON + LEASE_TTL / 2) == latest
+        assert await store.lease() == latest
+        assert await store.take_lease(lease("r2", until=NOON + 2 * LEASE_TTL), now=NOON + LEASE_TTL) is None
+
+    async def test_a_lease_that_ends_after_its_whole_time_is_left_alone(self, store: SalesStore) -> None:
+        longest = lease("r1", until=NOON + LEASE_TTL)
+        await store.take_lease(longest, now=NOON)
+
+        assert await store.take_lease(lease("r2"), now=NOON) == longest
+        assert await store.lease() == longest
+
+    async def test_the_renewal_of_a_lease_that_was_written_down_stands(self, store: SalesStore) -> None:
+        """Its holder may be alive, and only its clock or ours be wrong."""
+        await store.take_lease(lease("r1", until=NOON + timedelta(days=40)), now=NOON + timedelta(days=40) - LEASE_TTL)
+        await store.take_lease(lease("r2"), now=NOON)
+        renewed = lease("r1", until=NOON + timedelta(days=40, seconds=5))
+
+        assert await store.renew_lease(renewed)
+        assert await store.lease() == renewed
+        await store.write([Changes(phones=[phone("1")])], run_id="r1")
+
+    async def test_of_many_who_meet_a_lease_from_the_future_all_are_refused(self, database: Database) -> None:
+        stores = [database.sales() for _ in range(5)]
+        await stores[0].take_lease(lease("r1", until=NOON + timedelta(days=40)), now=NOON)
+
+        answers = await asyncio.gather(
+            *(stores[number % 5].take_lease(lease(f"m{number}"), now=NOON) for number in range(50))
+        )
+
+        assert answers == [lease("r1", until=NOON + LEASE_TTL)] * 50
 
     @pytest.mark.parametrize("before", ["never held", "expired"])
     async def test_of_two_hundred_racers_in_four_processes_one_wins(self, database: Database, before: str) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Client, Order, UnreadableOrder
 from crm_bridge.domain.phone import PhoneRecord
-from crm_bridge.domain.run import Lease, Run, RunStatus
+from crm_bridge.domain.run import LEASE_TTL, Lease, Run, RunStatus
 from crm_bridge.domain.sale import SaleEvent
 from crm_bridge.domain.state import CrmSession, SaleTag, State, Watermark
 from crm_bridge.stores import journal_parts
@@ -66,7 +66,15 @@ class DocumentSalesStore(ABC):
         taken, current = await self._compare_and_set_lease(
             lease, lambda current: current is None or current.run_id == lease.run_id or current.until <= now
         )
-        return None if taken else current
+        if taken or current is None:
+            return None
+        latest = now + LEASE_TTL
+        if current.until <= latest:
+            return current
+        # The holder's clock ran ahead: left alone, the lease of a dead run would stand until our clock is there.
+        shortened = replace(current, until=latest)
+        done, _ = await self._compare_and_set_lease(shortened, lambda found: found == current)
+        return shortened if done else await self.take_lease(lease, now=now)  # changed in between: decide again
 
     async def renew_lease(self, lease: Lease) -> bool:
         renewed, _ = await self._compare_and_set_lease(lease, lambda current: _is_held_by(current, lease.run_id))
