@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,64 @@ async def test_a_relative_path_is_below_the_working_folder(tmp_path: Path, monke
     await store.close()
 
     assert (tmp_path / "bridge.db").exists()
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    """Let new files be readable by everybody, as they usually are."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("usual_umask")
+async def test_a_new_file_and_its_folders_are_its_owners_alone(sqlite: SqliteDatabase) -> None:
+    """It holds clients' phones and sums."""
+    await sqlite.sales().take_lease(lease("r1"), now=NOON)
+    await sqlite.cards().put(card("a1"))
+
+    folder = sqlite.path.parent
+    assert {path.name: mode_of(path) for path in folder.iterdir()} == {
+        "bridge.db": 0o600,
+        "bridge.db-wal": 0o600,
+        "bridge.db-shm": 0o600,
+    }
+    assert [mode_of(path) for path in (folder, folder.parent)] == [0o700, 0o700]
+
+
+@pytest.mark.usefixtures("usual_umask")
+async def test_what_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    """A group that was given the file on purpose keeps it."""
+    folder = tmp_path / "shared"
+    folder.mkdir(mode=0o750)
+    path = folder / "bridge.db"
+    path.touch(mode=0o640)
+    database = SqliteDatabase(path)
+
+    await database.cards().put(card("a1"))
+
+    assert {name.name: mode_of(name) for name in folder.iterdir()} == {
+        "bridge.db": 0o640,
+        "bridge.db-wal": 0o640,
+        "bridge.db-shm": 0o640,
+    }
+    assert mode_of(folder) == 0o750
+    await database.close()
+
+
+async def test_a_link_to_a_file_that_is_not_there_yet_makes_that_file(tmp_path: Path) -> None:
+    link, target = tmp_path / "bridge.db", tmp_path / "elsewhere.db"
+    link.symlink_to(target)
+    database = SqliteDatabase(link)
+
+    await database.cards().put(card("a1"))
+    await database.close()
+
+    assert mode_of(target) == 0o600
 
 
 async def test_many_workers_open_a_new_file_at_once(sqlite: SqliteDatabase) -> None:

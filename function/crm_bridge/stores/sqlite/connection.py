@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -23,6 +25,9 @@ _BUSY_SECONDS = 30
 
 _CHECKPOINT_PAGES = 4000
 """Pages of the log (16 MB) before `run_here` moves them to the file, which stops the event loop for milliseconds."""
+
+_creation = threading.Lock()
+"""Held while a file is made: to close it again would end the locks that SQLite holds on it in this process."""
 
 
 class SqliteFile:
@@ -124,7 +129,7 @@ def _plain(value: object) -> str:
 
 
 def _open(path: str, schema: str) -> sqlite3.Connection:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    _create(Path(path))
     connection = _connect(path, timeout=_BUSY_SECONDS)
     try:
         _switch_to_wal(connection)
@@ -134,6 +139,16 @@ def _open(path: str, schema: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _create(path: Path) -> None:
+    """Make the file and its folders when they are missing, for their owner alone; SQLite's `-wal` and `-shm` follow."""
+    with _creation:
+        if path.exists():
+            return
+        for folder in (*reversed(path.parent.parents), path.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT, 0o600))
 
 
 def _connect(path: str, *, timeout: float) -> sqlite3.Connection:
