@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ports": {"domain", "errors", "clock", "settings"},
     "services": {"ports", "clock", "settings"},
     "clients": {"ports", "domain", "errors", "clock", "redaction"},
-    "stores": {"ports", "domain", "errors", "clock"},
+    "stores": {"ports", "domain", "errors", "clock", "redaction"},
     "translations": {"domain", "errors"},
     "presentation": {"translations", "domain", "settings"},
     "usecases": {"services", "ports", "domain", "errors", "clock", "settings", "logs", "redaction"},

@@ -8,6 +8,7 @@
       PlanRefused               the guard stops the run, or the plan is not the one that was confirmed
       LeaseLost                 another run has taken over: stop writing
       RunStopped                the run's time is over, or the process is being ended
+      StoreUnavailable          the database cannot be used
       RemoteError(system)       CoMagic or Agbis did not do what we asked
         RemoteUnavailable       network, timeout, 429, 5xx: repeat a read; a write may have happened, look first
           RemoteTimeout         no answer in time, or HTTP 504: the window was too wide for the other side
@@ -83,6 +84,22 @@ class RunStopped(BridgeError):
 
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StoreUnavailable(BridgeError):
+    """The database cannot be used.
+
+    Attributes:
+        place: The file's path, or the name of the database in the cloud.
+        cause: What is wrong with it.
+        retry_after: Seconds after which another try may succeed; None when somebody has to put it right first.
+    """
+
+    def __init__(self, place: str, cause: str, *, retry_after: int | None = None) -> None:
+        super().__init__(f"STORE_URL: the database {place} cannot be used: {cause}")
+        self.place = place
+        self.cause = cause
         self.retry_after = retry_after
 
 

@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from tests.docs.markdown import OURS, Command, Document, in_code, json_values
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.world import World
 from tests.support import stories
+from tests.support.databases import locked
 from tests.support.function_process import ROOT
 from tests.support.stories import ANNA, after
 from tests.support.sync_app import SyncApp
@@ -118,25 +120,29 @@ async def test_exchange_has_the_printed_failures(status_and_answer: list[str], t
         '{"Error": "Method not allowed"}': ("PUT", path, "{}"),
         '{"result": "Invalid form submission, must be at most 4096 bytes"}': ("POST", path, " " * 5000),
         '{"Error": "Internal error"}': ("GET", path, None),
+        '{"Error": "The database cannot be used: another program has locked it"}': ("POST", path, json.dumps(card)),
     }  # fmt: skip
     (text,) = in_code(answer)
     method, address, body = requests[text]
     settings = {"EXCHANGE_API_KEY": key} if status == "401" else {}
-    async with _exchange(tmp_path, broken=status == "500", **settings) as caller:
-        got = await caller.request(method, address, content=body)
+    if status == "500":
+        settings["EXCHANGE_TTL_SECONDS"] = "an hour"
+    async with _exchange(tmp_path, **settings) as caller:
+        await caller.get(address)  # makes the file
+        with locked(tmp_path / "cards.db") if status == "503" else nullcontext():
+            got = await caller.request(method, address, content=body)
 
     assert (str(got.status_code), got.json()) == (status, json.loads(text))
 
 
-def _exchange(folder: Path, *, broken: bool = False, **settings: str) -> httpx.AsyncClient:
-    services = ExchangeServices(
-        settings=Settings.from_env(settings),
-        clock=ManualClock(POSTED_AT),
-        cards=SqliteCardStore(str(folder if broken else folder / "cards.db")),
-    )
+def _exchange(folder: Path, **settings: str) -> httpx.AsyncClient:
+    cards = SqliteCardStore(str(folder / "cards.db"), patience=0.1)
+
+    def services() -> ExchangeServices:
+        return ExchangeServices(settings=Settings.from_env(settings), clock=ManualClock(POSTED_AT), cards=cards)
 
     async def endpoint(request: Request) -> Response:
-        return await exchange.handle(request, lambda: services)
+        return await exchange.handle(request, services)
 
     app = Starlette(routes=[Route("/{path:path}", endpoint, methods=["GET", "POST", "PUT"])])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://exchange.test")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ import pytest
 
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import World, populate
-from tests.support.databases import FirestoreDatabase
+from tests.support.databases import FirestoreDatabase, locked
 from tests.support.function_process import running_function
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -58,10 +61,11 @@ def test_every_line_of_a_run_is_json_with_severity_and_run_id_and_no_secret(
 def test_a_fault_of_ours_is_logged_with_its_traceback_and_without_the_secrets_in_it(
     world: World, settings: dict[str, str], tmp_path: Path
 ) -> None:
-    log = tmp_path / "log"
-    broken = tmp_path / "broken"
-    broken.write_text("no folder")
-    changed = {**settings, "STORE_URL": f"sqlite:///{broken}/x.db"}
+    log, path = tmp_path / "log", tmp_path / "b.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE state (id TEXT PRIMARY KEY, body TEXT NOT NULL)")
+        connection.execute("INSERT INTO state VALUES ('lease', '{}')")  # no version of ours has written this
+    changed = {**settings, "STORE_URL": f"sqlite:///{path}"}
     with log.open("wb") as output, running_function("sync", changed, output=output) as function:
         answer = httpx.get(f"{function.url}/?update_db", timeout=PATIENCE)
 
@@ -69,6 +73,54 @@ def test_a_fault_of_ours_is_logged_with_its_traceback_and_without_the_secrets_in
     (failure,) = [line for line in lines(log) if line["severity"] == "ERROR"]
     assert (failure["message"], "Error" in failure["exception"]) == ("run_failed", True)
     assert "t0ken-of-comagic" not in log.read_text(encoding="utf-8")
+
+
+def test_a_database_that_cannot_be_used_is_named_with_its_cause(
+    world: World, settings: dict[str, str], tmp_path: Path
+) -> None:
+    log, place = tmp_path / "log", tmp_path / "bridge.db"
+    place.mkdir()
+    changed = {**settings, "STORE_URL": f"sqlite:///{place}"}
+    failed = f"STORE_URL: the database {place} cannot be used: it is a folder, not a file"
+    with log.open("wb") as output, running_function("sync", changed, output=output) as function:
+        run = httpx.get(f"{function.url}/?update_db", timeout=PATIENCE)
+        health = httpx.get(f"{function.url}/check_health", timeout=PATIENCE)
+        page = httpx.get(f"{function.url}/runs", headers={"Accept": "text/html", "Accept-Language": "ru"})
+        setup = httpx.get(f"{function.url}/check_setup", timeout=PATIENCE).json()
+
+    for answer in (run, health):
+        assert (answer.status_code, answer.json()) == (503, {"success": False, "message": f"ERROR: {failed}"})
+        assert "retry-after" not in answer.headers
+    assert page.status_code == 503
+    assert f"STORE_URL: база {place} недоступна: это папка, а не файл" in page.text
+    hints = {check["name"]: check["hint"] for check in setup["checks"] if not check["ok"]}
+    assert hints["database"].startswith(f"{failed}.")
+    assert ("run_failed", failed) in [(line["message"], line.get("reason")) for line in lines(log)]
+    assert world.comagic.history == []
+
+
+def test_behind_a_lock_a_run_is_refused_after_half_a_minute_and_whoever_asks_is_answered(
+    world: World, settings: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "bridge.db"
+    changed = {**settings, "STORE_URL": f"sqlite:///{path}"}
+    with running_function("sync", changed) as function, ThreadPoolExecutor() as pool:
+        httpx.get(f"{function.url}/check_health", timeout=PATIENCE)  # makes the file
+        with locked(path):
+            started = time.monotonic()
+            run = pool.submit(httpx.get, f"{function.url}/?update_db", timeout=PATIENCE)
+            time.sleep(1)
+            asked = [httpx.get(f"{function.url}/{each}", timeout=PATIENCE) for each in ("check_health", "runs")]
+            assert not run.done()
+            refused = run.result()
+            took = time.monotonic() - started
+        after = httpx.get(f"{function.url}/?update_db", timeout=PATIENCE)
+
+    assert [answer.status_code for answer in asked] == [200, 200]
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+    assert refused.json()["message"].endswith(f"{path} cannot be used: another program has locked it")
+    assert 29 < took < 40
+    assert after.status_code == 200
 
 
 def test_missing_settings_are_answered_and_the_process_lives_on(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from crm_bridge import logs
 from crm_bridge.domain.card import Card
+from crm_bridge.errors import StoreUnavailable
 from tests.handlers.exchange_harness import (
     DOCUMENTED_AT,
     JOHN,
@@ -506,6 +507,32 @@ async def test_a_failing_store_is_not_an_empty_one() -> None:
     for target in ("/api/a1", "/api/a1?wait=1"):
         answer = await ask(serve, "GET", target)
         assert (answer.status, answer.json()) == (500, {"Error": "Internal error"})
+
+
+@pytest.mark.parametrize("retry_after", [None, 5])
+@pytest.mark.usefixtures("every_line")
+async def test_a_database_that_cannot_be_used_is_a_503_that_says_why_and_not_where(
+    retry_after: int | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Down(MemoryCards):
+        async def get(self, card_id: str, *, now: datetime) -> Card | None:
+            raise StoreUnavailable("/data/cards.db", "the disk is full", retry_after=retry_after)
+
+        async def put(self, card: Card) -> None:
+            await self.get("", now=card.posted_at)
+
+    serve = app(services(Down()))
+
+    for method, target in (("GET", "/api/a1"), ("GET", "/api/a1?wait=1"), ("POST", "/api/a1")):
+        answer = await ask(serve, method, target, body=WHOLE)
+        assert (answer.status, answer.json()) == (503, {"Error": "The database cannot be used: the disk is full"})
+        assert answer.headers.get("retry-after") == (None if retry_after is None else str(retry_after))
+        assert answer.headers["cache-control"] == "no-store"
+        logged = [line for line in capfd.readouterr().out.splitlines() if '"request_failed"' in line]
+        assert len(logged) == 1
+        assert "STORE_URL: the database /data/cards.db cannot be used" in logged[0]
+    head = await ask(serve, "HEAD", "/api/a1")
+    assert (head.status, head.body) == (503, b"")
 
 
 # The key

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import count
@@ -21,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.handlers import bad_requests
 from tests.handlers.bad_requests import KEY, InvalidInput
 from tests.handlers.exchange_harness import JOHN
+from tests.support.databases import locked
 from tests.support.function_process import Function, running_function
 from tests.support.waiting import PATIENCE, fastest
 
@@ -32,17 +34,17 @@ class Served:
     """A running exchange, its log and its file."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self.log = folder / "log"
+        self.file = folder / "cards.db"
 
     @contextmanager
     def run(self) -> Iterator[Function]:
-        env = {"STORE_URL": f"sqlite:///{self._folder}/cards.db", "EXCHANGE_API_KEY": KEY, "LOG_LEVEL": "DEBUG"}
+        env = {"STORE_URL": f"sqlite:///{self.file}", "EXCHANGE_API_KEY": KEY, "LOG_LEVEL": "DEBUG"}
         with self.log.open("ab") as log, running_function("exchange", env, output=log) as function:
             yield function
 
     def ids(self) -> list[str]:
-        with closing(sqlite3.connect(self._folder / "cards.db")) as connection:
+        with closing(sqlite3.connect(self.file)) as connection:
             return [row[0] for row in connection.execute("SELECT id FROM cards ORDER BY id")]
 
 
@@ -168,6 +170,32 @@ def test_a_waiting_panel_has_the_card_within_300_milliseconds(function: Function
         client.get("/api/warm")  # the connection
         for n in range(5):
             assert fastest(partial(hand_over, client, 0.5 + n / 70), within=0.3) < 0.3
+
+
+def test_behind_a_lock_posts_are_answered_within_five_seconds_and_gets_at_once(
+    function: Function, served: Served
+) -> None:
+    """A caller is on the line; another program may hold the file for as long as it likes."""
+    with httpx.Client(base_url=function.url, headers=HEADERS, timeout=PATIENCE) as client:
+        client.post("/api/before_lock", json=JOHN)
+
+        def post_all() -> float:
+            started = time.monotonic()
+            with locked(served.file), ThreadPoolExecutor(10) as pool:
+                posts = [pool.submit(client.post, f"/api/behind_{n}", json=JOHN) for n in range(10)]
+                time.sleep(0.5)
+                got = client.get("/api/before_lock")
+                assert (got.status_code, any(each.done() for each in posts)) == (200, False)
+                answers = [each.result() for each in posts]
+            took = time.monotonic() - started
+            for answer in answers:
+                assert answer.status_code == 503
+                assert answer.json() == {"Error": "The database cannot be used: another program has locked it"}
+                assert answer.headers["retry-after"] == "5"
+            return took
+
+        assert 4.5 < fastest(post_all, within=6.5) < 6.5
+        assert client.post("/api/after_lock", json=JOHN).status_code == 200
 
 
 def test_a_restart_keeps_the_cards_and_a_gone_panel_does_not_delay_it(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from crm_bridge.errors import (
     RunInProgress,
     RunStopped,
     SettingsError,
+    StoreUnavailable,
 )
 from crm_bridge.handlers import sync
 from crm_bridge.handlers.parameters import PARAMETERS, parse
@@ -249,6 +250,8 @@ async def never(request: SyncRequest, services: object) -> RunResult:
         (PlanRefused("x"), 409, None),
         (RunStopped("x", retry_after=60), 503, "60"),
         (LeaseLost("x"), 503, None),
+        (StoreUnavailable("/data/x.db", "x"), 503, None),
+        (StoreUnavailable("/data/x.db", "x", retry_after=30), 503, "30"),
         (RemoteUnavailable("CoMagic", "x"), 503, None),
         (RemoteUnavailable("CoMagic", "x", retry_after=0), 503, "0"),
         (RemoteTimeout("CoMagic", "x"), 503, None),

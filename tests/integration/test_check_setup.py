@@ -278,6 +278,18 @@ async def test_a_database_that_cannot_be_read_names_the_setting(
     assert "STORE_URL" in hints["database"]
 
 
+async def test_a_database_that_cannot_be_used_is_named_with_its_cause(sound: SyncApp, tmp_path: Path) -> None:
+    sound.store = SqliteSalesStore(str(tmp_path))
+
+    hints = await failing(sound)
+    page = await sound.get(path="/check_setup", headers={"Accept": "text/html", "Accept-Language": "ru"})
+
+    failed = f"STORE_URL: the database {tmp_path} cannot be used: it is a folder, not a file"
+    assert hints["database"].startswith(f"{failed}. Check the file")
+    assert hints["crm_login"] == f"It could not be checked: {failed}"
+    assert f"STORE_URL: база {tmp_path} недоступна: это папка, а не файл. Проверьте файл" in page.text
+
+
 async def test_settings_that_cannot_be_read_are_the_only_row(tmp_path: Path) -> None:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
     async with sync_app_on(store, {"TIME_ZONE": "Mars/Olympus"}) as bridge:

@@ -29,7 +29,7 @@ async def dump(store: object) -> dict[str, dict[str, Any]]:
 
 async def _dump_sqlite(store: SqliteSalesStore | SqliteCardStore) -> dict[str, dict[str, Any]]:
     def rows(sql: str) -> Any:
-        return store.file.run(lambda connection: connection.execute(sql).fetchall())
+        return store.file.read(lambda connection: connection.execute(sql).fetchall())
 
     tables = [name for (name,) in await rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
     found = {table: await rows(f"SELECT id, body FROM {table} ORDER BY id") for table in tables}

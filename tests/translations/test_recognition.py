@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_bridge.domain.journal import Journal
-from crm_bridge.errors import RunInProgress, SettingsError
+from crm_bridge.errors import RunInProgress, SettingsError, StoreUnavailable
 from crm_bridge.settings import VARIABLES, Settings
+from crm_bridge.stores import causes
 from crm_bridge.translations import Translator, en
 from crm_bridge.translations.recognition import recognize
 from tests.support.factories import NOON
@@ -70,7 +71,7 @@ def error_classes() -> dict[str, int]:
             found[name] = 2
         elif "RemoteError" in ancestors(name):
             found[name] = 1
-        elif "BridgeError" in ancestors(name) and name != "RunInProgress":
+        elif "BridgeError" in ancestors(name) and name not in {"RunInProgress", "StoreUnavailable"}:
             found[name] = 0
     return found
 
@@ -175,8 +176,17 @@ def of_remote_values() -> Iterator[tuple[str, str]]:
         yield "the clients", text
 
 
+def of_databases() -> Iterator[tuple[str, str]]:
+    """What a database that cannot be used is reported with; a cause that is not ours stays as it is."""
+    for name, cause in vars(causes).items():
+        if name.isupper():
+            yield "stores/causes.py", cause
+            yield "errors.py", str(StoreUnavailable("/data/crm-bridge.db", cause))
+    yield "errors.py", str(StoreUnavailable("p1/(default)", "7"))
+
+
 def everything() -> list[tuple[str, str]]:
-    return [*raised(), *about_systems(), *of_settings(), *of_runs(), *of_remote_values()]
+    return [*raised(), *about_systems(), *of_settings(), *of_runs(), *of_databases(), *of_remote_values()]
 
 
 def keys_of(text: str) -> set[str]:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from crm_bridge.domain.card import Card, CardForm, check_card_id
-from crm_bridge.errors import InvalidInput
+from crm_bridge.errors import InvalidInput, StoreUnavailable
 from crm_bridge.services import ExchangeServices
 from crm_bridge.usecases.exchange_card import get_card, post_card
 
@@ -34,7 +34,7 @@ _SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
 
 
 async def handle(request: Request, services_factory: Callable[[], ExchangeServices]) -> Response:
-    """Answer one request; of a failure of ours, settings and database included, only the log has the reason.
+    """Answer one request; of a failure of ours only the log has the reason, and where the database is.
 
     Path and verb are checked first, then the key, then id, parameters and body: an answer without the key says
     nothing about cards.
@@ -42,6 +42,9 @@ async def handle(request: Request, services_factory: Callable[[], ExchangeServic
     method = request.method
     try:
         response = await _route(request, services_factory())
+    except StoreUnavailable as exc:
+        log.error("request_failed", extra={"status": 503, "reason": str(exc), "kind": type(exc).__name__})
+        response = _unavailable(exc)
     except Exception:
         log.exception("request_failed")
         response = _json(500, {"Error": "Internal error"})
@@ -195,6 +198,13 @@ def _json(status: int, content: Mapping[str, str]) -> Response:
 
 
 _OK = _json(200, {"result": "OK"})  # one object for all requests: nothing changes it
+
+
+def _unavailable(exc: StoreUnavailable) -> Response:
+    response = _json(503, {"Error": f"The database cannot be used: {exc.cause}"})
+    if exc.retry_after is not None:
+        response.headers["Retry-After"] = str(exc.retry_after)
+    return response
 
 
 def _without_body(response: Response) -> Response:

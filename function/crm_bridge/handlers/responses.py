@@ -19,6 +19,7 @@ from crm_bridge.errors import (
     RemoteUnavailable,
     RunInProgress,
     RunStopped,
+    StoreUnavailable,
 )
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_language
 from crm_bridge.handlers.parameters import read_choice
@@ -41,6 +42,7 @@ STATUS: Mapping[type[BridgeError], int] = {
     PlanRefused: 409,
     RunStopped: 503,
     LeaseLost: 503,
+    StoreUnavailable: 503,
     RemoteUnavailable: 503,
     RemoteError: 502,
     BridgeError: 500,

@@ -16,7 +16,15 @@ from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.quota import Quota
 from crm_bridge.domain.setup_check import Check
 from crm_bridge.domain.state import Watermark
-from crm_bridge.errors import AccessDenied, Barrier, RemoteError, RemoteRejected, RemoteUnavailable
+from crm_bridge.errors import (
+    AccessDenied,
+    Barrier,
+    BridgeError,
+    RemoteError,
+    RemoteRejected,
+    RemoteUnavailable,
+    StoreUnavailable,
+)
 from crm_bridge.ports import CallTracking
 from crm_bridge.services import SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
@@ -36,6 +44,7 @@ class Hint(StrEnum):
     SETTINGS = "setup.settings"
     SETTINGS_MISSING = "setup.settings_missing"
     DATABASE = "setup.database"
+    STORE = "setup.store"
     NEVER_REFRESHED = "setup.never_refreshed"
     REFRESHED = "setup.refreshed"
     UNREADABLE = "setup.unreadable"
@@ -80,7 +89,9 @@ async def check_setup(services: SyncServices) -> list[Check]:
 async def _check_database(services: SyncServices) -> Check:
     try:
         watermark = await services.store.state(Watermark)
-    except Exception as exc:  # any error of a database means that it cannot be read
+    except StoreUnavailable as exc:
+        return _failed("database", Hint.STORE, exc)
+    except Exception as exc:  # what is stored cannot be read
         return _failed("database", Hint.DATABASE, type(exc).__name__)
     if watermark is None or watermark.refreshed_at is None:
         return Check(name="database", ok=True, hint=Hint.NEVER_REFRESHED)
@@ -101,7 +112,9 @@ async def _check_crm_login(services: SyncServices) -> Check:
         return _failed("crm_login", Hint.CRM_LATER, exc)
     except RemoteError as exc:
         return _failed("crm_login", Hint.CRM_WRONG, exc)
-    except Exception as exc:  # the session is kept in the database, which may fail with any error
+    except StoreUnavailable as exc:  # the session is kept in the database
+        return _failed("crm_login", Hint.UNKNOWN, exc)
+    except Exception as exc:
         return _failed("crm_login", Hint.UNKNOWN, type(exc).__name__)
     return Check(name="crm_login", ok=True)
 
@@ -240,5 +253,5 @@ def _missing(name: str, variables: Sequence[str]) -> Check:
     return Check(name=name, ok=False, hint=Hint.SETTINGS_MISSING, values={"names": ", ".join(variables)})
 
 
-def _failed(name: str, hint: Hint, reason: RemoteError | str) -> Check:
+def _failed(name: str, hint: Hint, reason: BridgeError | str) -> Check:
     return Check(name=name, ok=False, hint=hint, values={"reason": str(reason)})

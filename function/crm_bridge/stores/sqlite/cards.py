@@ -20,6 +20,9 @@ _CLEAN = "DELETE FROM cards WHERE substr(json_extract(body, '$.expires_at'), 1, 
 
 _CARD = msgspec.json.Decoder(Card)
 
+_PATIENCE = 5.0
+"""Seconds to wait for another process that writes: a caller is on the line."""
+
 _PAUSE = 0.05
 """Seconds between two reads of a caller who waits: a read takes some microseconds."""
 
@@ -30,20 +33,26 @@ _CLEANING = timedelta(minutes=1)
 class SqliteCardStore:
     """The port `CardStore` in a file, which may be that of the sales."""
 
-    def __init__(self, path: str) -> None:
-        self.file = SqliteFile(path, _SCHEMA)
+    def __init__(self, path: str, *, patience: float = _PATIENCE) -> None:
+        """Keep the file's name; the first use opens it.
+
+        Args:
+            path: Of the file.
+            patience: Seconds to wait for another process that writes.
+        """
+        self.file = SqliteFile(path, _SCHEMA, patience=patience)
         self._next_cleaning = datetime.min.replace(tzinfo=UTC)
 
     async def put(self, card: Card) -> None:
         row = (card.card_id, _to_json(card))
         if card.posted_at < self._next_cleaning:
-            await self.file.run_here(lambda connection: connection.execute(_PUT, row))
+            await self.file.write_here(lambda connection: connection.execute(_PUT, row))
         else:
             self._next_cleaning = card.posted_at + _CLEANING
-            await self.file.run(lambda connection: _clean_and_put(connection, row, card.posted_at))
+            await self.file.write(lambda connection: _clean_and_put(connection, row, card.posted_at))
 
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
-        row = await self.file.run_here(lambda connection: connection.execute(_GET, (card_id,)).fetchone())
+        row = await self.file.read_here(lambda connection: connection.execute(_GET, (card_id,)).fetchone())
         card = None if row is None else _CARD.decode(row[0])
         return card if card is not None and card.expires_at > now else None
 

@@ -18,6 +18,9 @@ from crm_bridge.stores.sqlite.connection import SqliteFile, time_to_json, to_jso
 
 T = TypeVar("T")
 
+_PATIENCE = 30.0
+"""Seconds to wait for another process that writes."""
+
 _COLLECTIONS = ("phones", "clients", "orders", "unreadable_orders", "sales", "runs", "state")
 _INDEXED = (("orders", "phone"), ("orders", "client_id"), ("sales", "phone"), ("runs", "tick"), ("runs", "started_at"))
 
@@ -39,8 +42,14 @@ _DELETE = "DELETE FROM {} WHERE id = ?"
 class SqliteSalesStore(DocumentSalesStore):
     """The port `SalesStore` in a file: a table a collection, a JSON document a row."""
 
-    def __init__(self, path: str) -> None:
-        self.file = SqliteFile(path, _SCHEMA)
+    def __init__(self, path: str, *, patience: float = _PATIENCE) -> None:
+        """Keep the file's name; the first use opens it.
+
+        Args:
+            path: Of the file.
+            patience: Seconds to wait for another process that writes.
+        """
+        self.file = SqliteFile(path, _SCHEMA, patience=patience)
 
     async def close(self) -> None:
         """Close the file: see `SqliteFile.close`."""
@@ -51,7 +60,7 @@ class SqliteSalesStore(DocumentSalesStore):
             return {}
         sql = f"SELECT id, body FROM {collection} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
         ids = json.dumps([document_id(key) for key in keys])
-        return await self.file.run(
+        return await self.file.read(
             lambda connection: {key_of(row[0]): _document(row[1]) for row in connection.execute(sql, (ids,))}
         )
 
@@ -78,7 +87,7 @@ class SqliteSalesStore(DocumentSalesStore):
 
         decoder = msgspec.json.Decoder(collection.type)  # by way of documents it would take three times as long
         last = ""
-        while page := await self.file.run(partial(read, after=last)):
+        while page := await self.file.read(partial(read, after=last)):
             yield [decoder.decode(body) for _, body in page]
             last = page[-1][0]
 
@@ -98,7 +107,7 @@ class SqliteSalesStore(DocumentSalesStore):
                 for (collection, deleted), batch in rows.items():
                     connection.executemany((_DELETE if deleted else _PUT).format(collection), batch)
 
-        await self.file.run(work)
+        await self.file.write(work)
 
     async def _compare_and_set(
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
@@ -113,14 +122,14 @@ class SqliteSalesStore(DocumentSalesStore):
                     connection.execute(statement.format(collection), row)
             return done, current
 
-        return await self.file.run(work)
+        return await self.file.write(work)
 
     async def _delete_expired(self, collection: str, *, until: datetime) -> None:
         sql = f"DELETE FROM {collection} WHERE json_extract(body, '$.expires_at') <= ?"  # noqa: S608
-        await self.file.run(lambda connection: connection.execute(sql, (time_to_json(until),)).rowcount)
+        await self.file.write(lambda connection: connection.execute(sql, (time_to_json(until),)).rowcount)
 
     async def _documents(self, sql: str, *parameters: str | int) -> list[Document]:
-        return await self.file.run(
+        return await self.file.read(
             lambda connection: [_document(row[0]) for row in connection.execute(sql, parameters)]
         )
 
