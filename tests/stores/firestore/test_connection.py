@@ -13,9 +13,13 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.firestore_v1.types import CommitResponse
 
+from crm_bridge.errors import StoreUnavailable
+from crm_bridge.stores.firestore.cards import FirestoreCardStore
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode, unchanged, write
+from crm_bridge.stores.firestore.sales import FirestoreSalesStore
 from tests.support.databases import close_connection
+from tests.support.factories import NOON
 
 pytestmark = pytest.mark.anyio
 
@@ -77,23 +81,30 @@ async def test_the_cloud_is_reached_with_the_environments_credentials(
     monkeypatch.setattr(google.auth, "default", default)
     connection = FirestoreConnection(project="p1")
 
+    api = connection.api
     assert asked_for == [
         ("https://www.googleapis.com/auth/cloud-platform", "https://www.googleapis.com/auth/datastore")
     ]
     assert connection.database == "projects/p1/databases/(default)"
-    assert connection.api.transport.host == "firestore.googleapis.com:443"
+    assert api.transport.host == "firestore.googleapis.com:443"
     assert [name for name, _ in connection.metadata] == ["google-cloud-resource-prefix"]
     await close_connection(connection)
 
 
-def test_missing_credentials_are_reported_before_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_credentials_are_a_database_that_cannot_be_used(
+    one_loop: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def default(**_: object) -> Any:
-        raise missing("none found")
+        raise missing("none found; see https://example.org/how?token=secret")
 
     monkeypatch.setattr(google.auth, "default", default)
+    connection = FirestoreConnection(project="p1", database="other")
 
-    with pytest.raises(DefaultCredentialsError):
-        FirestoreConnection(project="p1")
+    for call in (FirestoreSalesStore(connection).runs(1), FirestoreCardStore(connection).get("a1", now=NOON)):
+        with pytest.raises(StoreUnavailable) as caught:
+            await call
+        expected = "STORE_URL: the database p1/other cannot be used: there are no credentials for Google Cloud"
+        assert (str(caught.value), caught.value.retry_after) == (expected, None)
 
 
 async def test_a_write_can_require_that_a_document_is_unchanged(connection: FirestoreConnection) -> None:

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import Aborted, FailedPrecondition, ServiceUnavailable
+from google.api_core.exceptions import Aborted, FailedPrecondition, PermissionDenied, ServiceUnavailable
 
-from crm_bridge.errors import LeaseLost
+from crm_bridge.errors import LeaseLost, StoreUnavailable
 from crm_bridge.ports import Changes
-from crm_bridge.stores import base
+from crm_bridge.stores import base, causes
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode
 from crm_bridge.stores.firestore.sales import FirestoreSalesStore
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 
 aborted: Any = Aborted  # these constructors have no types
 failed_precondition: Any = FailedPrecondition
+denied: Any = PermissionDenied
 unavailable: Any = ServiceUnavailable
 
 
@@ -61,7 +62,7 @@ class TestCommit:
         assert await sales.phones(["1"]) == {"1": full_phone("1")}
         assert retried == [b"", *transactions[:-1]]  # each takes the place of the one before in the queue
 
-    async def test_a_transaction_that_is_always_aborted_raises_aborted(
+    async def test_a_transaction_that_is_always_aborted_is_reported_as_a_lock(
         self, firestore: FirestoreDatabase, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         sales = FirestoreSalesStore(firestore.connection(), patience=0.3)
@@ -72,8 +73,10 @@ class TestCommit:
 
         monkeypatch.setattr(sales.connection.api, "commit", busy)
 
-        with pytest.raises(Aborted):
+        with pytest.raises(StoreUnavailable) as caught:
             await sales.write([Changes(phones=[phone("1")])], run_id="r1")
+        assert isinstance(caught.value.__cause__, Aborted)
+        assert (caught.value.cause, caught.value.retry_after) == (causes.LOCKED, 30)
 
     async def test_a_transaction_that_cannot_begin_raises_the_cause(
         self, sales: FirestoreSalesStore, connection: FirestoreConnection, monkeypatch: pytest.MonkeyPatch
@@ -83,8 +86,9 @@ class TestCommit:
 
         monkeypatch.setattr(connection.api, "begin_transaction", down)
 
-        with pytest.raises(ServiceUnavailable):
+        with pytest.raises(StoreUnavailable) as caught:
             await sales.write([Changes(phones=[phone("1")])], run_id="r1")
+        assert isinstance(caught.value.__cause__, ServiceUnavailable)
 
     async def test_a_failed_commit_leaves_no_lock_on_the_lease(
         self, sales: FirestoreSalesStore, connection: FirestoreConnection, monkeypatch: pytest.MonkeyPatch
@@ -93,7 +97,7 @@ class TestCommit:
             raise unavailable("down")
 
         monkeypatch.setattr(connection.api, "commit", down)
-        with pytest.raises(ServiceUnavailable):
+        with pytest.raises(StoreUnavailable, match=causes.NO_ANSWER):
             await sales.write([Changes(phones=[phone("1")])], run_id="r1")
         monkeypatch.undo()
 
@@ -143,8 +147,9 @@ class TestLease:
 
         monkeypatch.setattr(sales.connection.api, "commit", changed)
 
-        with pytest.raises(FailedPrecondition):
+        with pytest.raises(StoreUnavailable, match="the stored version does not match") as caught:
             await sales.take_lease(lease("r1"), now=NOON)
+        assert isinstance(caught.value.__cause__, FailedPrecondition)
 
 
 class TestBrokenAnswers:
@@ -175,3 +180,14 @@ class TestBrokenAnswers:
         assert [len(page) for page in pages] == [4, 4, 3]
         assert [found for page in pages for found in page] == phones
         assert given == [0, 3, 1, 2, 0, 5]
+
+    async def test_a_scan_that_breaks_off_for_good_is_reported(
+        self, sales: FirestoreSalesStore, connection: FirestoreConnection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def refuse(**_: object) -> Any:
+            raise denied("Missing or insufficient permissions")
+
+        monkeypatch.setattr(connection.api, "run_query", refuse)
+
+        with pytest.raises(StoreUnavailable, match=causes.NO_PERMISSION):
+            [page async for page in sales.all_phones()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +10,13 @@ from crm_bridge.domain.card import Card
 from crm_bridge.stores.documents import from_document, to_document
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode, write
+from crm_bridge.stores.firestore.failures import reporting_failures
 from crm_bridge.stores.firestore.queries import retrying
 from crm_bridge.stores.polling import wait_for_card
 
 CARDS = "cards"
 
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 """Seconds. A caller is on the line: the library's own minute would be no answer."""
 
 _RETRY = retrying(_PATIENCE)
@@ -26,12 +28,16 @@ class FirestoreCardStore:
     def __init__(self, connection: FirestoreConnection) -> None:
         self.connection = connection
 
+    @reporting_failures
     async def put(self, card: Card) -> None:
         message = write(self.connection.name_of(CARDS, card.card_id), to_document(card))
-        await self.connection.commit([message], retry=_RETRY, timeout=_PATIENCE)
+        async with asyncio.timeout(_PATIENCE):  # the retry alone ends when its last attempt does
+            await self.connection.commit([message], retry=_RETRY, timeout=_PATIENCE)
 
+    @reporting_failures
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
-        found = await self._get(self.connection.name_of(CARDS, card_id))
+        async with asyncio.timeout(_PATIENCE):
+            found = await self._get(self.connection.name_of(CARDS, card_id))
         card = from_document(decode(found[0].fields), Card) if found else None
         return card if card is not None and card.expires_at > now else None
 

@@ -39,36 +39,38 @@ class FirestoreConnection:
     Attributes:
         database: `projects/<project>/databases/<database>`.
         documents: The parent of the collections.
+        place: `<project>/<database>`, as STORE_URL has it.
         metadata: What every call of `api` must send along.
     """
 
     def __init__(self, *, project: str, database: str = "(default)", emulator_host: str | None = None) -> None:
-        """Find the credentials; the first call connects.
+        """Keep the database's name; the first call finds the credentials and connects.
 
         Args:
             project: Google's id of the project.
             database: The database's name in it.
             emulator_host: `host:port` of an emulator to use in place of the cloud, without credentials.
-
-        Raises:
-            DefaultCredentialsError: The environment has no credentials.
         """
         self.database = f"projects/{project}/databases/{database}"
         self.documents = f"{self.database}/documents"
+        self.place = f"{project}/{database}"
         self._emulator_host = emulator_host
         self.metadata = [("google-cloud-resource-prefix", self.database)]
-        if emulator_host is None:
-            self._credentials, _ = google.auth.default(scopes=FirestoreGrpcAsyncIOTransport.AUTH_SCOPES)
-        else:
+        if emulator_host is not None:
             self.metadata.append(("authorization", "Bearer owner"))  # the emulator's word for "no rules apply"
 
     @cached_property
     def api(self) -> FirestoreAsyncClient:
-        """The generated client. The first use makes it, because a channel belongs to the event loop that runs then."""
+        """The generated client. The first use makes it, because a channel belongs to the event loop that runs then.
+
+        Raises:
+            DefaultCredentialsError: The environment has no credentials; the next use looks for them again.
+        """
         transport = FirestoreGrpcAsyncIOTransport
         if self._emulator_host is None:
+            credentials, _ = google.auth.default(scopes=transport.AUTH_SCOPES)
             host, options = transport.DEFAULT_HOST, [_KEEPALIVE, *_CHANNEL_OPTIONS]
-            channel = transport.create_channel(host, credentials=self._credentials, options=options)
+            channel = transport.create_channel(host, credentials=credentials, options=options)
         else:
             host = self._emulator_host
             channel = grpc.aio.insecure_channel(host, options=_CHANNEL_OPTIONS)

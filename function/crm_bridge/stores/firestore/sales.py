@@ -17,6 +17,7 @@ from crm_bridge.stores.documents import Document, DocumentCollection, Write, fro
 from crm_bridge.stores.firestore import queries
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode, id_of, unchanged, write
+from crm_bridge.stores.firestore.failures import reporting_failures
 from crm_bridge.stores.firestore.queries import read_batches, retrying
 
 T = TypeVar("T")
@@ -50,17 +51,20 @@ class FirestoreSalesStore(DocumentSalesStore):
         # A commit holds the lease's document while it checks the fence; our own renewal would only wait, or abort it.
         self._lease_lock = asyncio.Lock()
 
+    @reporting_failures
     async def _get(self, collection: str, keys: Collection[str]) -> dict[str, Document]:
         names = [self.connection.name_of(collection, key) for key in dict.fromkeys(keys)]
         found = await read_batches(self._read, names, size=_KEYS_PER_READ)
         return {key_of(id_of(message)): decode(message.fields) for message in found}
 
+    @reporting_failures
     async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
         async def read(batch: Sequence[str]) -> list[Document]:
             return await self._query(queries.field_in(collection, field, batch))
 
         return await read_batches(read, list(dict.fromkeys(values)), size=_VALUES_PER_QUERY)
 
+    @reporting_failures
     async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:
         return await self._query(queries.latest(collection, field, limit))
 
@@ -69,9 +73,11 @@ class FirestoreSalesStore(DocumentSalesStore):
         while page := await scan.take(at_once):
             yield [from_document(document, collection.type) for document in page]
 
+    @reporting_failures
     async def _has_any(self, collection: str) -> bool:
         return bool(await self._query(queries.first(collection)))
 
+    @reporting_failures
     async def _commit(self, writes: Sequence[Write], *, holder: str | None) -> None:
         folder = self.connection.documents
         messages = [write(f"{folder}/{each.collection}/{each.document_id}", each.document) for each in writes]
@@ -99,6 +105,7 @@ class FirestoreSalesStore(DocumentSalesStore):
             else:
                 return
 
+    @reporting_failures
     async def _compare_and_set(
         self, collection: str, key: str, document: Document | None, allowed: Callable[[Document | None], bool]
     ) -> tuple[bool, Document | None]:
@@ -140,18 +147,19 @@ class _Scan:
     """
 
     def __init__(self, connection: FirestoreConnection, collection: str) -> None:
-        self._connection = connection
+        self.connection = connection
         self._collection = collection
         self._last: str | None = None
         self._page: list[Document] = []
         self._answers: AsyncIterator[Any] | None = None
 
+    @reporting_failures
     @_RETRY
     async def take(self, count: int) -> list[Document]:
         """Return the next documents in the order of their ids; fewer than asked for, or none, at the end."""
         if self._answers is None:
             query = queries.all_after(self._collection, self._last)
-            self._answers = self._connection.query(query, retry=None, timeout=_TIMEOUT)
+            self._answers = self.connection.query(query, retry=None, timeout=_TIMEOUT)
         try:
             async for message in self._answers:
                 self._page.append(decode(message.fields))
