@@ -11,6 +11,7 @@ from crm_bridge.errors import (
     AccessDenied,
     AlreadyExists,
     Barrier,
+    InvalidDate,
     NotFound,
     QuotaSpent,
     RemoteProtocolError,
@@ -39,6 +40,7 @@ CLASSES: dict[str, type[Exception]] = {
     "internal_error": RemoteUnavailable,
     "entity_not_found": NotFound,
     "duplicate_entity": AlreadyExists,
+    "invalid_date_time": InvalidDate,
 }
 FATAL = {
     "access_token_invalid",
