@@ -10,11 +10,14 @@ from msgspec.structs import replace
 
 from crm_bridge.clock import Clock
 from crm_bridge.domain.run import LEASE_TTL, Lease
-from crm_bridge.errors import LeaseLost, RunInProgress
+from crm_bridge.errors import LeaseLost, RunInProgress, StoreUnavailable
 from crm_bridge.ports import Changes, SalesStore
 
 _HEARTBEAT = LEASE_TTL / 12
 """Every 5 s: a killed run's lease then outlives its last call by 55-60 s, longer than reports lag (VISIBLE_WITHIN)."""
+
+CLOSING_SECONDS = 5.0
+"""How long each last write of a run waits for a database that has failed the run already."""
 
 
 class LeaseKeeper:
@@ -66,12 +69,13 @@ class LeaseKeeper:
         with suppress(LeaseLost):
             while True:
                 await asyncio.sleep(_HEARTBEAT.total_seconds())
-                await self.renew()
+                with suppress(StoreUnavailable):  # the next beat tries again, and a write will say so
+                    await self.renew()
 
 
 @asynccontextmanager
 async def hold_lease(store: SalesStore, clock: Clock, run_id: str) -> AsyncIterator[LeaseKeeper]:
-    """Hold the lease during the block, and give it back on every ordinary ending.
+    """Hold the lease during the block, and give it back on every ending that the database allows.
 
     Raises:
         RunInProgress: Another run holds it.
@@ -84,10 +88,16 @@ async def hold_lease(store: SalesStore, clock: Clock, run_id: str) -> AsyncItera
         raise RunInProgress(standing.run_id, standing.started_at, seconds)
     keeper = LeaseKeeper(store, clock, lease)
     heartbeat = asyncio.create_task(keeper.heartbeat())
+    seconds_to_release = None
     try:
         yield keeper
+    except StoreUnavailable:
+        seconds_to_release = CLOSING_SECONDS
+        raise
     finally:
         heartbeat.cancel()
         with suppress(asyncio.CancelledError):
             await heartbeat
-        await store.release_lease(run_id)
+        with suppress(StoreUnavailable, TimeoutError):  # then it ends by itself
+            async with asyncio.timeout(seconds_to_release):
+                await store.release_lease(run_id)

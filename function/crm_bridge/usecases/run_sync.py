@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct, field
@@ -16,10 +18,10 @@ from crm_bridge.domain.journal import Journal
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.domain.refresh_window import Window, backfill_window
 from crm_bridge.domain.run import Run, RunStatus
-from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput
+from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput, StoreUnavailable
 from crm_bridge.logs import run_id as current_run_id
 from crm_bridge.services import SyncServices
-from crm_bridge.usecases.lease import LeaseKeeper, hold_lease
+from crm_bridge.usecases.lease import CLOSING_SECONDS, LeaseKeeper, hold_lease
 from crm_bridge.usecases.progress import ProgressReporter
 from crm_bridge.usecases.record_sales import record_sales
 from crm_bridge.usecases.refresh_aggregates import refresh_aggregates
@@ -114,7 +116,10 @@ async def _recorded(run: Run, context: RunContext) -> RunResult:
     except Exception as exc:
         message = str(exc) if isinstance(exc, BridgeError) else "Internal error"
         failed = replace(run, status=RunStatus.FAILED, finished_at=services.clock.now(), message=message)
-        await services.store.save_run(failed)
+        seconds = CLOSING_SECONDS if isinstance(exc, StoreUnavailable) else None
+        with suppress(StoreUnavailable, TimeoutError):  # the answer names the first failure
+            async with asyncio.timeout(seconds):
+                await services.store.save_run(failed)
         raise
     await services.store.save_run(
         replace(
