@@ -139,8 +139,9 @@ class _Recorder(Struct):
         """Write the row of a phone that needs no call, and return what is to be stored of it."""
         record, decision = item.record, item.decision
         self._add_row(record, decision, decision.result)
-        settled = replace(record, sale=decision.sale, intent=None)
-        return None if settled == item.stored else save(settled)
+        if record.intent is None and record.sale == decision.sale and (record.sale is None or record == item.stored):
+            return None  # also when only the record of a removed sale could go: it may go with the next change
+        return save(replace(record, sale=decision.sale, intent=None))
 
     def _foresee(self, item: PlannedChange) -> None:
         """Write the row of a change that a dry run does not make."""
