@@ -10,16 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from crm_bridge.domain.absence import Sight, decide_on_snapshot
 from crm_bridge.domain.communication import Communication, CommunicationType
-from crm_bridge.domain.decision import (
-    CHANGES,
-    Decision,
-    Result,
-    Sight,
-    decide,
-    decide_on_snapshot,
-    without_trace,
-)
+from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, without_trace
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Intent, RecordedSale
 from tests.support.factories import NOON

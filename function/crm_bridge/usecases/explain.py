@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
+from crm_bridge.domain.absence import Sight, decide_on_snapshot, expected_to_show
 from crm_bridge.domain.communication import (
     Communication,
     CommunicationDetails,
@@ -16,7 +17,7 @@ from crm_bridge.domain.communication import (
     FoundCommunications,
     Site,
 )
-from crm_bridge.domain.decision import Decision, Result, Sight, decide, decide_on_snapshot, expected_to_show
+from crm_bridge.domain.decision import Decision, Result, decide
 from crm_bridge.domain.explanation import Explanation, explain_candidates, notes_of, verdict_of
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import find

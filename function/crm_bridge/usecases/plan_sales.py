@@ -8,8 +8,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from crm_bridge.domain.absence import Sight, decide_on_snapshot
 from crm_bridge.domain.communication import Communication
-from crm_bridge.domain.decision import Sight, decide_on_snapshot
 from crm_bridge.domain.guard import PlannedChange, plan_id, weigh
 from crm_bridge.domain.journal import Journal
 from crm_bridge.domain.money import format_roubles

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
+from crm_bridge.domain.absence import Sight, expected_to_show
 from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationRef, CommunicationType
-from crm_bridge.domain.decision import Sight, expected_to_show
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import VISIBLE_WITHIN, Intent, RecordedSale, find
