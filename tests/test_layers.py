@@ -12,7 +12,7 @@ import pytest
 FUNCTION = Path(__file__).parents[1] / "function"
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
+    "errors": {"redaction"},
     "clock": set(),
     "redaction": set(),
     "domain": {"errors"},

@@ -88,6 +88,14 @@ class TestLine:
         assert line["exception"].startswith("Traceback (most recent call last):\n")
         assert line["exception"].endswith("ValueError: no such order")
 
+    def test_phones_are_masked_inside_lists_and_objects_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        log.info("stored", extra={"documents": [f"sales/{PHONE}-1"], "by": {PHONE: (PHONE, 3)}, "names": {PHONE}})
+
+        (line,) = lines(capsys)
+        assert line["documents"] == [f"sales/{MASKED}-1"]
+        assert line["by"] == {MASKED: [MASKED, 3]}
+        assert line["names"] == [MASKED]
+
     def test_phones_and_secrets_are_masked_wherever_they_stand(self, capsys: pytest.CaptureFixture[str]) -> None:
         register_secrets("a-token-of-the-logs")
         try:

@@ -28,6 +28,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from crm_bridge.redaction import redact
+
 
 class BridgeError(Exception):
     """Base of everything this program raises on purpose.
@@ -104,14 +106,14 @@ class StoreUnavailable(BridgeError):
 
 
 class RemoteError(BridgeError):
-    """One of the two remote systems failed us.
+    """One of the two remote systems failed us. Its message goes into answers, logs and stored runs, so it is redacted.
 
     Attributes:
         system: "CoMagic" or "Agbis".
     """
 
     def __init__(self, system: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(redact(message))
         self.system = system
 
 

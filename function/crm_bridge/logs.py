@@ -33,7 +33,7 @@ class CloudHandler(logging.Handler):
             }
             for key, value in record.__dict__.items():
                 if key not in _STANDARD:
-                    line[key] = redact(value) if isinstance(value, str) else value
+                    line[key] = _redacted(value)
             if current := run_id.get():
                 line.setdefault("run_id", current)
             if record.exc_info:
@@ -42,6 +42,17 @@ class CloudHandler(logging.Handler):
             sys.stdout.flush()
         except Exception:
             self.handleError(record)
+
+
+def _redacted(value: object) -> object:
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {redact(str(key)): _redacted(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_redacted(item) for item in value]
+    return value
 
 
 def set_up(level: str) -> None:
