@@ -25,7 +25,7 @@ class SyncServices(Struct, frozen=True, kw_only=True):
     settings: Settings
     clock: Clock
     store: SalesStore
-    crm: Callable[[], Crm]
+    crm: Callable[[RunTime], Crm]
     call_tracking: Callable[[RunTime], CallTracking]
 
 

@@ -81,7 +81,7 @@ def assemble_sync_services(
             clock=clock,
         )
 
-    def crm() -> Crm:
+    def crm(time: RunTime) -> Crm:
         from crm_bridge.clients.agbis.client import AgbisClient  # noqa: PLC0415
 
         return AgbisClient(
@@ -90,7 +90,7 @@ def assemble_sync_services(
             session=session(),
             time_zone=settings.time_zone,
             region=settings.phone_region,
-            clock=clock,
+            clock=time,
         )
 
     def call_tracking(time: RunTime) -> CallTracking:

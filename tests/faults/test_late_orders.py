@@ -174,7 +174,7 @@ class ScriptedApp(SyncApp):
     script: list[list[Order]]
 
     def services_factory(self, required: tuple[str, ...] = ()) -> SyncServices:
-        return structs.replace(super().services_factory(required), crm=lambda: ScriptedCrm(self.script))
+        return structs.replace(super().services_factory(required), crm=lambda _: ScriptedCrm(self.script))
 
 
 @st.composite

@@ -105,7 +105,7 @@ async def _check_crm_login(services: SyncServices) -> Check:
     if missing := [name for name, value in zip(AGBIS_VARIABLES, given, strict=True) if not value]:
         return _missing("crm_login", missing)
     try:
-        await services.crm().check_login()
+        await services.crm(Deadline(services.clock, PAGE_LIMIT)).check_login()
     except RemoteRejected as exc:
         return _failed("crm_login", Hint.CRM_REFUSED, exc)
     except RemoteUnavailable as exc:

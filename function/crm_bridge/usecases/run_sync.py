@@ -145,7 +145,7 @@ async def refresh_and_apply(context: RunContext) -> RunResult:
     clock, zone = services.clock, services.settings.time_zone
     journal = Journal(run_id=context.run_id, started_at=clock.now(), zone=zone, dry_run=request.dry_run)
     if request.update_db and context.lease is not None:
-        crm = services.crm()
+        crm = services.crm(context.deadline)
         try:
             backfill = _backfill(request, services)
             journal.refresh = await refresh_aggregates(context, context.lease, crm, backfill=backfill)
