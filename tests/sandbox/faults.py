@@ -1,7 +1,10 @@
 """Faults that a test can order: of the network, of a proxy, of the server."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import re
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from tests.sandbox.clock import Clock
@@ -17,7 +20,8 @@ class Fault:
         kind: One of `COMMON_KINDS`, or a kind of the one system.
         times: How many requests it hits; None for all.
         skip: How many matching requests pass before it.
-        params: Details of the kind, for example `{"code": 108}` or `{"seconds": 5}`.
+        params: Details of the kind, for example `{"code": 108}` or `{"seconds": 5}`; `retry_after` names a delay
+            in the answers that come before anything is done, `pattern` and `by` say what is rewritten.
     """
 
     method: str = "*"
@@ -41,6 +45,20 @@ class Dropped(FaultSignal):
 
 class Refused(FaultSignal):
     """No connection is made."""
+
+
+class Dripping(FaultSignal):
+    """The answer comes a byte at a time, each after a wait of `seconds`."""
+
+    def __init__(self, reply: Reply, wait: Callable[[], Awaitable[None]]) -> None:
+        super().__init__("the answer drips")
+        self.reply = reply
+        self._wait = wait
+
+    async def drips(self) -> AsyncIterator[bytes]:
+        for byte in self.reply.body:
+            await self._wait()
+            yield bytes([byte])
 
 
 class Hung(FaultSignal):
@@ -83,6 +101,14 @@ def _limit_page() -> Reply:
     return error_page(429, "Too Many Requests")
 
 
+@cache
+def _bomb() -> Reply:
+    """Return 300 MiB of white space in 300 KB."""
+    packer = zlib.compressobj(9, wbits=31)
+    body = b"".join(packer.compress(b" " * 2**20) for _ in range(300)) + packer.flush()
+    return Reply(body, content_type=JSON, headers={"content-encoding": "gzip"})
+
+
 # Nothing has been done when these are answered.
 BEFORE: dict[str, Callable[[], Reply]] = {
     "http_500": lambda: error_page(500, "Internal Server Error"),
@@ -93,6 +119,9 @@ BEFORE: dict[str, Callable[[], Reply]] = {
     "not_json": _not_json,
     "truncated_json": lambda: Reply(b'{"jsonrpc":"2.0","id":"1","error":0,"resu', content_type=JSON),
     "empty_body": lambda: Reply(b"", content_type=JSON),
+    "deep_json": lambda: Reply(b'{"error":0,"result":' + b"[" * 900 + b"]" * 900 + b"}", content_type=JSON),
+    "long_number": lambda: Reply(b'{"error":0,"result":' + b"9" * 5_000_000 + b"}", content_type=JSON),
+    "gzip_bomb": _bomb,
 }
 # The request has taken full effect when these are answered.
 AFTER: dict[str, Callable[[Reply], Reply]] = {
@@ -101,7 +130,7 @@ AFTER: dict[str, Callable[[Reply], Reply]] = {
     "truncated_after": lambda done: Reply(done.body[: max(1, len(done.body) // 2)], content_type=JSON),
 }
 SIGNALS = ("reset_before", "reset_after", "timeout_before", "timeout_after", "connect_error", "slow")
-COMMON_KINDS = (*BEFORE, *AFTER, *SIGNALS, "empty_success")
+COMMON_KINDS = (*BEFORE, *AFTER, *SIGNALS, "empty_success", "rewritten", "drip")
 
 
 async def play(fault: Fault, act: Callable[[], Reply], clock: Clock) -> Reply | None:
@@ -116,8 +145,16 @@ async def play(fault: Fault, act: Callable[[], Reply], clock: Clock) -> Reply | 
         FaultSignal: There is no answer at all.
     """
     kind = fault.kind
+    params = fault.params
     if kind in BEFORE:
-        return BEFORE[kind]()
+        reply = BEFORE[kind]()
+        named = {"retry-after": str(params["retry_after"])} if "retry_after" in params else {}
+        return replace(reply, headers={**reply.headers, **named})
+    if kind == "rewritten":  # the true answer, with one thing in it changed
+        reply = act()
+        return replace(reply, body=re.sub(params["pattern"].encode(), params["by"].encode(), reply.body))
+    if kind == "drip":
+        raise Dripping(act(), lambda: clock.sleep(float(params.get("seconds", 1))))
     if kind in AFTER:
         return AFTER[kind](act())
     if kind == "slow":

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.sandbox.faults import FaultSignal, Hung
+from tests.sandbox.faults import Dripping, FaultSignal, Hung
 
 _START_SECONDS = 60.0
 
@@ -60,6 +60,12 @@ class SandboxServer(uvicorn.Server):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(_disconnected(receive), signal.seconds)
             await self._abort(scope, receive)
+        except Dripping as signal:
+            headers = [(b"content-type", signal.reply.content_type.encode())]
+            await send({"type": "http.response.start", "status": signal.reply.status, "headers": headers})
+            async for byte in signal.drips():
+                await send({"type": "http.response.body", "body": byte, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
         except FaultSignal:
             await self._abort(scope, receive)
 

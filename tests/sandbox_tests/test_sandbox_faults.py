@@ -185,7 +185,11 @@ async def test_orders_that_are_not_there(crm: AgbisCaller, agbis: Agbis, kind: s
     assert answer.keys() == keys
 
 
-@pytest.mark.parametrize("kind", [kind for kind in COMMON_KINDS if kind != "slow"])
+READABLE = ("slow", "rewritten", "drip")
+"""Kinds whose answer is JSON; the tests below have them."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in COMMON_KINDS if kind not in READABLE])
 async def test_common_faults_hit_agbis_too(crm: AgbisCaller, agbis: Agbis, kind: str) -> None:
     await crm.login()
     agbis.fail(Fault("OrderByDateTimeForAll", kind))
@@ -197,11 +201,33 @@ async def test_common_faults_hit_agbis_too(crm: AgbisCaller, agbis: Agbis, kind:
             await request
     elif kind == "empty_success":
         assert (await request).json() == {"error": 0, "orders": []}
+    elif kind == "deep_json":
+        assert (await request).text.count("[") == 900
     elif kind.startswith("http"):
         assert (await request).status_code == int(kind[5:8])
     else:
         with pytest.raises(ValueError):  # noqa: PT011  (any kind of JSON error)
             (await request).json()
+
+
+async def test_an_answer_can_be_rewritten_and_can_drip(crm: AgbisCaller, agbis: Agbis) -> None:
+    await crm.login()
+    window = {"StartDate": "15.06.2026 00:00", "StopDate": "15.06.2026 23:59"}
+    agbis.fail(Fault("OrderByDateTimeForAll", "rewritten", params={"pattern": '"error": ?0', "by": '"error":7'}))
+    agbis.fail(Fault("OrderByDateTimeForAll", "drip", params={"seconds": 2}))
+
+    assert (await crm.post("OrderByDateTimeForAll", **window))["error"] == 7
+    began = agbis.clock.now()
+    assert (await crm.post("OrderByDateTimeForAll", **window))["orders"] == []
+    assert agbis.clock.now() - began >= timedelta(seconds=40)
+
+
+async def test_an_answer_names_the_delay_that_a_test_wants(crm: AgbisCaller, agbis: Agbis) -> None:
+    agbis.fail(Fault("Login", "http_503", params={"retry_after": 90}))
+
+    answer = await crm.raw("Login")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "90")
 
 
 # Over real sockets
