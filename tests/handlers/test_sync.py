@@ -150,6 +150,8 @@ def test_a_plain_request_asks_for_nothing_but_to_apply() -> None:
         ("update_db=2", "update_db must be without a value, or 1, true, yes, on, 0, false, no, off"),
         ("update_db&date_from=01.06.2026", "date_from must be a date as YYYY-MM-DD"),
         ("update_db&date_from=2026-02-30", "date_from must be a date as YYYY-MM-DD"),
+        ("update_db&date_from=2026-06-01&date_till=9999-12-31", "date_till must be a date of the years 2000 to 2100"),
+        ("update_db&date_from=0001-01-01", "date_from must be a date of the years 2000 to 2100"),
         ("update_db&date_from=", "date_from must be a date as YYYY-MM-DD"),
         ("phone=", "phone must be a phone, e.g. phone=79261234567"),
         ("limit=0", "limit must be a whole number from 1 to 1000000"),

@@ -21,6 +21,7 @@ MOST_CHANGES = 1_000_000
 NO_PHONE = "phone must be a phone, e.g. phone=79261234567"
 
 _ON = frozenset({"", "1", "true", "yes", "on"})
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100  # outside of them arithmetic with dates overflows, and no order is dated so
 _OFF = frozenset({"0", "false", "no", "off"})
 
 
@@ -82,7 +83,7 @@ def read_date(query: QueryParams, name: str) -> date | None:
     """Read a date; None when absent.
 
     Raises:
-        InvalidInput: Another spelling than YYYY-MM-DD, or no day of the calendar.
+        InvalidInput: Another spelling than YYYY-MM-DD, no day of the calendar, or none of the years 2000 to 2100.
     """
     text = query.get(name)
     if text is None:
@@ -91,9 +92,12 @@ def read_date(query: QueryParams, name: str) -> date | None:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise wrong
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:  # 2026-02-30
         raise wrong from None
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise InvalidInput(f"{name} must be a date of the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return day
 
 
 def read_whole(query: QueryParams, name: str, *, low: int, high: int, default: int) -> int:

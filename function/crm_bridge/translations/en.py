@@ -226,6 +226,7 @@ MESSAGES = {
     "message.dates_swapped": "date_till lies before date_from",
     "message.date_in_future": "date_from lies in the future: {date}",
     "message.date": "{name} must be a date as YYYY-MM-DD",
+    "message.date_years": "{name} must be a date of the years {low} to {high}",
     "message.flag": "{name} must be without a value, or 1, true, yes, on, 0, false, no, off",
     "message.body": "Parameters stand in the address, not in the body: /?dry_run and not -d dry_run=1",
     "message.confirm": "confirm must be the plan id of a dry run: 16 of 0-9 a-f",

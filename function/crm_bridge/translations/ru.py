@@ -226,6 +226,7 @@ MESSAGES = {
     "message.dates_swapped": "date_till раньше, чем date_from",
     "message.date_in_future": "date_from в будущем: {date}",
     "message.date": "{name}: нужна дата в виде ГГГГ-ММ-ДД",
+    "message.date_years": "{name}: нужна дата с {low} по {high} год",
     "message.flag": "{name}: без значения, либо 1, true, yes, on, 0, false, no, off",
     "message.body": "Параметры пишутся в адресе, а не в теле запроса: /?dry_run, а не -d dry_run=1",
     "message.confirm": "confirm: нужен номер плана из пробного запуска, 16 знаков 0-9 a-f",
