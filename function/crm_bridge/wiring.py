@@ -90,7 +90,7 @@ def assemble_sync_services(
             session=session(),
             time_zone=settings.time_zone,
             region=settings.phone_region,
-            clock=time,
+            time=time,
         )
 
     def call_tracking(time: RunTime) -> CallTracking:
@@ -105,8 +105,7 @@ def assemble_sync_services(
             region=settings.phone_region,
             sources=settings.comagic_sources,
             concurrency=settings.comagic_concurrency,
-            clock=time,
-            deadline=time.deadline,
+            time=time,
         )
 
     return SyncServices(settings=settings, clock=clock, store=store, crm=crm, call_tracking=call_tracking)

@@ -155,8 +155,7 @@ async def _read_and_decide(phones: list[PhoneRecord], pages: list[bytes]) -> Non
             region="RU",
             sources=settings.comagic_sources,
             concurrency=settings.comagic_concurrency,
-            clock=clock,
-            deadline=NOON + timedelta(hours=1),
+            time=Deadline(clock, timedelta(hours=1)),
         )
         services = SyncServices(settings=settings, clock=clock, store=store, crm=_never, call_tracking=_never)
         context = RunContext(
@@ -196,7 +195,8 @@ class _Canned(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         asked = msgspec.json.decode(request.content)
         page = self._pages[asked["params"]["offset"] // PAGE]
-        return httpx.Response(200, content=page.replace(b'"id":"0"', b'"id":"' + asked["id"].encode() + b'"', 1))
+        content = page.replace(b'"id":"0"', b'"id":"' + asked["id"].encode() + b'"', 1)
+        return httpx.Response(200, stream=httpx.ByteStream(content))
 
 
 def _phone(number: int) -> str:

@@ -38,6 +38,32 @@ class Clock(ManualClock):
         await super().sleep(seconds)
 
 
+class Time:
+    """The time of one run.
+
+    Attributes:
+        deadline: When it is over.
+    """
+
+    def __init__(self, clock: ManualClock, limit: timedelta = timedelta(minutes=25)) -> None:
+        self._clock = clock
+        self.deadline = clock.now() + limit
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
+class Answers(httpx.MockTransport):
+    """Answers as the test says, byte by byte like a network: what a `Response` holds, it has decompressed already."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=answer.stream)
+
+
 class SessionMemory:
     """The part of a store that keeps the session.
 
@@ -71,7 +97,11 @@ class AgbisHarness:
         """Make a session as another process would, with the same store."""
         return AgbisSession(http=self.http, url=url, user=user, password=password, store=self.memory, clock=self.clock)
 
-    def client(self, session: AgbisSession | None = None, *, url: str = URL) -> AgbisClient:
+    def time(self, limit: timedelta = timedelta(minutes=25)) -> Time:
+        """Give the time of a run that begins now."""
+        return Time(self.clock, limit)
+
+    def client(self, session: AgbisSession | None = None, *, url: str = URL, time: Time | None = None) -> AgbisClient:
         """Make a client as another run would."""
         return AgbisClient(
             http=self.http,
@@ -79,7 +109,7 @@ class AgbisHarness:
             session=session or self.session(url=url),
             time_zone=MOSCOW,
             region="RU",
-            clock=self.clock,
+            time=time or self.time(),
         )
 
     def commands(self) -> list[str]:
@@ -90,7 +120,7 @@ class AgbisHarness:
         return self.clock.now() - timedelta(**parts)
 
 
-def agbis_of(handler: Handler, clock: Clock | None = None) -> AgbisClient:
+def agbis_of(handler: Handler, clock: Clock | None = None, time: Time | None = None) -> AgbisClient:
     """Make a client of an Agbis that answers as the test says, to everything but a login."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -98,11 +128,13 @@ def agbis_of(handler: Handler, clock: Clock | None = None) -> AgbisClient:
             return httpx.Response(200, json={"error": 0, "Session_id": "S", "Refresh_id": "R"})
         return handler(request)
 
-    http, clock = httpx.AsyncClient(transport=httpx.MockTransport(answer)), clock or Clock()
+    http, clock = httpx.AsyncClient(transport=Answers(answer)), clock or Clock()
     session = AgbisSession(
         http=http, url=AgbisHarness.URL, user="api", password="secret", store=SessionMemory(), clock=clock
     )
-    return AgbisClient(http=http, url=AgbisHarness.URL, session=session, time_zone=MOSCOW, region="RU", clock=clock)
+    return AgbisClient(
+        http=http, url=AgbisHarness.URL, session=session, time_zone=MOSCOW, region="RU", time=time or Time(clock)
+    )
 
 
 class ComagicHarness:
@@ -145,12 +177,11 @@ def comagic_client(http: httpx.AsyncClient, clock: Clock, **changes: Any) -> Com
         "region": "RU",
         "sources": (CommunicationType.CALL,),
         "concurrency": 5,
-        "clock": clock,
-        "deadline": clock.now() + timedelta(minutes=25),
+        "time": Time(clock),
     }
     return ComagicClient(**{**arguments, **changes})
 
 
 def comagic_of(handler: Handler, clock: Clock | None = None, **changes: Any) -> ComagicClient:
     """Make a client of a CoMagic that answers as the test says."""
-    return comagic_client(httpx.AsyncClient(transport=httpx.MockTransport(handler)), clock or Clock(), **changes)
+    return comagic_client(httpx.AsyncClient(transport=Answers(handler)), clock or Clock(), **changes)

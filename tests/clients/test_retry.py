@@ -9,7 +9,7 @@ import pytest
 
 from crm_bridge.clients.retry import AGBIS_BLOCKED, AGBIS_CALL, COMAGIC_READ, RetryPolicy, retry_call
 from crm_bridge.errors import RemoteRejected, RemoteUnavailable
-from tests.clients.harness import Clock
+from tests.clients.harness import Clock, Time
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ def unavailable() -> RemoteUnavailable:
 
 async def attempt(call: Flaky, clock: Clock, policy: RetryPolicy = POLICY) -> str:
     return await retry_call(
-        call, again=lambda exc: isinstance(exc, RemoteUnavailable), policy=policy, clock=clock, name="a call"
+        call, again=lambda exc: isinstance(exc, RemoteUnavailable), policy=policy, time=Time(clock), name="a call"
     )
 
 
@@ -93,14 +93,27 @@ async def test_a_repetition_is_logged_with_its_reason(caplog: pytest.LogCaptureF
     assert logged == {"call": "a call", "attempt": 1, "pause_seconds": 2, "reason": "RemoteUnavailable: away"}
 
 
-@pytest.mark.parametrize(
-    ("left", "total"), [(-1 * MINUTE, timedelta()), (MINUTE, MINUTE), (60 * MINUTE, POLICY.total)], ids=str
-)
-def test_a_policy_within_the_time_left_never_lasts_longer(left: timedelta, total: timedelta) -> None:
-    policy = POLICY.within(left)
+@pytest.mark.parametrize(("named", "pause"), [(30, 30), (0, 1), (600, 600)])
+async def test_a_pause_that_the_failure_names_counts_more_than_the_policy(named: int, pause: int) -> None:
+    clock = Clock()
 
-    assert policy.total == total
-    assert policy.pauses_seconds == POLICY.pauses_seconds
+    await attempt(Flaky(RemoteUnavailable("Agbis", "away", retry_after=named)), clock)
+
+    assert pause <= clock.slept[0] <= pause + POLICY.jitter_seconds
+
+
+@pytest.mark.parametrize("named", [None, 30])
+async def test_no_pause_lasts_beyond_the_deadline(named: int | None) -> None:
+    clock = Clock()
+    failure = RemoteUnavailable("Agbis", "away", retry_after=named)
+
+    with pytest.raises(RemoteUnavailable) as raised:
+        await retry_call(
+            Flaky(failure), again=lambda _: True, policy=POLICY, time=Time(clock, timedelta(seconds=1)), name="a call"
+        )
+
+    assert raised.value is failure
+    assert clock.slept == []
 
 
 @pytest.mark.parametrize("policy", [COMAGIC_READ, AGBIS_CALL, AGBIS_BLOCKED])

@@ -92,6 +92,8 @@ def table() -> Iterator[Case]:
     yield from reads_of_the_crm()
     yield from payments_of_the_crm()
     yield from sessions_of_the_crm()
+    yield from hostile_answers()
+    yield from named_delays()
 
 
 def writes_that_may_have_happened() -> Iterator[Case]:
@@ -244,6 +246,45 @@ def sessions_of_the_crm() -> Iterator[Case]:
     for code in (1, 2):
         wrong = Case(method=LOGIN, kind="error", params={"code": code}, now=Now.IS_502, times=None)
         yield replace(wrong, names="AGBIS_PASSWORD")
+
+
+def hostile_answers() -> Iterator[Case]:
+    """An answer that no decoder should meet, or that no business means, is never a 500."""
+    for kind in ("deep_json", "long_number", "gzip_bomb"):
+        yield Case(method=READ, kind=kind, now=Now.IS_502, names="the answer has")
+        yield Case(method=ORDERS, kind=kind, now=Now.IS_502, skip=1, names="the answer has")
+        yield Case(method=LOGIN, kind=kind, now=Now.ALL_DONE)
+        yield Case(method=SET, kind=kind, now=Now.ALL_DONE, skip=6)
+    for pattern, by, names in (
+        (r'"start_time": ?"\d{4}', '"start_time":"9999', "years 2000 to 2100"),
+        (r'"sale_cost": ?[^,}]+', '"sale_cost":1e999999999', "the answer has"),
+        (r'"sale_cost": ?[^,}]+', '"sale_cost":"1e999999999"', "sale_cost"),
+        (r'"sale_cost": ?[^,}]+', '"sale_cost":1e99', "sale_cost"),
+        (r'"day_reset": ?\d+', '"day_reset":1000000000000000000', "the answer has"),
+        (r'"communication_id": ?\d+', '"communication_id":99999999999999999999', "the answer has"),
+    ):
+        yield Case(method=READ, kind="rewritten", params={"pattern": pattern, "by": by}, now=Now.IS_502, names=names)
+    years = {"pattern": r'"day_reset": ?\d+', "by": '"day_reset":100000000000000000'}
+    yield Case(method=READ, kind="rewritten", params=years, now=Now.ALL_DONE)
+    more = {"pattern": r'"total_items": ?\d+', "by": '"total_items":5000000'}
+    yield Case(method=READ, kind="rewritten", params=more, now=Now.ALL_DONE, times=None)
+    msg = {"pattern": r'^\{"error": ?0', "by": r'{"error":1,"Msg":"Нет \\ud800 данных\\u0007"'}
+    yield Case(method=ORDERS, kind="rewritten", params=msg, now=Now.IS_502, skip=1, names="error 1: Нет \ufffd данных")
+    for method in (READ, ORDERS, LOGIN, SET):
+        yield Case(method=method, kind="drip", now=Now.ALL_DONE, skip={SET: 6, ORDERS: 1}.get(method, 0))
+
+
+def named_delays() -> Iterator[Case]:
+    """A delay that the other side names is kept when the run has time for it, and passed on when it has not."""
+    for kind in ("http_503", "http_429"):
+        for method in (READ, ORDERS, CLIENT, LOGIN):
+            soon = Case(method=method, kind=kind, params={"retry_after": 300}, now=Now.ALL_DONE, waits=300)
+            yield replace(soon, skip=4 if method == CLIENT else 0)
+            late = {"retry_after": 86_000}
+            if (method, kind) == (READ, "http_429"):
+                continue  # a spent quota after a refresh: 200, everything deferred
+            yield Case(method=method, kind=kind, params=late, now=Now.IS_503, retry_after=True, waits=0)
+    yield Case(method=SET, kind="http_503", params={"retry_after": 300}, now=Now.ALL_DONE, skip=6, waits=300)
 
 
 TABLE = list(table())

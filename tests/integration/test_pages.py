@@ -209,7 +209,7 @@ class TestLanguage:
         [
             ({"kind": "http_503"}, "CoMagic ответил на get.calls_report кодом HTTP 503"),
             ({"kind": "timeout_before"}, "CoMagic не ответил вовремя на get.calls_report"),
-            ({"kind": "connect_error"}, "CoMagic недоступен (get.calls_report): ConnectError"),
+            ({"kind": "connect_error"}, "Нет связи с CoMagic (get.calls_report): ConnectError"),
             ({"kind": "not_json"}, "CoMagic: ответ на get.calls_report не объект JSON-RPC"),
             ({"kind": "no_result"}, "В ответе CoMagic нет результата"),
             ({"kind": "limit_exceeded_day"}, "CoMagic: лимит запросов исчерпан (limit_exceeded): "),

@@ -101,9 +101,9 @@ def parts(node: ast.expr, source: Source, depth: int) -> list[str]:
     if isinstance(value, ast.BoolOp) and isinstance(value.values[-1], ast.Constant):
         return [str(value.values[-1].value)]  # `of or 'a row'`
     name = ast.unparse(value).rpartition(".")[2]
-    if name.lower() in {"command", "method", "login"}:
+    if name.lower() in {"command", "method", "login", "call"}:
         return ["get.tags"]
-    if name == "SYSTEM":
+    if name.lower() == "system":
         return ["CoMagic"]
     return list(texts(value, source, depth + 1)) or ["7"]
 
@@ -170,6 +170,9 @@ def of_remote_values() -> Iterator[tuple[str, str]]:
         "CoMagic: internal_error: Нет",
         "CoMagic: limit_exceeded: Нет",
         "CoMagic: the day's points are spent (to wait for more would outlast the run)",
+        "Agbis: Login: the answer has more than 64 MiB",
+        "Agbis: Login: the answer has more than 100 levels",
+        "Agbis: Login: the answer has a number of more than 18 digits",
         "/ takes only GET and POST",
         "/runs takes only GET",
     ):
@@ -217,7 +220,7 @@ def test_no_message_is_there_for_nothing() -> None:
     assert {key for key in en.MESSAGES if key.startswith("message.")} - used == set()
 
 
-NUMBERS = ("count", "total", "status", "code", "low", "high", "seconds")
+NUMBERS = ("count", "total", "status", "code", "low", "high", "seconds", "rows", "shown")
 COUNTERS = ("applied", "updated", "removed", "already_set", "not_found", "failed", "deferred")
 SAMPLES = {
     "system": "CoMagic",

@@ -7,25 +7,17 @@ a spent quota of CoMagic (`comagic/quota.py`).
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_any,
-    wait_chain,
-    wait_fixed,
-)
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_any
 from tenacity.stop import stop_base
-from tenacity.wait import wait_random
 
-from crm_bridge.clock import Clock
+from crm_bridge.clock import RunTime
+from crm_bridge.errors import BridgeError
 
 T = TypeVar("T")
 
@@ -36,18 +28,15 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     """How often a call is repeated, and for how long.
 
     Attributes:
-        pauses_seconds: The pause before the second try, the third and so on; there is one try more than pauses.
+        pauses_seconds: The pause before the second try, the third and so on, where the failure names none
+            (`retry_after`); there is one try more than pauses.
         jitter_seconds: Each pause is longer by up to this much, so that callers who failed together spread out.
-        total: No try starts later than this after the first.
+        total: No try starts later than this after the first, but after a pause that the failure has named.
     """
 
     pauses_seconds: tuple[float, ...]
     jitter_seconds: float
     total: timedelta
-
-    def within(self, left: timedelta) -> RetryPolicy:
-        """Return the policy of a caller who has only this much time left."""
-        return replace(self, total=min(self.total, max(left, timedelta())))
 
 
 AGBIS_BLOCK_SECONDS = 120
@@ -58,7 +47,7 @@ COMAGIC_READ = RetryPolicy(
     jitter_seconds=1,  # up to COMAGIC_CONCURRENCY calls are under way and fail together
     total=timedelta(minutes=5),  # three tries of 60 s (the timeout) and a wait for the next minute's quota
 )
-"""Calls of CoMagic that change nothing; `within` the run's deadline. A write is never repeated here.
+"""Calls of CoMagic that change nothing. A write is never repeated here.
 
 Source: docs/remote/comagic-data-api.md#mnemonics
 """
@@ -88,15 +77,34 @@ class MalformedResponse(Exception):
     """An answer that cannot be decoded, perhaps truncated. It stays inside the clients, which may repeat the call."""
 
 
+class _Pause:
+    """The pause that the failure has named, at least a second, else that of the policy."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        named = _named_pause(retry_state)
+        pauses = self._policy.pauses_seconds
+        pause = pauses[min(retry_state.attempt_number, len(pauses)) - 1] if named is None else max(1, named)
+        return pause + random.uniform(0, self._policy.jitter_seconds)  # noqa: S311 - no secret depends on it
+
+
 class _OutOfTime(stop_base):
     """Stops by our clock; tenacity's own `stop_before_delay` uses the machine's."""
 
-    def __init__(self, clock: Clock, total: timedelta) -> None:
-        self._clock = clock
-        self._until = clock.now() + total
+    def __init__(self, time: RunTime, total: timedelta) -> None:
+        self._time = time
+        self._until: datetime = time.now() + total
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        return self._clock.now() + timedelta(seconds=retry_state.upcoming_sleep) > self._until
+        next_try = self._time.now() + timedelta(seconds=retry_state.upcoming_sleep)
+        return next_try > self._time.deadline or (next_try > self._until and _named_pause(retry_state) is None)
+
+
+def _named_pause(state: RetryCallState) -> int | None:
+    error = state.outcome.exception() if state.outcome else None
+    return error.retry_after if isinstance(error, BridgeError) else None
 
 
 async def retry_call(
@@ -104,7 +112,7 @@ async def retry_call(
     *,
     again: Callable[[BaseException], bool],
     policy: RetryPolicy,
-    clock: Clock,
+    time: RunTime,
     name: str,
 ) -> T:
     """Call until it succeeds, fails for good, or the policy ends; then raise its last error.
@@ -113,8 +121,11 @@ async def retry_call(
         call: Makes one try.
         again: Whether another try may help after this error.
         policy: The pauses and the end.
-        clock: Waits for the pauses.
+        time: Waits for the pauses; none lasts beyond its deadline.
         name: The call's name in the log; no secret, no phone.
+
+    Raises:
+        RunStopped: The run was stopped during a pause.
     """
 
     async def one_try() -> T:  # tenacity does not await what a plain function returns
@@ -133,10 +144,9 @@ async def retry_call(
         )
 
     return await AsyncRetrying(
-        sleep=clock.sleep,
-        stop=stop_any(stop_after_attempt(len(policy.pauses_seconds) + 1), _OutOfTime(clock, policy.total)),
-        wait=wait_chain(*(wait_fixed(pause) for pause in policy.pauses_seconds))
-        + wait_random(0, policy.jitter_seconds),
+        sleep=time.sleep,
+        stop=stop_any(stop_after_attempt(len(policy.pauses_seconds) + 1), _OutOfTime(time, policy.total)),
+        wait=_Pause(policy),
         retry=retry_if_exception(again),
         before_sleep=log_repetition,
         reraise=True,

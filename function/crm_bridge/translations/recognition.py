@@ -21,7 +21,7 @@ _PATTERNS = {
     "name": r"\w+",
     "other": r"\w+",
     "order": r"\S+",
-    **dict.fromkeys(("count", "total", "status", "code", "low", "high", "seconds"), r"\d+"),
+    **dict.fromkeys(("count", "total", "status", "code", "low", "high", "seconds", "rows", "shown"), r"\d+"),
     **dict.fromkeys(("applied", "updated", "removed", "already_set", "not_found", "failed", "deferred"), r"\d+"),
 }
 """What a placeholder stands for; the others stand for any text."""

@@ -23,6 +23,7 @@ from crm_bridge.errors import (
     RemoteError,
     RemoteRejected,
     RemoteUnavailable,
+    RunStopped,
     StoreUnavailable,
 )
 from crm_bridge.ports import CallTracking
@@ -108,7 +109,7 @@ async def _check_crm_login(services: SyncServices) -> Check:
         await services.crm(Deadline(services.clock, PAGE_LIMIT)).check_login()
     except RemoteRejected as exc:
         return _failed("crm_login", Hint.CRM_REFUSED, exc)
-    except RemoteUnavailable as exc:
+    except (RemoteUnavailable, RunStopped) as exc:
         return _failed("crm_login", Hint.CRM_LATER, exc)
     except RemoteError as exc:
         return _failed("crm_login", Hint.CRM_WRONG, exc)
@@ -141,7 +142,7 @@ async def _check_comagic(services: SyncServices) -> list[Check]:
     call_tracking = services.call_tracking(Deadline(services.clock, PAGE_LIMIT))
     try:
         zone = await call_tracking.account_zone()
-    except RemoteError as exc:
+    except (RemoteError, RunStopped) as exc:
         return _with_skipped(_explain_first_failure(exc, call_tracking))
     return [
         Check(name="comagic_token", ok=True),
@@ -154,7 +155,7 @@ async def _check_comagic(services: SyncServices) -> list[Check]:
     ]
 
 
-def _explain_first_failure(exc: RemoteError, call_tracking: CallTracking) -> list[Check]:
+def _explain_first_failure(exc: RemoteError | RunStopped, call_tracking: CallTracking) -> list[Check]:
     """Return the checks that the failure of the first call decides: CoMagic looks at the key before the address."""
     token_holds = Check(name="comagic_token", ok=True)
     match exc:
@@ -167,7 +168,7 @@ def _explain_first_failure(exc: RemoteError, call_tracking: CallTracking) -> lis
             return [_failed("comagic_token", Hint.ACCOUNT, exc)]
         case RemoteUnavailable() if call_tracking.quota.day_remaining == 0:
             return [token_holds, Check(name="ip_whitelist", ok=True), _check_quota(call_tracking.quota)]
-        case RemoteUnavailable():
+        case RemoteUnavailable() | RunStopped():
             return [_failed("comagic_token", Hint.COMAGIC_AWAY, exc)]
         case _:
             return [_failed("comagic_token", Hint.COMAGIC_WRONG, exc)]
@@ -178,7 +179,7 @@ async def _check_rights(call_tracking: CallTracking) -> Check:
         await call_tracking.check_tag_permission()
     except RemoteRejected:
         return Check(name="comagic_rights", ok=False, hint=Hint.RIGHTS)
-    except RemoteError as exc:
+    except (RemoteError, RunStopped) as exc:
         return _failed("comagic_rights", Hint.UNKNOWN, exc)
     return Check(name="comagic_rights", ok=True)
 
@@ -190,7 +191,7 @@ async def _check_sale_tag(call_tracking: CallTracking, configured: int | None) -
         await call_tracking.sale_tag_id()
     except RemoteRejected:
         return Check(name="sale_tag", ok=False, hint=Hint.RIGHTS)
-    except RemoteUnavailable as exc:
+    except (RemoteUnavailable, RunStopped) as exc:
         return _failed("sale_tag", Hint.UNKNOWN, exc)
     except RemoteError as exc:
         return _failed("sale_tag", Hint.TAG, exc)
@@ -200,7 +201,7 @@ async def _check_sale_tag(call_tracking: CallTracking, configured: int | None) -
 async def _check_sites(call_tracking: CallTracking) -> Check:
     try:
         sites = await call_tracking.sites()
-    except RemoteError as exc:
+    except (RemoteError, RunStopped) as exc:
         return _failed("sites", Hint.UNKNOWN, exc)
     if not sites:
         return Check(name="sites", ok=False, hint=Hint.NO_SITES)

@@ -22,7 +22,7 @@ from crm_bridge.domain.explanation import Explanation, explain_candidates, notes
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import find
 from crm_bridge.domain.state import SaleTag, Watermark
-from crm_bridge.errors import RemoteError, RemoteRejected
+from crm_bridge.errors import RemoteError, RemoteRejected, RunStopped
 from crm_bridge.ports import CallTracking
 from crm_bridge.services import SyncServices
 from crm_bridge.usecases.read_communications import EDGE
@@ -71,7 +71,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
     failure = None
     try:
         await look_up.read()
-    except RemoteError as exc:
+    except (RemoteError, RunStopped) as exc:
         failure = str(exc)
         look_up.decision = None
     decision = look_up.decision
@@ -144,7 +144,7 @@ class _LookUp(Struct, kw_only=True):
         """Read what the decision depends on, then, while points are left, what explains it.
 
         Raises:
-            RemoteError: What the decision depends on could not be read.
+            RemoteError, RunStopped: What the decision depends on could not be read.
         """
         for kind, since, until in self._intervals():
             if self.points == 0:
@@ -155,7 +155,7 @@ class _LookUp(Struct, kw_only=True):
         self.warnings = list(self.call_tracking.warnings)  # of the sources that a run reads, not of those below
         if self.record is not None:
             self.decision = await self._decide_like_a_run(self.record)
-        with suppress(RemoteError):  # what follows explains the decision and does not change it
+        with suppress(RemoteError, RunStopped):  # what follows explains the decision and does not change it
             if self.decision is None or self.decision.result is Result.NOT_FOUND:
                 await self._read_other_sources()
             if self.points and any(details.site_id is not None for details in self.details):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import traceback
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +14,14 @@ import httpx
 import pytest
 
 from crm_bridge.domain.aggregate import Client
-from crm_bridge.errors import RemoteError, RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
+from crm_bridge.errors import (
+    RemoteError,
+    RemoteProtocolError,
+    RemoteRejected,
+    RemoteTimeout,
+    RemoteUnavailable,
+    RunStopped,
+)
 from tests.clients.harness import AgbisHarness, Clock, agbis_of
 from tests.sandbox.agbis.simulator import AgbisSwitches
 from tests.sandbox.faults import Fault
@@ -394,3 +403,92 @@ async def test_the_given_clock_is_the_only_source_of_time(harness: AgbisHarness)
     crm = agbis_of(lambda _: httpx.Response(200, json={"error": 0, "contr_id": "5", "fone_cell": ANNA}), clock)
 
     assert await crm.client("5") == Client(client_id="5", phone=ANNA, seen_at=clock.now())
+
+
+class TestTime:
+    """Every wait ends at the run's deadline, and a delay that Agbis names is kept."""
+
+    @pytest.mark.parametrize("form", ["http_429", "error_102"])
+    async def test_a_block_that_would_outlast_the_run_is_raised_at_once(self, harness: AgbisHarness, form: str) -> None:
+        kind, params = ("http_429", {}) if form == "http_429" else ("error", {"code": 102})
+        harness.agbis.fail(Fault(ORDERS, kind, times=None, params=params))
+        client = harness.client(time=harness.time(timedelta(seconds=100)))
+
+        with pytest.raises(RemoteUnavailable) as raised:
+            await client.orders_changed(harness.ago(hours=1), harness.clock.now())
+
+        assert raised.value.retry_after == 120
+        assert harness.clock.slept == []
+
+    @pytest.mark.parametrize(("kind", "pause"), [("http_503", 17), ("http_429", 17), ("http_429", 300)])
+    async def test_a_delay_that_agbis_names_is_kept(self, harness: AgbisHarness, kind: str, pause: int) -> None:
+        harness.agbis.fail(Fault(ORDERS, kind, params={"retry_after": pause}))
+
+        await harness.client().orders_changed(harness.ago(hours=1), harness.clock.now())
+
+        assert pause <= harness.clock.slept[0] <= pause + 5
+
+    async def test_a_named_delay_beyond_the_deadline_is_passed_on(self, harness: AgbisHarness) -> None:
+        harness.agbis.fail(Fault(ORDERS, "http_503", times=None, params={"retry_after": 3600}))
+
+        with pytest.raises(RemoteUnavailable) as raised:
+            await harness.client().orders_changed(harness.ago(hours=1), harness.clock.now())
+
+        assert raised.value.retry_after == 3600
+        assert harness.clock.slept == []
+
+    async def test_the_two_minutes_between_logins_are_not_waited_for_beyond_the_deadline(
+        self, harness: AgbisHarness
+    ) -> None:
+        await harness.session().session_id(Counter(), harness.time())
+        harness.agbis.sessions.forget()
+        client = harness.client(time=harness.time(timedelta(seconds=60)))
+
+        with pytest.raises(RemoteUnavailable, match="next login") as raised:
+            await client.orders_changed(harness.ago(hours=1), harness.clock.now())
+
+        assert raised.value.retry_after == 120
+        assert harness.clock.slept == []
+
+    async def test_nothing_is_asked_when_the_time_is_over(self, harness: AgbisHarness) -> None:
+        client = harness.client(time=harness.time(timedelta(seconds=-6)))
+
+        with pytest.raises(RunStopped):
+            await client.orders_changed(harness.ago(hours=1), harness.clock.now())
+
+        assert harness.commands() == []
+
+    async def test_an_answer_that_drips_past_the_deadline_ends_the_run_and_halves_no_window(
+        self, harness: AgbisHarness
+    ) -> None:
+        harness.agbis.fail(Fault(ORDERS, "drip", times=None, params={"seconds": 10}))
+        client, began = harness.client(time=harness.time(timedelta(seconds=60))), harness.clock.now()
+
+        with pytest.raises(RunStopped):
+            await client.orders_changed(harness.ago(hours=8), harness.clock.now())
+
+        assert harness.clock.now() - began <= timedelta(seconds=75)
+        assert harness.commands().count(ORDERS) == 1
+
+    async def test_a_call_does_not_wait_for_another_longer_than_its_own_run_lasts(self, harness: AgbisHarness) -> None:
+        session = harness.session()
+        await session.session_id(Counter(), harness.time())
+        client = harness.client(session, time=harness.time(timedelta(milliseconds=20)))
+
+        async with session.throttle.held(harness.time()):
+            with pytest.raises(RemoteUnavailable, match="another call") as raised:
+                await client.orders_changed(harness.ago(hours=1), harness.clock.now())
+
+        assert raised.value.retry_after == 120
+
+
+@pytest.mark.parametrize("text", ["refused for secret", "hash E5E9FA1BA31ECD1AE84F75CAAA474F3A663F05F4", "+7%20926..."])
+async def test_no_error_text_quotes_the_password_or_its_hash(harness: AgbisHarness, text: str) -> None:
+    harness.agbis.fail(Fault(ORDERS, "error", params={"code": 1, "msg": f"{text} for client 8 (926) 123-45-67"}))
+
+    with pytest.raises(RemoteRejected) as raised:
+        await harness.client().orders_changed(harness.ago(hours=1), harness.clock.now())
+
+    message = str(raised.value)
+    assert not re.search(r"\bsecret\b|e5e9fa1b|123-45|1234567", message, re.IGNORECASE)
+    assert "***" in message

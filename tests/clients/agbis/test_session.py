@@ -13,7 +13,7 @@ import pytest
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import AccessDenied, Barrier, RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from tests.clients.harness import AgbisHarness, SessionMemory
+from tests.clients.harness import AgbisHarness, Answers, SessionMemory
 from tests.sandbox.faults import Fault
 
 pytestmark = pytest.mark.anyio
@@ -33,19 +33,19 @@ def count() -> Counter[str]:
 async def test_the_first_call_logs_in_and_the_next_eight_minutes_use_it(harness: AgbisHarness) -> None:
     session, requests = harness.session(), count()
 
-    first = await session.session_id(requests)
+    first = await session.session_id(requests, harness.time())
     harness.clock.advance(timedelta(minutes=7, seconds=59))
 
-    assert await session.session_id(requests) == first
+    assert await session.session_id(requests, harness.time()) == first
     assert requests == {LOGIN: 1}
 
 
 async def test_a_session_of_eight_minutes_is_refreshed_before_it_is_refused(harness: AgbisHarness) -> None:
     session, requests = harness.session(), count()
-    first = await session.session_id(requests)
+    first = await session.session_id(requests, harness.time())
     harness.clock.advance(timedelta(minutes=8))
 
-    assert await session.session_id(requests) != first
+    assert await session.session_id(requests, harness.time()) != first
     assert requests == {LOGIN: 1, REFRESH: 1}
 
 
@@ -53,7 +53,7 @@ async def test_both_ids_rotate_again_and_again(harness: AgbisHarness) -> None:
     session, requests = harness.session(), count()
     ids = set()
     for _ in range(4):
-        ids.add(await session.session_id(requests))
+        ids.add(await session.session_id(requests, harness.time()))
         harness.clock.advance(timedelta(minutes=9))
 
     assert len(ids) == 4
@@ -61,19 +61,19 @@ async def test_both_ids_rotate_again_and_again(harness: AgbisHarness) -> None:
 
 
 async def test_another_process_goes_on_with_the_session_in_the_store(harness: AgbisHarness) -> None:
-    first = await harness.session().session_id(count())
+    first = await harness.session().session_id(count(), harness.time())
     requests = count()
 
-    assert await harness.session().session_id(requests) == first
+    assert await harness.session().session_id(requests, harness.time()) == first
     assert requests == {}
 
 
 async def test_a_day_later_the_session_is_refreshed_without_a_login(harness: AgbisHarness) -> None:
-    await harness.session().session_id(count())
+    await harness.session().session_id(count(), harness.time())
     harness.clock.advance(timedelta(hours=23))
     requests = count()
 
-    await harness.session().session_id(requests)
+    await harness.session().session_id(requests, harness.time())
 
     assert requests == {REFRESH: 1}
 
@@ -81,20 +81,20 @@ async def test_a_day_later_the_session_is_refreshed_without_a_login(harness: Agb
 @pytest.mark.parametrize("switches", [{"refresh_life_minutes": 10}, {"refresh_life_minutes": 10, "expired_code": 106}])
 async def test_an_expired_refresh_id_costs_one_login(switches: dict[str, Any]) -> None:
     harness = AgbisHarness(**switches)
-    await harness.session().session_id(count())
+    await harness.session().session_id(count(), harness.time())
     harness.clock.advance(timedelta(minutes=30))
     requests = count()
 
-    await harness.session().session_id(requests)
+    await harness.session().session_id(requests, harness.time())
 
     assert requests == {REFRESH: 1, LOGIN: 1}
 
 
 async def test_many_tasks_that_were_refused_at_once_cause_one_renewal(harness: AgbisHarness) -> None:
     session, requests = harness.session(), count()
-    old = await session.session_id(requests)
+    old = await session.session_id(requests, harness.time())
 
-    renewed = await asyncio.gather(*(session.renew(old, requests) for _ in range(20)))
+    renewed = await asyncio.gather(*(session.renew(old, requests, harness.time()) for _ in range(20)))
 
     assert len(set(renewed)) == 1
     assert old not in renewed
@@ -104,7 +104,7 @@ async def test_many_tasks_that_were_refused_at_once_cause_one_renewal(harness: A
 async def test_many_tasks_that_need_the_first_session_cause_one_login(harness: AgbisHarness) -> None:
     session, requests = harness.session(), count()
 
-    ids = await asyncio.gather(*(session.session_id(requests) for _ in range(20)))
+    ids = await asyncio.gather(*(session.session_id(requests, harness.time()) for _ in range(20)))
 
     assert len(set(ids)) == 1
     assert requests == {LOGIN: 1}
@@ -112,11 +112,11 @@ async def test_many_tasks_that_need_the_first_session_cause_one_login(harness: A
 
 async def test_a_session_that_another_process_has_renewed_is_used(harness: AgbisHarness) -> None:
     mine, other = harness.session(), harness.session()
-    old = await mine.session_id(count())
-    newer = await other.renew(old, count())
+    old = await mine.session_id(count(), harness.time())
+    newer = await other.renew(old, count(), harness.time())
     requests = count()
 
-    assert await mine.renew(old, requests) == newer
+    assert await mine.renew(old, requests, harness.time()) == newer
     assert requests == {}
 
 
@@ -125,7 +125,7 @@ async def test_a_session_serves_one_event_loop_after_another(harness: AgbisHarne
     session = harness.session()
 
     async def many() -> None:
-        await asyncio.gather(*(session.renew(None, count()) for _ in range(3)))
+        await asyncio.gather(*(session.renew(None, count(), harness.time()) for _ in range(3)))
         harness.clock.advance(timedelta(minutes=9))
 
     def in_a_loop_of_its_own() -> None:
@@ -143,18 +143,18 @@ class TestLogin:
         harness.agbis.fail(Fault(LOGIN, "connect_error", times=None))
 
         with pytest.raises(RemoteUnavailable):
-            await harness.session().session_id(count())
+            await harness.session().session_id(count(), harness.time())
 
         assert [state.login_at for state in harness.memory.saved] == [harness.agbis.requests[0].at]
         assert harness.memory.saved[0].session_id == ""
 
     async def test_no_login_follows_another_within_two_minutes_in_any_process(self, harness: AgbisHarness) -> None:
-        await harness.session().session_id(count())
+        await harness.session().session_id(count(), harness.time())
         harness.agbis.sessions.forget()
         harness.clock.advance(timedelta(seconds=30))
         again = harness.session()
 
-        await again.renew(await again.session_id(count()), count())
+        await again.renew(await again.session_id(count(), harness.time()), count(), harness.time())
 
         times = [record.at for record in harness.agbis.requests if record.method == LOGIN]
         assert times[1] - times[0] == timedelta(seconds=120)
@@ -175,7 +175,7 @@ class TestLogin:
         async def other_process() -> None:
             harness.memory.saved.append(theirs)
 
-        mine, _ = await asyncio.gather(session.session_id(requests), other_process())
+        mine, _ = await asyncio.gather(session.session_id(requests, harness.time()), other_process())
 
         assert mine == "T"
         assert requests == {}
@@ -183,12 +183,12 @@ class TestLogin:
     @pytest.mark.parametrize("form", ["http", "error_102"])
     async def test_a_login_refused_as_too_early_is_tried_once_more_after_two_minutes(self, form: str) -> None:
         harness = AgbisHarness(throttle_form=form)
-        await harness.session().session_id(count())
+        await harness.session().session_id(count(), harness.time())
         harness.memory.saved.clear()  # as if somebody else had logged in with our user
         harness.clock.advance(timedelta(seconds=1))
         requests = count()
 
-        assert await harness.session().session_id(requests)
+        assert await harness.session().session_id(requests, harness.time())
         assert requests == {LOGIN: 2}
         assert harness.clock.slept == [120]
 
@@ -211,7 +211,7 @@ class TestLogin:
         requests = count()
 
         with pytest.raises((RemoteUnavailable, RemoteProtocolError)):
-            await harness.session().session_id(requests)
+            await harness.session().session_id(requests, harness.time())
 
         assert requests == {LOGIN: 2}
         assert sum(harness.clock.slept) == 120
@@ -220,13 +220,13 @@ class TestLogin:
         harness.agbis.fail(Fault(LOGIN, "error", params={"code": 101}))
         requests = count()
 
-        assert await harness.session().session_id(requests)
+        assert await harness.session().session_id(requests, harness.time())
         assert requests == {LOGIN: 2}
 
     async def test_a_login_that_found_no_connection_is_repeated_within_seconds(self, harness: AgbisHarness) -> None:
         harness.agbis.fail(Fault(LOGIN, "connect_error", times=2))
 
-        assert await harness.session().session_id(count())
+        assert await harness.session().session_id(count(), harness.time())
         assert sum(harness.clock.slept) < 15
 
     @pytest.mark.parametrize("code", [2, 1])
@@ -235,7 +235,7 @@ class TestLogin:
         session, requests = harness.session(password="wrong-password", user="robot"), count()
 
         with pytest.raises(AccessDenied, match="AGBIS_USER and AGBIS_PASSWORD") as raised:
-            await session.session_id(requests)
+            await session.session_id(requests, harness.time())
 
         assert raised.value.code == str(code)
         assert raised.value.barrier is Barrier.KEY
@@ -248,50 +248,52 @@ class TestLogin:
         harness.agbis.fail(Fault(LOGIN, "error", params={"code": 2, "msg": f"api secret {digest}"}))
 
         with pytest.raises(RemoteRejected) as raised:
-            await harness.session().session_id(count())
+            await harness.session().session_id(count(), harness.time())
 
         assert "secret" not in str(raised.value)
         assert digest not in str(raised.value)
 
     async def test_a_ready_hash_is_a_password_too(self, harness: AgbisHarness) -> None:
-        assert await harness.session(password="E5E9FA1BA31ECD1AE84F75CAAA474F3A663F05F4").session_id(count())
+        assert await harness.session(password="E5E9FA1BA31ECD1AE84F75CAAA474F3A663F05F4").session_id(
+            count(), harness.time()
+        )
 
     async def test_a_success_without_a_session_id_is_an_error(self) -> None:
         harness = AgbisHarness()
-        http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"error": 0})))
+        http = httpx.AsyncClient(transport=Answers(lambda _: httpx.Response(200, json={"error": 0})))
         session = AgbisSession(
             http=http, url=harness.URL, user="u", password="p", store=SessionMemory(), clock=harness.clock
         )
 
         with pytest.raises(RemoteProtocolError, match="Session_id"):
-            await session.session_id(count())
+            await session.session_id(count(), harness.time())
 
 
 class TestRefresh:
     @pytest.mark.parametrize("kind", ["http_502_html", "reset_before", "truncated_json", "timeout_before"])
     async def test_a_passing_failure_does_not_cost_a_login(self, harness: AgbisHarness, kind: str) -> None:
         session, requests = harness.session(), count()
-        old = await session.session_id(requests)
+        old = await session.session_id(requests, harness.time())
         harness.agbis.fail(Fault(REFRESH, kind, times=2))
 
-        assert await session.renew(old, requests) != old
+        assert await session.renew(old, requests, harness.time()) != old
         assert requests == {LOGIN: 1, REFRESH: 3}
 
     async def test_an_answer_that_was_lost_after_the_ids_rotated_costs_one_login(self, harness: AgbisHarness) -> None:
         session, requests = harness.session(), count()
-        old = await session.session_id(requests)
+        old = await session.session_id(requests, harness.time())
         harness.agbis.fail(Fault(REFRESH, "reset_after"))
 
-        assert await session.renew(old, requests) != old
+        assert await session.renew(old, requests, harness.time()) != old
         assert requests == {LOGIN: 2, REFRESH: 2}
         assert harness.agbis.requests[-1].at - harness.agbis.requests[0].at >= timedelta(seconds=120)
 
     async def test_a_refresh_that_finds_no_database_raises_without_a_login(self, harness: AgbisHarness) -> None:
         session, requests = harness.session(), count()
-        old = await session.session_id(requests)
+        old = await session.session_id(requests, harness.time())
         harness.agbis.fail(Fault(REFRESH, "error", times=None, params={"code": 108}))
 
         with pytest.raises(RemoteUnavailable, match="108"):
-            await session.renew(old, requests)
+            await session.renew(old, requests, harness.time())
 
         assert requests == {LOGIN: 1, REFRESH: 3}

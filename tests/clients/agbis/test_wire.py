@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from crm_bridge.clients.agbis import wire
 from crm_bridge.clients.retry import MalformedResponse
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
+from crm_bridge.redaction import clean_text
 from tests.support.factories import MOSCOW
 
 BASE = "https://himinfo.net/cl/demo_clean/api/"
@@ -88,11 +90,25 @@ class TestReply:
     def test_text_survives_its_encoding_with_either_spelling_of_spaces(self, text: str, encode: Any) -> None:
         coded = encode(text.encode("utf-8", "replace"))
 
-        assert reply(error=0, name=coded)["name"] == text.encode("utf-8", "replace").decode()
+        assert reply(error=0, name=coded)["name"] == clean_text(text.encode("utf-8", "replace").decode())
 
     @given(st.text())
     def test_any_text_can_be_decoded(self, text: str) -> None:
-        assert isinstance(reply(error=0, name=text)["name"], str)
+        decoded = reply(error=0, name=text, **{"k" + text: 1})
+
+        assert json.dumps(decoded, ensure_ascii=False).encode()
+        assert not any(
+            unicodedata.category(character) == "Cc" for key in (decoded["name"], *decoded) for character in key
+        )
+
+    def test_levels_are_counted_whatever_the_strings_hold(self) -> None:
+        def nested(levels: int) -> bytes:
+            return b'{"error":0,"x":' + b'["]",' * levels + b"1" + b"]" * levels + b"}"
+
+        wire.reply("X", nested(99))
+        for levels in (100, 900, 100_000):
+            with pytest.raises((RemoteProtocolError, MalformedResponse), match=r"levels|not JSON"):
+                wire.reply("X", nested(levels))
 
     def test_values_are_decoded_once_at_every_depth_and_keys_never(self) -> None:
         decoded = reply(error=0, List=[{"A%20b": "%2525", "inner": [["a+b%2Bc"]]}])
@@ -146,7 +162,7 @@ class TestReply:
         assert str(raised.value) == "Agbis: X: error 1: *** *** ***"
 
 
-NAIVE = (datetime(1990, 1, 1), datetime(2090, 1, 1))  # noqa: DTZ001 - hypothesis wants them so
+NAIVE = (datetime(2000, 1, 1), datetime(2100, 12, 31))  # noqa: DTZ001 - hypothesis wants them so
 KOPECKS = st.integers(-(10**14), 10**14)
 
 
@@ -198,12 +214,17 @@ class TestMoments:
         assert wire.moment(f"{moment:%d.%m.%Y}{space}{moment:%H:%M:%S}", zone) == known
         assert wire.moment(f"{moment:%d.%m.%Y}{space}{moment:%H:%M}", zone) == known.replace(second=0)
 
-    @given(st.dates(date(1990, 1, 1), date(2090, 1, 1)))
+    @given(st.dates(date(2000, 1, 1), date(2100, 12, 31)))
     def test_a_date_alone_is_midnight(self, day: date) -> None:
         known = datetime(day.year, day.month, day.day, tzinfo=UTC)
 
         assert wire.moment(f"{day:%d.%m.%Y}", ZoneInfo("UTC")) == known
         assert wire.moment(f"{day:%Y-%m-%d}", ZoneInfo("UTC")) == known
+
+    @pytest.mark.parametrize("value", ["31.12.1999", "01.01.2101 12:00", "31.12.9999", "0001-01-01"])
+    def test_a_year_of_another_age_is_an_error(self, value: str) -> None:
+        with pytest.raises(ValueError, match="date"):
+            wire.moment(value, MOSCOW)
 
     def test_the_time_may_stand_in_a_field_of_its_own(self) -> None:
         utc = ZoneInfo("UTC")

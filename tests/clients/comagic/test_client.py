@@ -24,8 +24,9 @@ from crm_bridge.errors import (
     RemoteRejected,
     RemoteTimeout,
     RemoteUnavailable,
+    RunStopped,
 )
-from tests.clients.harness import Clock, ComagicHarness, comagic_of
+from tests.clients.harness import Clock, ComagicHarness, Time, comagic_of
 from tests.sandbox.comagic.errors import ERRORS
 from tests.sandbox.comagic.simulator import CoMagicSwitches
 from tests.sandbox.faults import Fault
@@ -350,7 +351,7 @@ class TestRepeating:
 
     async def test_no_repetition_starts_after_the_deadline(self, harness: ComagicHarness) -> None:
         harness.comagic.fail(Fault(CALLS, "http_502_html", times=None))
-        client = harness.client(deadline=harness.clock.now())
+        client = harness.client(time=Time(harness.clock, timedelta()))
 
         with pytest.raises(RemoteUnavailable):
             await harness.read(client)
@@ -465,7 +466,7 @@ class TestQuota:
 
     async def test_a_wait_beyond_the_deadline_is_not_started(self, harness: ComagicHarness) -> None:
         harness.comagic.fail(Fault(CALLS, "limit_exceeded_minute", times=None))
-        client = harness.client(deadline=harness.clock.now() + timedelta(seconds=30))
+        client = harness.client(time=Time(harness.clock, timedelta(seconds=30)))
 
         with pytest.raises(QuotaSpent, match="limit_exceeded"):
             await harness.read(client)
@@ -511,3 +512,76 @@ async def test_a_new_client_has_made_no_requests() -> None:
     client: ComagicClient = comagic_of(lambda _: httpx.Response(500), Clock())
 
     assert client.requests == {}
+
+
+class TestTime:
+    """Every wait ends at the run's deadline, and a delay that CoMagic names is kept."""
+
+    @pytest.mark.parametrize("kind", ["http_503", "http_429", "limit_exceeded_minute"])
+    async def test_a_named_delay_is_kept(self, harness: ComagicHarness, kind: str) -> None:
+        params = {"retry_after": 200} if kind.startswith("http") else {}
+        harness.comagic.fail(Fault(CALLS, kind, params=params))
+        began = harness.clock.now()
+
+        await harness.read()
+
+        assert harness.clock.now() - began >= timedelta(seconds=200 if params else 1)
+
+    @pytest.mark.parametrize("kind", ["http_503", "http_429"])
+    async def test_a_named_delay_beyond_the_deadline_is_passed_on_at_once(
+        self, harness: ComagicHarness, kind: str
+    ) -> None:
+        harness.comagic.fail(Fault(CALLS, kind, times=None, params={"retry_after": 7200}))
+
+        with pytest.raises(RemoteUnavailable) as raised:
+            await harness.read()
+
+        assert raised.value.retry_after == 7200
+        assert harness.clock.slept == []
+
+    async def test_a_look_after_a_write_waits_for_the_named_delay_too(self, harness: ComagicHarness) -> None:
+        call = harness.comagic.add_call(ANNA, harness.ago(hours=1))
+        harness.comagic.fail(Fault("set.tag_sales", "http_503", params={"retry_after": 50}))
+        client, began = harness.client(), harness.clock.now()
+        sale = Sale(
+            type=CommunicationType.CALL, id=call, started_at=harness.ago(hours=1), amount_kopecks=100,
+            sold_at=harness.clock.now(), comment="",
+        )  # fmt: skip
+        with pytest.raises(RemoteUnavailable):
+            await client.set_sale(sale)
+
+        ref = CommunicationRef(type=sale.type, id=sale.id, started_at=sale.started_at)
+        await client.get_communications([ref], sale_tag_id=harness.tag)
+
+        assert harness.clock.now() - began >= timedelta(seconds=50)
+
+    async def test_nothing_is_asked_when_the_time_is_over(self, harness: ComagicHarness) -> None:
+        client = harness.client(time=Time(harness.clock, timedelta(seconds=-6)))
+
+        with pytest.raises(RunStopped):
+            await harness.read(client)
+
+        assert harness.comagic.requests == []
+
+    async def test_a_read_that_drips_past_the_deadline_stops_the_run(self, harness: ComagicHarness) -> None:
+        harness.comagic.fail(Fault(CALLS, "drip", times=None))
+        client, began = harness.client(time=Time(harness.clock, timedelta(seconds=30))), harness.clock.now()
+
+        with pytest.raises(RunStopped):
+            await harness.read(client)
+
+        assert harness.clock.now() - began <= timedelta(seconds=36)
+        assert client.requests == {CALLS: 1}
+
+
+async def test_a_report_that_contradicts_its_total_is_a_warning(harness: ComagicHarness) -> None:
+    call = harness.comagic.add_call(ANNA, harness.ago(hours=1))
+    rewritten = {"pattern": r'"total_items": ?\d+', "by": '"total_items":3000000'}
+    harness.comagic.fail(Fault(CALLS, "rewritten", times=None, params=rewritten))
+    client = harness.client()
+
+    read = await harness.read(client)
+
+    assert [each.id for each in read] == [call]
+    assert client.warnings == [f"CoMagic: {CALLS}: 3000000 rows were reported (total_items), 1 were shown"]
+    assert client.requests[CALLS] <= 10

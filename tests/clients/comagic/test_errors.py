@@ -153,3 +153,21 @@ def test_a_message_does_not_repeat_secrets() -> None:
     error = rejection(failure("access_token_invalid", -32001, f"{TOKEN} of {ANNA} is bad"))
 
     assert str(error) == "CoMagic: access_token_invalid: *** of *** is bad"
+
+
+@pytest.mark.parametrize(
+    "mnemonic", ["t0p-secret", "Forbidden", "client_79261234567", "a b", "x" * 65, "нет", "forbidden\n", "79261234567"]
+)
+def test_what_is_no_mnemonic_reaches_neither_code_nor_text(mnemonic: str) -> None:
+    with pytest.raises(RemoteRejected) as raised:
+        answer(error=failure(mnemonic, code=-32001))
+
+    assert raised.value.code == "-32001"
+    assert mnemonic not in str(raised.value)
+
+
+def test_a_mnemonic_that_is_new_to_us_is_the_code() -> None:
+    with pytest.raises(RemoteRejected) as raised:
+        answer(error=failure("something_new_2"))
+
+    assert raised.value.code == "something_new_2"

@@ -180,9 +180,25 @@ def report_of(
     return fetch
 
 
-async def ids_of(fetch: Callable[[datetime, datetime, int], Awaitable[Page]], *, ordered: bool = True) -> list[int]:
-    pages = paging.read(fetch, NOON - timedelta(days=20), NOON, ordered=ordered, concurrency=2)
-    return [row.id async for page in pages for row in page]
+async def ids_of(
+    fetch: Callable[[datetime, datetime, int], Awaitable[Page]],
+    *,
+    ordered: bool = True,
+    warnings: list[tuple[int, int]] | None = None,
+) -> list[int]:
+    """Read a report; without a list for them, there must be no warnings."""
+    noted: list[tuple[int, int]] = [] if warnings is None else warnings
+    pages = paging.read(
+        fetch,
+        NOON - timedelta(days=20),
+        NOON,
+        ordered=ordered,
+        concurrency=2,
+        warn=lambda reported, read: noted.append((reported, read)),
+    )
+    read = [row.id async for page in pages for row in page]
+    assert warnings is not None or not noted
+    return read
 
 
 def row(number: int) -> tuple[int, datetime]:
@@ -221,15 +237,35 @@ async def test_a_report_without_a_total_is_read_until_a_page_is_not_full() -> No
     assert len(asked) == 3
 
 
+@pytest.mark.parametrize("claimed", [20_000, 3_000_000, 10**17])
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_a_report_that_claims_more_rows_than_it_has_is_not_read_for_ever(*, ordered: bool) -> None:
+async def test_a_report_that_claims_more_rows_than_it_has_is_not_read_for_ever(*, ordered: bool, claimed: int) -> None:
     asked: list[tuple[datetime, datetime, int]] = []
     everything = [row(number) for number in range(100)]
+    warnings: list[tuple[int, int]] = []
 
-    read = await ids_of(report_of(lambda _: everything, asked, total=lambda _: 20_000), ordered=ordered)
+    fetch = report_of(lambda _: everything, asked, total=lambda _: claimed)
+    read = await ids_of(fetch, ordered=ordered, warnings=warnings)
 
     assert sorted(read) == list(range(100))
-    assert len(asked) < 200
+    assert warnings == [(claimed, len(read))]
+    assert len(asked) <= 110
+
+
+async def test_a_report_that_shows_the_same_rows_for_ever_is_not_read_for_ever() -> None:
+    asked = 0
+    page = Page([Row(key, at, None) for key, at in map(row, range(PAGE))], 10**9)
+    warnings: list[tuple[int, int]] = []
+
+    async def fetch(since: datetime, until: datetime, offset: int) -> Page:
+        nonlocal asked
+        asked += 1
+        return page
+
+    await ids_of(fetch, warnings=warnings)
+
+    assert warnings == [(10**9, PAGE)]
+    assert asked <= 200
 
 
 @given(

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from crm_bridge.clients.comagic.errors import LimitExceeded
 from crm_bridge.clients.comagic.quota import QuotaThrottle
 from crm_bridge.errors import QuotaSpent
 from tests.clients.harness import Clock
@@ -206,7 +207,7 @@ async def test_tasks_that_wait_together_do_not_all_go_together(quota: QuotaThrot
 
 class TestRefused:
     async def test_everybody_waits_for_the_reported_reset(self, quota: QuotaThrottle, clock: Clock) -> None:
-        quota.refused("no", limits(minute=0, day=100), kind="minute", times=1)
+        quota.refused(LimitExceeded("no", limits(minute=0, day=100), "minute"), times=1)
         async with quota.reserve_quota(1):
             pass
 
@@ -214,7 +215,7 @@ class TestRefused:
 
     async def test_a_task_with_reserved_points_waits_too(self, quota: QuotaThrottle, clock: Clock) -> None:
         async with quota.reserve_quota(2):
-            quota.refused("no", limits(minute=0), kind="minute", times=1)
+            quota.refused(LimitExceeded("no", limits(minute=0), "minute"), times=1)
             await use(quota)
 
         assert clock.slept == [21]
@@ -223,26 +224,26 @@ class TestRefused:
         self, quota: QuotaThrottle, clock: Clock
     ) -> None:
         for times in (1, 2, 3):
-            quota.refused("no", {}, kind="", times=times)
+            quota.refused(LimitExceeded("no", {}, ""), times=times)
             await use(quota)
         assert clock.slept == [61, 61, 61]
 
         with pytest.raises(QuotaSpent, match="no") as raised:
-            quota.refused("no", {}, kind="", times=4)
+            quota.refused(LimitExceeded("no", {}, ""), times=4)
         assert raised.value.retry_after == 61
 
     async def test_a_spent_day_is_raised_at_once(self, quota: QuotaThrottle) -> None:
         with pytest.raises(QuotaSpent) as raised:
-            quota.refused("no", limits(minute=40, day=0, reset=900), kind="", times=1)
+            quota.refused(LimitExceeded("no", limits(minute=40, day=0, reset=900), ""), times=1)
         assert raised.value.retry_after == 900
 
         with pytest.raises(QuotaSpent) as raised:
-            QuotaThrottle(clock=Clock(), deadline=NOON).refused("no", {}, kind="Limit per Day", times=1)
+            QuotaThrottle(clock=Clock(), deadline=NOON).refused(LimitExceeded("no", {}, "Limit per Day"), times=1)
         assert raised.value.retry_after is None
 
     async def test_a_refusal_that_lasts_beyond_the_deadline_is_raised_with_its_text(self, clock: Clock) -> None:
         quota = QuotaThrottle(clock=clock, deadline=NOON + timedelta(seconds=10))
-        quota.refused("CoMagic: limit_exceeded: x", limits(minute=0), kind="minute", times=1)
+        quota.refused(LimitExceeded("CoMagic: limit_exceeded: x", limits(minute=0), "minute"), times=1)
 
         with pytest.raises(QuotaSpent, match="limit_exceeded: x") as raised:
             await use(quota)
@@ -250,4 +251,4 @@ class TestRefused:
 
     async def test_a_server_that_refuses_for_ever_is_not_asked_for_ever(self, quota: QuotaThrottle) -> None:
         with pytest.raises(QuotaSpent):
-            quota.refused("no", limits(minute=0, reset=0), kind="minute", times=21)
+            quota.refused(LimitExceeded("no", limits(minute=0, reset=0), "minute"), times=21)

@@ -13,10 +13,10 @@ import httpx
 from crm_bridge.clients.agbis import mapping, wire
 from crm_bridge.clients.agbis.http import AgbisHttp
 from crm_bridge.clients.agbis.session import AgbisSession
-from crm_bridge.clock import Clock
+from crm_bridge.clock import RunTime
 from crm_bridge.domain.aggregate import ChangedOrders, Client
 from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
-from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout
+from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RunStopped
 
 T = TypeVar("T")
 
@@ -39,15 +39,16 @@ class AgbisClient:
         session: AgbisSession,
         time_zone: ZoneInfo,
         region: str,
-        clock: Clock,
+        time: RunTime,
     ) -> None:
+        """Make a client whose waits and answers end at the run's deadline."""
         self.requests: Counter[str] = Counter()
         self.warnings: list[str] = []
         self._session = session
-        self._api = AgbisHttp(http=http, url=url, clock=clock, throttle=session.throttle)
+        self._api = AgbisHttp(http=http, url=url, throttle=session.throttle, secrets=session.secrets)
         self._zone = time_zone
         self._region = region
-        self._clock = clock
+        self._time = time
 
     async def orders_changed(self, since: datetime, until: datetime) -> ChangedOrders:
         """Return the orders entered or changed from `since` to `until` (`OrderByDateTimeForAll`).
@@ -57,12 +58,12 @@ class AgbisClient:
         minute is not known, so the halves of a window share a minute.
         """
         answers = await self._window(wire.ORDERS_CHANGED, _floor(since), _floor(until))
-        return mapping.orders(wire.ORDERS_CHANGED, answers, zone=self._zone, now=self._clock.now())
+        return mapping.orders(wire.ORDERS_CHANGED, answers, zone=self._zone, now=self._time.now())
 
     async def clients_changed(self, since: datetime, until: datetime) -> list[Client]:
         """Return the clients changed from `since` to `until` (`ClientsByDateTimeForAll`), some perhaps twice."""
         answers = await self._window(wire.CLIENTS_CHANGED, _floor(since), _floor(until))
-        now = self._clock.now()
+        now = self._time.now()
         return [
             client
             for answer in answers
@@ -80,7 +81,7 @@ class AgbisClient:
             if exc.code == wire.NOT_FOUND:
                 return None
             raise
-        return mapping.client(client_id, answer, region=self._region, now=self._clock.now())
+        return mapping.client(client_id, answer, region=self._region, now=self._time.now())
 
     async def payments(self, day: date) -> list[OrderPayment] | None:
         """Return the payments of a local day (`OrderPaysBetweenForAll`); None when Agbis does not give them.
@@ -106,7 +107,7 @@ class AgbisClient:
 
     async def check_login(self) -> None:
         """Make sure that Agbis lets us in; see `AgbisSession.check`."""
-        await self._session.check(self.requests)
+        await self._session.check(self.requests, self._time)
 
     async def _window(self, command: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """Read a window; when the server needs too long, read its halves, down to a minute.
@@ -144,14 +145,23 @@ class AgbisClient:
 
     async def _call(self, request: Callable[[str], wire.Request], *, window: bool = False) -> dict[str, Any]:
         """Make a call; when its session is refused, make it once more with another session."""
-        session_id = await self._session.session_id(self.requests)
+        session_id = await self._session.session_id(self.requests, self._time)
         try:
-            return await self._api.call(request(session_id), self.requests, window=window)
+            return await self._ask(request(session_id), window=window)
         except RemoteRejected as exc:
             if exc.code not in wire.REFUSED_SESSION:
                 raise
-        session_id = await self._session.renew(session_id, self.requests)
-        return await self._api.call(request(session_id), self.requests, window=window)
+        session_id = await self._session.renew(session_id, self.requests, self._time)
+        return await self._ask(request(session_id), window=window)
+
+    async def _ask(self, request: wire.Request, *, window: bool) -> dict[str, Any]:
+        """Make a call; one that the deadline has cut off says nothing about Agbis."""
+        try:
+            return await self._api.call(request, self.requests, self._time, window=window)
+        except RemoteTimeout as exc:
+            if self._time.now() < self._time.deadline:
+                raise
+            raise RunStopped("The time of this run was over before Agbis had answered", retry_after=60) from exc
 
 
 def _floor(moment: datetime) -> datetime:

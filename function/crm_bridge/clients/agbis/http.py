@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
 from crm_bridge.clients.agbis import wire
+from crm_bridge.clients.exchange import ConnectionFailed, HttpAnswer, HttpRequest, exchange
 from crm_bridge.clients.retry import AGBIS_BLOCK_SECONDS, AGBIS_BLOCKED, AGBIS_CALL, MalformedResponse, retry_call
-from crm_bridge.clock import Clock
+from crm_bridge.clock import RunTime
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
-from crm_bridge.redaction import redact_remote
 
 _GAP = timedelta(seconds=1.1)  # at most a request a second, after Agbis has once said that we ask too often
-_TIMEOUT = httpx.Timeout(60)  # seconds; 10 is too short for a slow link to the shop's database
 
 _JSON = {"Content-Type": "application/json; charset=UTF-8"}  # obligatory: docs/remote/agbis.md#post
 
@@ -30,12 +29,30 @@ class PerLoopLock:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = asyncio.Lock()
 
-    def of_this_loop(self) -> asyncio.Lock:
-        """Return the lock of the running loop."""
+    @asynccontextmanager
+    async def held(self, time: RunTime) -> AsyncIterator[None]:
+        """Hold the lock; wait for it no longer than the run may.
+
+        Raises:
+            RemoteUnavailable: Another call to Agbis has held it until the deadline, in a pause of its own.
+        """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._lock = loop, asyncio.Lock()
-        return self._lock
+        lock, left = self._lock, (time.deadline - time.now()).total_seconds()
+        if lock.locked():
+            try:
+                async with asyncio.timeout(max(0, left)):
+                    await lock.acquire()
+            except TimeoutError as exc:
+                message = "Agbis: another call has not ended in time"
+                raise RemoteUnavailable(wire.SYSTEM, message, retry_after=AGBIS_BLOCK_SECONDS) from exc
+        else:
+            await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 class Throttle(PerLoopLock):
@@ -54,10 +71,6 @@ class Throttle(PerLoopLock):
         self.gap = timedelta()
 
 
-class ConnectionFailed(RemoteUnavailable):
-    """No connection was made, so Agbis has received nothing."""
-
-
 class AgbisHttp:
     """The one entry point of the API.
 
@@ -65,22 +78,27 @@ class AgbisHttp:
         base: Its address, as `wire.base_url` writes it.
     """
 
-    def __init__(self, *, http: httpx.AsyncClient, url: str, clock: Clock, throttle: Throttle) -> None:
+    def __init__(self, *, http: httpx.AsyncClient, url: str, throttle: Throttle, secrets: Sequence[str] = ()) -> None:
+        """Take what every call needs; no message quotes one of the secrets."""
         self.base = wire.base_url(url)
         self._http = http
-        self._clock = clock
         self._throttle = throttle
+        self._secrets = tuple(secrets)
 
-    async def call(self, request: wire.Request, requests: Counter[str], *, window: bool = False) -> dict[str, Any]:
+    async def call(
+        self, request: wire.Request, requests: Counter[str], time: RunTime, *, window: bool = False
+    ) -> dict[str, Any]:
         """Make a call that may be repeated: a read or `RefreshSession`.
 
         Args:
             request: What to send.
             requests: Counts every HTTP request made, by command.
+            time: The run's; no wait lasts beyond its deadline.
             window: The call reads a window, so a timeout means that the window is too wide: it is not repeated.
 
         Raises:
             RemoteTimeout: No answer in time, or HTTP 504.
+            RunStopped: The run's time was over before the call.
             RemoteUnavailable, RemoteRejected, RemoteProtocolError: See `errors`.
         """
 
@@ -88,100 +106,96 @@ class AgbisHttp:
             if window and isinstance(error, RemoteTimeout):
                 return False
             return isinstance(error, MalformedResponse) or (
-                isinstance(error, RemoteUnavailable) and not _throttled(error)
+                isinstance(error, RemoteUnavailable) and not isinstance(error, wire.TooFrequent)
             )
 
         async def with_retries() -> dict[str, Any]:
-            return await self._call_repeatedly(request, requests, may_pass)
+            return await self._call_repeatedly(request, requests, time, may_pass)
 
-        async with self._throttle.of_this_loop():
+        async with self._throttle.held(time):
             return await _readable(
                 request,
                 lambda: retry_call(
                     with_retries,
-                    again=_throttled,
+                    again=lambda error: isinstance(error, wire.TooFrequent),
                     policy=AGBIS_BLOCKED,
-                    clock=self._clock,
+                    time=time,
                     name=f"Agbis {request.command}",
                 ),
             )
 
-    async def call_once(self, request: wire.Request, requests: Counter[str]) -> dict[str, Any]:
+    async def call_once(self, request: wire.Request, requests: Counter[str], time: RunTime) -> dict[str, Any]:
         """Make a call that is repeated only while there is no connection, such as `Login`; raises like `call`."""
-        async with self._throttle.of_this_loop():
-            return await _readable(
-                request,
-                lambda: self._call_repeatedly(request, requests, lambda error: isinstance(error, ConnectionFailed)),
+
+        async def ask() -> dict[str, Any]:
+            return await self._call_repeatedly(
+                request, requests, time, lambda error: isinstance(error, ConnectionFailed)
             )
 
+        async with self._throttle.held(time):
+            return await _readable(request, ask)
+
     async def _call_repeatedly(
-        self, request: wire.Request, requests: Counter[str], again: Callable[[BaseException], bool]
+        self, request: wire.Request, requests: Counter[str], time: RunTime, again: Callable[[BaseException], bool]
     ) -> dict[str, Any]:
         return await retry_call(
-            lambda: self._exchange(request, requests),
+            lambda: self._exchange(request, requests, time),
             again=again,
             policy=AGBIS_CALL,
-            clock=self._clock,
+            time=time,
             name=f"Agbis {request.command}",
         )
 
-    async def _exchange(self, request: wire.Request, requests: Counter[str]) -> dict[str, Any]:
+    async def _exchange(self, request: wire.Request, requests: Counter[str], time: RunTime) -> dict[str, Any]:
         command = request.command
-        await self._keep_gap()
+        asked = HttpRequest(
+            system=wire.SYSTEM,
+            call=command,
+            url=request.url,
+            content=request.content,
+            headers={} if request.content is None else _JSON,
+        )
+        await self._keep_gap(time)
         requests[command] += 1
+        answer = await exchange(self._http, asked, time)
         try:
-            response = await self._http.request(
-                "GET" if request.content is None else "POST",
-                request.url,
-                content=request.content,
-                headers=None if request.content is None else _JSON,
-                timeout=_TIMEOUT,
-                follow_redirects=False,  # a redirected POST loses its body: docs/remote/agbis.md#base-url
-            )
-        except httpx.ReadTimeout as exc:
-            raise RemoteTimeout(wire.SYSTEM, f"Agbis: {command}: no answer in time") from exc
-        except httpx.DecodingError as exc:
-            raise MalformedResponse("the answer cannot be decompressed") from exc
-        except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
-            raise ConnectionFailed(wire.SYSTEM, f"Agbis: {command}: no connection: {_cause(exc)}") from exc
-        except httpx.RequestError as exc:
-            raise RemoteUnavailable(wire.SYSTEM, f"Agbis: {command}: {_cause(exc)}") from exc
-        except httpx.InvalidURL as exc:
-            raise RemoteProtocolError(wire.SYSTEM, "Agbis: AGBIS_URL is not an address that can be asked") from exc
-        try:
-            return _read(command, response)
-        except RemoteUnavailable as exc:
-            if _throttled(exc) and command != wire.LOGIN:  # a login is blocked by another login, not by our pace
+            return _read(command, answer, (*self._secrets, *request.secrets))
+        except wire.TooFrequent as exc:
+            if command != wire.LOGIN:  # a login is blocked by another login, not by our pace
                 self._throttle.gap = _GAP
+            exc.retry_after = answer.retry_after or exc.retry_after
+            raise
+        except RemoteUnavailable as exc:
+            exc.retry_after = answer.retry_after
             raise
 
-    async def _keep_gap(self) -> None:
+    async def _keep_gap(self, time: RunTime) -> None:
         throttle = self._throttle
         if throttle.last_request_at is not None:
-            pause = throttle.last_request_at + throttle.gap - self._clock.now()
+            pause = throttle.last_request_at + throttle.gap - time.now()
             if pause > timedelta():
-                await self._clock.sleep(pause.total_seconds())
-        throttle.last_request_at = self._clock.now()
+                await time.sleep(min(pause, throttle.gap).total_seconds())  # the clock may have been set back
+        throttle.last_request_at = time.now()
 
 
-def _read(command: str, response: httpx.Response) -> dict[str, Any]:
-    """Decode a response, or raise what its status means. Source: docs/remote/agbis.md#http-statuses"""
-    status = response.status_code
+def _read(command: str, answer: HttpAnswer, secrets: Sequence[str]) -> dict[str, Any]:
+    """Decode an answer, or raise what its status means. Source: docs/remote/agbis.md#http-statuses"""
+    status = answer.status_code
     failure = f"Agbis: {command}: HTTP {status}"
     if status == 429:
-        raise RemoteUnavailable(wire.SYSTEM, failure, retry_after=AGBIS_BLOCK_SECONDS)
+        raise wire.TooFrequent(wire.SYSTEM, failure, retry_after=AGBIS_BLOCK_SECONDS)
     if status == 504:
         raise RemoteTimeout(wire.SYSTEM, failure)
-    if response.is_server_error:
+    if status >= 500:
         raise RemoteUnavailable(wire.SYSTEM, failure)
-    if response.is_redirect or response.has_redirect_location:
+    if answer.is_redirect:
         raise RemoteProtocolError(
             wire.SYSTEM, f"{failure}: set AGBIS_URL to the bare host, such as himinfo.org, no www"
         )
-    if response.is_success:
-        return wire.reply(command, response.content)
+    if answer.is_success:
+        return wire.reply(command, answer.content, secrets=secrets)
     with suppress(MalformedResponse, RemoteProtocolError):
-        wire.reply(command, response.content)  # a refusal may have an error number and a text: those say more
+        wire.reply(command, answer.content, secrets=secrets)  # an error number and a text say more than a status
     raise RemoteRejected(wire.SYSTEM, f"HTTP {status}", failure)
 
 
@@ -190,12 +204,3 @@ async def _readable(request: wire.Request, ask: Callable[[], Awaitable[dict[str,
         return await ask()
     except MalformedResponse as exc:
         raise RemoteProtocolError(wire.SYSTEM, f"Agbis: {request.command}: {exc}") from exc
-
-
-def _throttled(error: BaseException) -> bool:
-    """HTTP 429 or error 102: the only failures that say how long to wait."""
-    return isinstance(error, RemoteUnavailable) and error.retry_after is not None
-
-
-def _cause(exc: httpx.HTTPError) -> str:
-    return redact_remote(f"{type(exc).__name__} {exc}")

@@ -39,7 +39,6 @@ _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONGEST_ID = 100
 """Characters; ids of Agbis are numbers, and a database takes 1,500 bytes."""
 
-_YEARS = range(2000, 2101)
 """No shop's database has others: they are slips of the keyboard."""
 
 _FORMAT_SHARE = 10
@@ -220,8 +219,10 @@ def _paid(row: Mapping[str, Any]) -> int:
 
 
 def _moment(value: Any, zone: ZoneInfo, time: Any = None) -> datetime | None:
-    moment = wire.moment(value, zone, time)
-    return moment if moment is not None and moment.year in _YEARS else None
+    try:
+        return wire.moment(value, zone, time)
+    except ValueError:  # outside of the years 2000 to 2100
+        return None
 
 
 def _sum(row: Mapping[str, Any], name: str) -> int:

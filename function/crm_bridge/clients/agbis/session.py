@@ -16,9 +16,10 @@ import httpx
 from msgspec.structs import replace
 
 from crm_bridge.clients.agbis import wire
-from crm_bridge.clients.agbis.http import AgbisHttp, ConnectionFailed, PerLoopLock, Throttle
+from crm_bridge.clients.agbis.http import AgbisHttp, PerLoopLock, Throttle
+from crm_bridge.clients.exchange import ConnectionFailed
 from crm_bridge.clients.retry import AGBIS_BLOCK_SECONDS
-from crm_bridge.clock import Clock
+from crm_bridge.clock import Clock, RunTime
 from crm_bridge.domain.state import CrmSession
 from crm_bridge.errors import (
     AccessDenied,
@@ -28,7 +29,7 @@ from crm_bridge.errors import (
     RemoteTimeout,
     RemoteUnavailable,
 )
-from crm_bridge.redaction import redact_remote
+from crm_bridge.redaction import redact_remote, register_secrets
 
 _USED_FOR = timedelta(minutes=8)  # a session lives ten; whether use prolongs that is not known
 _REFRESHED_FOR = timedelta(hours=23, minutes=30)  # how long a refresh id lives is not known; a login works at any age
@@ -50,6 +51,7 @@ class AgbisSession:
 
     Attributes:
         throttle: Shared by every request to Agbis, so that they go one at a time.
+        secrets: What no message may quote.
     """
 
     def __init__(
@@ -63,7 +65,9 @@ class AgbisSession:
         clock: Clock,
     ) -> None:
         self.throttle = Throttle()
-        self._api = AgbisHttp(http=http, url=url, clock=clock, throttle=self.throttle)
+        self.secrets = (password, wire.password_hash(password))
+        register_secrets(*self.secrets)
+        self._api = AgbisHttp(http=http, url=url, throttle=self.throttle, secrets=self.secrets)
         self._user = user
         self._password = password
         self._store = store
@@ -71,21 +75,23 @@ class AgbisSession:
         self._known: CrmSession | None = None
         self._renewing = PerLoopLock()
 
-    async def session_id(self, requests: Counter[str]) -> str:
+    async def session_id(self, requests: Counter[str], time: RunTime) -> str:
         """Return the id of a session that should still be good; renew it when it is 8 minutes old.
 
         Args:
             requests: Counts the HTTP requests made for it.
+            time: The run's; no wait lasts beyond its deadline.
 
         Raises:
             AccessDenied: The user or the password is wrong.
             RemoteUnavailable, RemoteProtocolError: Agbis gave no session.
+            RunStopped: The run's time is over.
         """
         if self._known is not None and self._is_good(self._known, refused=None):
             return self._known.session_id
-        return await self.renew(None, requests)
+        return await self.renew(None, requests, time)
 
-    async def check(self, requests: Counter[str]) -> None:
+    async def check(self, requests: Counter[str], time: RunTime) -> None:
         """Make sure that Agbis accepts our session, for somebody who waits for the answer.
 
         A session that should still be good is checked by `ValidSessionID`; any other is refreshed, or replaced by a
@@ -97,37 +103,38 @@ class AgbisSession:
         """
         known = await self._newest()
         if not self._is_good(known, refused=None):
-            await self.renew(None, requests, at_once=True)
+            await self.renew(None, requests, time, at_once=True)
             return
         try:
             request = wire.valid_session(self._api.base, known.session_id)
-            await self._api.call_once(request, requests)
+            await self._api.call_once(request, requests, time)
         except RemoteRejected as exc:
             if exc.code not in wire.REFUSED_SESSION:
                 raise
-            await self.renew(known.session_id, requests, at_once=True)
+            await self.renew(known.session_id, requests, time, at_once=True)
 
-    async def renew(self, refused: str | None, requests: Counter[str], *, at_once: bool = False) -> str:
+    async def renew(self, refused: str | None, requests: Counter[str], time: RunTime, *, at_once: bool = False) -> str:
         """Return the id of another session than the refused one: a newer one of the store, a refreshed or a new one.
 
         Args:
             refused: The id that a call was refused with; None when the session is only old.
             requests: Counts the HTTP requests made for it.
+            time: The run's; no wait lasts beyond its deadline.
             at_once: Do not wait until a login is allowed, and log in at most once.
 
         Raises:
             RemoteError: Like `session_id`.
         """
         try:
-            async with self._renewing.of_this_loop():
+            async with self._renewing.held(time):
                 known = await self._newest()
                 if not self._is_good(known, refused):
-                    refreshed = await self._refresh(known, requests, at_once=at_once)
-                    known = refreshed or await self._log_in(known, refused, requests, at_once=at_once)
+                    refreshed = await self._refresh(known, requests, time, at_once=at_once)
+                    known = refreshed or await self._log_in(known, refused, requests, time, at_once=at_once)
                 self._known = known
                 return known.session_id
         except RemoteTimeout as exc:  # a caller would take it for a window that is too wide, and halve the window
-            raise RemoteUnavailable(wire.SYSTEM, str(exc)) from exc
+            raise RemoteUnavailable(wire.SYSTEM, str(exc), retry_after=exc.retry_after) from exc
 
     def _is_good(self, session: CrmSession, refused: str | None) -> bool:
         age = self._clock.now() - session.renewed_at
@@ -143,45 +150,58 @@ class AgbisSession:
         login_at = max(stored.login_at, known.login_at)
         return replace(newer, login_at=min(login_at, self._clock.now()))  # a clock ahead of ours must not delay a login
 
-    async def _refresh(self, known: CrmSession, requests: Counter[str], *, at_once: bool) -> CrmSession | None:
+    async def _refresh(
+        self, known: CrmSession, requests: Counter[str], time: RunTime, *, at_once: bool
+    ) -> CrmSession | None:
         if not known.refresh_id or self._clock.now() - known.renewed_at >= _REFRESHED_FOR:
             return None
         call = self._api.call_once if at_once else self._api.call
         try:
-            answer = await call(wire.refresh(self._api.base, known.refresh_id), requests)
+            answer = await call(wire.refresh(self._api.base, known.refresh_id), requests, time)
         except RemoteRejected:
             return None  # any refusal may mean that the refresh id has expired, and a login helps in each case
         return await self._save_new(wire.REFRESH_SESSION, answer, login_at=known.login_at)
 
     async def _log_in(
-        self, known: CrmSession, refused: str | None, requests: Counter[str], *, at_once: bool
+        self, known: CrmSession, refused: str | None, requests: Counter[str], time: RunTime, *, at_once: bool
     ) -> CrmSession:
         """Log in, and once more two minutes later when the failure may pass."""
-        known = await self._await_login(known, refused, at_once=at_once)
+        known = await self._await_login(known, refused, time, at_once=at_once)
         if self._is_good(known, refused):
             return known
         try:
-            return await self._try_login(known, requests)
+            return await self._try_login(known, requests, time)
         except (RemoteUnavailable, RemoteProtocolError) as exc:
-            if at_once or isinstance(exc, ConnectionFailed):
+            not_before = self._clock.now() + timedelta(seconds=exc.retry_after or 0)
+            known = await self._newest()
+            again_at = max(not_before, known.login_at + _BETWEEN_LOGINS)
+            if at_once or isinstance(exc, ConnectionFailed) or again_at > time.deadline:
                 raise
-        known = await self._await_login(await self._newest(), refused, at_once=False)
-        return known if self._is_good(known, refused) else await self._try_login(known, requests)
+        known = await self._await_login(known, refused, time, at_once=False, not_before=not_before)
+        return known if self._is_good(known, refused) else await self._try_login(known, requests, time)
 
-    async def _await_login(self, known: CrmSession, refused: str | None, *, at_once: bool) -> CrmSession:
+    async def _await_login(
+        self,
+        known: CrmSession,
+        refused: str | None,
+        time: RunTime,
+        *,
+        at_once: bool,
+        not_before: datetime = _NEVER,
+    ) -> CrmSession:
         """Wait until a login is allowed, or another process has started a session; return the newest session."""
-        while (pause := known.login_at + _BETWEEN_LOGINS - self._clock.now()) > timedelta():
-            if at_once:
+        while (pause := max(known.login_at + _BETWEEN_LOGINS, not_before) - self._clock.now()) > timedelta():
+            if at_once or self._clock.now() + pause > time.deadline:
                 seconds = math.ceil(pause.total_seconds())
                 message = f"Agbis: {wire.LOGIN}: the next login is allowed in {seconds} s"
                 raise RemoteUnavailable(wire.SYSTEM, message, retry_after=seconds)
-            await self._clock.sleep(pause.total_seconds())
+            await time.sleep(pause.total_seconds())
             known = await self._newest()
             if self._is_good(known, refused):
                 break
         return known
 
-    async def _try_login(self, known: CrmSession, requests: Counter[str]) -> CrmSession:
+    async def _try_login(self, known: CrmSession, requests: Counter[str], time: RunTime) -> CrmSession:
         """Log in once, after saving the time of it.
 
         Which error means wrong credentials is not documented (1 or 2 by different sources), so every refusal counts as
@@ -191,9 +211,10 @@ class AgbisSession:
         self._known = attempt
         await self._store.save_state(attempt)
         try:
-            answer = await self._api.call_once(wire.login(self._api.base, self._user, self._password), requests)
+            login = wire.login(self._api.base, self._user, self._password)
+            answer = await self._api.call_once(login, requests, time)
         except RemoteRejected as exc:
-            reason = redact_remote(exc, secrets=(self._password, wire.password_hash(self._password), self._user))
+            reason = redact_remote(exc, secrets=(*self.secrets, self._user))
             message = f"{reason} (AGBIS_USER and AGBIS_PASSWORD are to be checked)"
             raise AccessDenied(wire.SYSTEM, exc.code, message, barrier=Barrier.KEY, fatal=True) from None
         return await self._save_new(wire.LOGIN, answer, login_at=attempt.login_at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,11 +17,13 @@ from urllib.parse import quote, unquote_plus
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from crm_bridge.clients.json_limits import FIRST_YEAR, LAST_YEAR, MOST_LEVELS, LimitBroken
 from crm_bridge.clients.retry import AGBIS_BLOCK_SECONDS, MalformedResponse
 from crm_bridge.domain.money import to_kopecks
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from crm_bridge.redaction import redact_remote
+from crm_bridge.redaction import clean_text, redact_remote
 
 SYSTEM = "Agbis"
 
@@ -56,6 +58,10 @@ _DATE_TIME = re.compile(
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.,]\d+)?")
 
 
+class TooFrequent(RemoteUnavailable):
+    """HTTP 429 or error 102: Agbis answers nobody of this user for a while."""
+
+
 class Request(Struct, frozen=True, kw_only=True):
     """One request, ready to send. Its address and body hold secrets.
 
@@ -63,11 +69,13 @@ class Request(Struct, frozen=True, kw_only=True):
         command: The API's name of the command.
         url: The whole address, percent-encoded exactly once.
         content: The JSON body of the POST form; None for the GET form.
+        secrets: Those of its values that no message may quote.
     """
 
     command: str
     url: str
     content: bytes | None = None
+    secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Request({self.command})"  # the rest holds the session and the password
@@ -90,7 +98,7 @@ def get(base: str, command: str, parameters: Mapping[str, str], session_id: str 
     url = f"{base}?{command}={quote(_json(parameters), safe='')}"
     if session_id is not None:
         url += f"&SessionID={quote(session_id, safe='')}"
-    return Request(command=command, url=url)
+    return Request(command=command, url=url, secrets=() if session_id is None else (session_id,))
 
 
 def post(base: str, command: str, parameters: Mapping[str, str], session_id: str) -> Request:
@@ -99,7 +107,7 @@ def post(base: str, command: str, parameters: Mapping[str, str], session_id: str
     Source: docs/remote/agbis.md#post
     """
     body = {command: parameters, "SessionID": session_id}
-    return Request(command=command, url=f"{base}?{command}", content=_json(body).encode())
+    return Request(command=command, url=f"{base}?{command}", content=_json(body).encode(), secrets=(session_id,))
 
 
 def _json(value: object) -> str:
@@ -121,12 +129,13 @@ def password_hash(password: str) -> str:
 
 def refresh(base: str, refresh_id: str) -> Request:
     """Write `RefreshSession`, which needs no session."""
-    return get(base, REFRESH_SESSION, {"Refresh_ID": refresh_id})
+    return replace(get(base, REFRESH_SESSION, {"Refresh_ID": refresh_id}), secrets=(refresh_id,))
 
 
 def valid_session(base: str, session_id: str) -> Request:
     """Write `ValidSessionID`, which has no parameters."""
-    return Request(command=VALID_SESSION, url=f"{base}?{VALID_SESSION}&SessionID={quote(session_id, safe='')}")
+    url = f"{base}?{VALID_SESSION}&SessionID={quote(session_id, safe='')}"
+    return Request(command=VALID_SESSION, url=url, secrets=(session_id,))
 
 
 def window(base: str, command: str, session_id: str, *, since: datetime, until: datetime, zone: ZoneInfo) -> Request:
@@ -157,8 +166,8 @@ def client(base: str, client_id: str, session_id: str) -> Request:
     return get(base, CLIENT, {"contr_id": client_id}, session_id)
 
 
-def reply(command: str, content: bytes) -> dict[str, Any]:
-    """Decode a reply: keys in lower case, because their spelling varies, and text percent-decoded once.
+def reply(command: str, content: bytes, *, secrets: Sequence[str] = ()) -> dict[str, Any]:
+    """Decode a reply: keys in lower case, because their spelling varies, and text percent-decoded once and cleaned.
 
     Success and error both come as HTTP 200, and the content type is unreliable.
     Source: docs/remote/agbis.md#replies, #encoding, #keys
@@ -166,6 +175,7 @@ def reply(command: str, content: bytes) -> dict[str, Any]:
     Args:
         command: For the error messages.
         content: The body.
+        secrets: Values that an error must not quote.
 
     Raises:
         MalformedResponse: Not a JSON object.
@@ -180,15 +190,18 @@ def reply(command: str, content: bytes) -> dict[str, Any]:
         raise MalformedResponse("the answer is not JSON") from exc
     if not isinstance(answer, dict):
         raise MalformedResponse("the answer is not a JSON object")
-    decoded: dict[str, Any] = _decoded(answer)
+    try:
+        decoded: dict[str, Any] = _decoded(answer, MOST_LEVELS)
+    except LimitBroken as exc:
+        raise RemoteProtocolError(SYSTEM, f"Agbis: {command}: the answer has {exc}") from exc
     code = _error_number(command, decoded)
     if code == 0:
         return decoded
     text = f"{command}: error {code}"
-    if message := redact_remote(decoded.get("msg") or ""):
+    if message := redact_remote(decoded.get("msg") or "", secrets):
         text = f"{text}: {message}"
     if code == _THROTTLED:
-        raise RemoteUnavailable(SYSTEM, f"Agbis: {text}", retry_after=AGBIS_BLOCK_SECONDS)
+        raise TooFrequent(SYSTEM, f"Agbis: {text}", retry_after=AGBIS_BLOCK_SECONDS)
     if code in _FOR_NOW:
         raise RemoteUnavailable(SYSTEM, f"Agbis: {text}")
     raise RemoteRejected(SYSTEM, str(code), f"Agbis: {text}")
@@ -198,14 +211,16 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _decoded(value: Any) -> Any:
+def _decoded(value: Any, levels: int) -> Any:
     if isinstance(value, str):
-        return unquote_plus(value) if "%" in value or "+" in value else value
+        return clean_text(unquote_plus(value) if "%" in value or "+" in value else value)
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        raise LimitBroken(f"more than {MOST_LEVELS} levels")
     if isinstance(value, dict):
-        return {key.lower(): _decoded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_decoded(item) for item in value]
-    return value
+        return {clean_text(key).lower(): _decoded(item, levels - 1) for key, item in value.items()}
+    return [_decoded(item, levels - 1) for item in value]
 
 
 def _error_number(command: str, answer: Mapping[str, Any]) -> int:
@@ -257,10 +272,15 @@ def moment(value: Any, zone: ZoneInfo, time: Any = None) -> datetime | None:
         value: `15.06.2026`, `15.06.2026 14:30`, `15.06.2026 14:30:00`.
         zone: The dry cleaner's.
         time: The time, when a field of its own has it (`11:04:10`); used when `value` has none.
+
+    Raises:
+        ValueError: A date outside of the years 2000 to 2100.
     """
     match = _DATE_TIME.fullmatch(text(value))
     if match is None:
         return None
+    if not FIRST_YEAR <= int(match["year"] or match["year2"]) <= LAST_YEAR:
+        raise ValueError("not a date of these years")
     clock = _TIME.fullmatch(match["time"] or text(time))
     hour, minute, second = (int(part or 0) for part in clock.groups()) if clock else (0, 0, 0)
     try:

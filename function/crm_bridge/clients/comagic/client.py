@@ -12,7 +12,7 @@ import httpx
 
 from crm_bridge.clients.comagic import mapping, paging, wire
 from crm_bridge.clients.comagic.http import ComagicHttp
-from crm_bridge.clock import Clock
+from crm_bridge.clock import RunTime
 from crm_bridge.domain.communication import (
     Communication,
     CommunicationKey,
@@ -31,7 +31,7 @@ class ComagicClient:
 
     Attributes:
         requests: HTTP requests made so far, per method, retries included.
-        warnings: One for each source that the settings name and CoMagic refuses.
+        warnings: One for each source that the settings name and CoMagic refuses, and for each report that lacked rows.
     """
 
     def __init__(
@@ -45,8 +45,7 @@ class ComagicClient:
         region: str,
         sources: tuple[CommunicationType, ...],
         concurrency: int,
-        clock: Clock,
-        deadline: datetime,
+        time: RunTime,
     ) -> None:
         """Make a client.
 
@@ -59,8 +58,7 @@ class ComagicClient:
             region: For phones in national spelling.
             sources: The types of communications that `communications` reads.
             concurrency: The most requests under way at once.
-            clock: Waits.
-            deadline: No wait for a quota and no repetition lasts longer, aware.
+            time: The run's; no wait for a quota, no repetition and no answer lasts beyond its deadline.
         """
         self.warnings: list[str] = []
         self._api = ComagicHttp(
@@ -69,8 +67,7 @@ class ComagicClient:
             token=token,
             user_id=user_id,
             concurrency=concurrency,
-            clock=clock,
-            deadline=deadline,
+            time=time,
         )
         self.requests = self._api.requests
         self._zone = time_zone
@@ -114,6 +111,7 @@ class ComagicClient:
                 until,
                 ordered=wire.REPORTS[kind].sortable,
                 concurrency=self._concurrency,
+                warn=partial(self._warn_of_rows, kind),
             )
             try:
                 async with aclosing(pages):
@@ -204,6 +202,10 @@ class ComagicClient:
         if kind is CommunicationType.CALL or not component_is_off:
             raise exc
         self.warnings.append(f"{wire.REPORTS[kind].method} was not read: {exc}")
+
+    def _warn_of_rows(self, kind: CommunicationType, reported: int, read: int) -> None:
+        method = wire.REPORTS[kind].method
+        self.warnings.append(f"CoMagic: {method}: {reported} rows were reported (total_items), {read} were shown")
 
     def _options(self, sale_tag_id: int, *, keep_unusable: bool = False) -> mapping.RowOptions:
         return mapping.RowOptions(

@@ -6,6 +6,7 @@ Source: docs/remote/comagic-data-api.md#mnemonics
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -37,12 +38,14 @@ class LimitExceeded(Exception):
     Attributes:
         limits: `metadata.limits` of the error; may be empty.
         kind: Words that may name the limit that is spent, such as "minute" or "day"; they are not documented.
+        retry_after: Seconds that the answer asks us to wait (`Retry-After`); None when it does not.
     """
 
-    def __init__(self, message: str, limits: Mapping[str, int], kind: str) -> None:
+    def __init__(self, message: str, limits: Mapping[str, int], kind: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.limits = limits
         self.kind = kind
+        self.retry_after = retry_after
 
 
 class Metadata(Struct):
@@ -127,6 +130,9 @@ _REFUSALS: Mapping[str, Callable[[str, str, str], RemoteRejected]] = {
 }
 """What the client raises for a mnemonic; RemoteRejected for one that is not listed."""
 
+_KNOWN = frozenset({*_REFUSALS, _LIMIT_EXCEEDED, _INTERNAL_ERROR})
+_MNEMONIC = re.compile(r"[a-z0-9_]{1,64}")
+
 _BY_CODE = {-32029: _LIMIT_EXCEEDED, -32603: _INTERNAL_ERROR}
 
 
@@ -139,12 +145,13 @@ def failure(error: msgspec.Raw, *, secrets: Sequence[str]) -> RemoteError | Limi
     """
     try:
         decoded = _ERROR.decode(error)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return RemoteProtocolError(SYSTEM, "CoMagic: an error that is not one of JSON-RPC")
     data = decoded.data or _ErrorData()
     params = data.params if isinstance(data.params, dict) else {}
-    kind = _kind(data.mnemonic or "", decoded.code or 0)
-    mnemonic = data.mnemonic or kind or str(decoded.code)
+    given = _mnemonic(data.mnemonic or "", secrets)
+    kind = _kind(given, decoded.code or 0)
+    mnemonic = given or kind or str(decoded.code)
     message = f"CoMagic: {mnemonic}: {redact_remote(decoded.message or 'no message', secrets)}"
     if kind == _LIMIT_EXCEEDED:
         limits = (data.metadata or Metadata()).known_limits()
@@ -156,8 +163,15 @@ def failure(error: msgspec.Raw, *, secrets: Sequence[str]) -> RemoteError | Limi
     return _REFUSALS.get(kind, RemoteRejected)(SYSTEM, mnemonic, message)
 
 
+def _mnemonic(given: str, secrets: Sequence[str]) -> str:
+    """Return the mnemonic of an error; empty when it is no mnemonic, or quotes a secret or a phone."""
+    if given in _KNOWN:
+        return given
+    return given if _MNEMONIC.fullmatch(given) and redact_remote(given, secrets) == given else ""
+
+
 def _kind(mnemonic: str, code: int) -> str:
     """Return the mnemonic that decides: the given one when we know it, else that of the code."""
-    if mnemonic in _REFUSALS or mnemonic in {_LIMIT_EXCEEDED, _INTERNAL_ERROR}:
+    if mnemonic in _KNOWN:
         return mnemonic
     return _BY_CODE.get(code, mnemonic)

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -14,12 +13,12 @@ import httpx
 from crm_bridge.clients.comagic import wire
 from crm_bridge.clients.comagic.errors import SYSTEM, LimitExceeded
 from crm_bridge.clients.comagic.quota import QuotaThrottle
+from crm_bridge.clients.exchange import HttpAnswer, HttpRequest, exchange
 from crm_bridge.clients.retry import COMAGIC_READ, MalformedResponse, retry_call
-from crm_bridge.clock import Clock
-from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteTimeout, RemoteUnavailable
-from crm_bridge.redaction import redact_remote
+from crm_bridge.clock import RunTime
+from crm_bridge.errors import QuotaSpent, RemoteProtocolError, RemoteTimeout, RemoteUnavailable, RunStopped
+from crm_bridge.redaction import register_secrets
 
-_TIMEOUT = httpx.Timeout(60)  # seconds; a page of 10 000 rows takes its time
 _HEADERS = {"Content-Type": "application/json; charset=UTF-8"}
 
 
@@ -39,17 +38,16 @@ class ComagicHttp:
         token: str,
         user_id: int | None,
         concurrency: int,
-        clock: Clock,
-        deadline: datetime,
+        time: RunTime,
     ) -> None:
+        register_secrets(token)
         self.requests: Counter[str] = Counter()
-        self.quota = QuotaThrottle(clock=clock, deadline=deadline)
+        self.quota = QuotaThrottle(clock=time, deadline=time.deadline)
         self._http = http
         self._url = url.rstrip("/")  # with a slash at its end it would be another address
         self._token = token
         self._user_id = user_id
-        self._clock = clock
-        self._deadline = deadline
+        self._time = time
         self._slots = asyncio.Semaphore(concurrency)
 
     async def call(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
@@ -57,18 +55,24 @@ class ComagicHttp:
 
         Raises:
             QuotaSpent: There are no points, or waiting for them would last beyond the deadline.
+            RunStopped: The run's time was over before there was an answer.
             RemoteTimeout, RemoteUnavailable, RemoteRejected, RemoteProtocolError: See `errors`.
         """
-        return await _readable(
-            method,
-            lambda: retry_call(
-                lambda: self._within_quota(method, params),
-                again=_may_pass,
-                policy=COMAGIC_READ.within(self._deadline - self._clock.now()),
-                clock=self._clock,
-                name=f"CoMagic {method}",
-            ),
-        )
+        try:
+            return await _readable(
+                method,
+                lambda: retry_call(
+                    lambda: self._within_quota(method, params),
+                    again=_may_pass,
+                    policy=COMAGIC_READ,
+                    time=self._time,
+                    name=f"CoMagic {method}",
+                ),
+            )
+        except RemoteTimeout as exc:
+            if self._time.now() < self._time.deadline:
+                raise
+            raise RunStopped("The time of this run was over before CoMagic had answered", retry_after=60) from exc
 
     async def call_once(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
         """Make a call that writes; only a refusal for the quota is repeated, because it did nothing.
@@ -87,43 +91,40 @@ class ComagicHttp:
                     return await self._exchange(method, params)
             except LimitExceeded as refusal:
                 times += 1
-                self.quota.refused(str(refusal), refusal.limits, kind=refusal.kind, times=times)
+                self.quota.refused(refusal, times=times)
+            except RemoteUnavailable as exc:
+                if exc.retry_after is not None and not isinstance(exc, QuotaSpent):
+                    self.quota.close_for(exc.retry_after, str(exc))
+                raise
 
     async def _exchange(self, method: str, params: Mapping[str, Any]) -> wire.Answer:
         request = wire.request(method, params, token=self._token, user_id=self._user_id)
+        asked = HttpRequest(system=SYSTEM, call=method, url=self._url, content=request.content, headers=_HEADERS)
         self.requests[method] += 1
+        received = await exchange(self._http, asked, self._time)
         try:
-            response = await self._http.post(
-                self._url, content=request.content, headers=_HEADERS, timeout=_TIMEOUT, follow_redirects=False
-            )
-        except httpx.ReadTimeout as exc:
-            raise RemoteTimeout(SYSTEM, f"CoMagic: {method}: no answer in time") from exc
-        except httpx.DecodingError as exc:
-            raise MalformedResponse("the answer cannot be decompressed") from exc
-        except httpx.RequestError as exc:
-            cause = redact_remote(f"{type(exc).__name__} {exc}", (self._token,))
-            raise RemoteUnavailable(SYSTEM, f"CoMagic: {method}: {cause}") from exc
-        except httpx.InvalidURL as exc:
-            raise RemoteProtocolError(SYSTEM, "CoMagic: COMAGIC_URL is not an address that can be asked") from exc
-        answer = _read(request, response, secrets=(self._token,))
+            answer = _read(request, received, secrets=(self._token,))
+        except (LimitExceeded, RemoteUnavailable) as exc:
+            exc.retry_after = received.retry_after
+            raise
         self.quota.note(answer.limits)
         return answer
 
 
-def _read(request: wire.Request, response: httpx.Response, *, secrets: tuple[str, ...]) -> wire.Answer:
-    if response.is_success:
-        return wire.answer(request, response.content, secrets=secrets)
+def _read(request: wire.Request, received: HttpAnswer, *, secrets: tuple[str, ...]) -> wire.Answer:
+    if received.is_success:
+        return wire.answer(request, received.content, secrets=secrets)
     # Errors come as HTTP 200, so a body that can be read counts more than a status.
     # Source: docs/remote/comagic-data-api.md#http-status
     with suppress(MalformedResponse, RemoteProtocolError):
-        wire.answer(request, response.content, secrets=secrets)
-    status = response.status_code
+        wire.answer(request, received.content, secrets=secrets)
+    status = received.status_code
     failure = f"CoMagic: {request.method}: HTTP {status}"
     if status == 429:
         raise LimitExceeded(failure, {}, "")
     if status == 504:
         raise RemoteTimeout(SYSTEM, failure)
-    if response.is_server_error:
+    if status >= 500:
         raise RemoteUnavailable(SYSTEM, failure)
     raise RemoteProtocolError(SYSTEM, f"{failure}: COMAGIC_URL is to be checked")
 

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from crm_bridge.clients.comagic import wire
 from crm_bridge.clients.comagic.errors import SYSTEM
+from crm_bridge.clients.json_limits import FIRST_YEAR, LAST_YEAR, MOST_DIGITS
 from crm_bridge.domain.communication import (
     Communication,
     CommunicationDetails,
@@ -24,13 +25,16 @@ from crm_bridge.domain.communication import (
 from crm_bridge.domain.money import to_kopecks
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.errors import RemoteProtocolError
+from crm_bridge.redaction import clean_text
 
 T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the epoch for times without a zone
 _NO_OFFSET = timedelta()
+_YEARS = frozenset(range(FIRST_YEAR, LAST_YEAR + 1))
 _MOST = Decimal(10**15)  # roubles; more would not fit a database's integer as kopecks
+_LEAST = -_MOST
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -178,7 +182,9 @@ def sale_tag_id(answer: wire.Answer) -> int:
 def sites(answer: wire.Answer) -> list[Site]:
     """Decode `get.sites`."""
     return [
-        Site(site_id=site.id, domain=site.domain_name or str(site.id), sales_enabled=bool(site.sales_enabled))
+        Site(
+            site_id=site.id, domain=clean_text(site.domain_name or str(site.id)), sales_enabled=bool(site.sales_enabled)
+        )
         for site in _data(answer, _SITES)
     ]
 
@@ -186,7 +192,7 @@ def sites(answer: wire.Answer) -> list[Site]:
 def account_zone(answer: wire.Answer) -> str:
     """Return the account's time zone (`get.account`), empty when it is missing."""
     accounts = _data(answer, _ACCOUNTS)
-    return (accounts[0].timezone or "") if accounts else ""
+    return clean_text(accounts[0].timezone or "") if accounts else ""
 
 
 def sale_id(answer: wire.Answer) -> int | None:
@@ -198,7 +204,8 @@ def sale_id(answer: wire.Answer) -> int | None:
     if wire.is_there(answer.data):
         with suppress(msgspec.DecodeError):  # data of another shape does not make the success a failure
             value = _SALE_ID.decode(answer.data).id or value
-    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None
+    written = str(value) if isinstance(value, int | str) else ""
+    return int(written) if written.isdecimal() and len(written) <= MOST_DIGITS else None
 
 
 def _data(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
@@ -208,7 +215,7 @@ def _data(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T
         raise RemoteProtocolError(SYSTEM, wire.NO_DATA)
     try:
         return decoder.decode(answer.data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         # The text of the error names the place, `$[0].start_time`, and quotes no value.
         raise RemoteProtocolError(SYSTEM, f"CoMagic: data that is not as documented: {exc}") from exc
 
@@ -216,7 +223,7 @@ def _data(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T
 def _row(row: _Call | _Message, kind: CommunicationType, options: RowOptions) -> Row:
     number, at, communication = row.id, None, None
     if isinstance(number, str):
-        number = int(number) if number.isdecimal() else None
+        number = int(number) if number.isdecimal() and len(number) <= MOST_DIGITS else None
     if row.at is not None:
         at = _in_utc(row.at, options.zone)
     if number is not None and at is not None and (options.keep_unusable or not row.is_lost):
@@ -238,15 +245,14 @@ def _row(row: _Call | _Message, kind: CommunicationType, options: RowOptions) ->
 
 def _in_utc(written: datetime, zone: ZoneInfo) -> datetime:
     """Read a time of the account's zone like `replace` and `astimezone` do, in a seventh of their time."""
-    try:
-        if written.tzinfo is not None:
-            return written.astimezone(UTC)
-        return _EPOCH + (written - _LOCAL_EPOCH - (zone.utcoffset(written) or _NO_OFFSET))
-    except OverflowError as exc:
-        raise RemoteProtocolError(SYSTEM, "CoMagic: a time that is out of all range") from exc
+    if written.year not in _YEARS:
+        raise RemoteProtocolError(SYSTEM, "CoMagic: a time outside of the years 2000 to 2100")
+    if written.tzinfo is not None:
+        return written.astimezone(UTC)
+    return _EPOCH + (written - _LOCAL_EPOCH - (zone.utcoffset(written) or _NO_OFFSET))
 
 
 def _kopecks(roubles: Decimal) -> int:
-    if not roubles.is_finite() or abs(roubles) >= _MOST:
+    if not roubles.is_finite() or not _LEAST < roubles < _MOST:  # `abs` would overflow
         raise RemoteProtocolError(SYSTEM, "CoMagic: a sale_cost that is not a sum")
     return to_kopecks(roubles)

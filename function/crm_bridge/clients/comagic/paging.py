@@ -2,7 +2,8 @@
 
 A query reaches 110 000 rows and cannot be continued by a key. Rows of the same second have no order, so they may swap
 between two pages; a row that vanishes moves all rows after it. So the rows read are counted against `total_items`, and
-only when some are missing, the seams between pages are read again. Source: docs/remote/comagic-data-api.md#paging
+only when some are missing, the seams between pages are read again. A total that the rows contradict ends the reading
+instead, with a warning. Source: docs/remote/comagic-data-api.md#paging
 """
 
 from __future__ import annotations
@@ -32,11 +33,15 @@ _SECOND = timedelta(seconds=1)  # the precision of all times in rows
 _MOST_IDS = 200  # in one filter; the longest list that CoMagic takes is not known
 _AROUND = timedelta(days=1)  # a report needs an interval, also for known ids
 _MOST_HALVINGS = 5  # of an interval, to find rows that are missing without a seam
+_MOST_BARREN = 100  # pages in a row without a new row, while rows are said to be missing
 
 logger = logging.getLogger(__name__)
 
 Fetch = Callable[[datetime, datetime, int], Awaitable[Page]]
 """Reads the page at an offset of an interval; whether the interval's ends are included is not known."""
+
+Warn = Callable[[int, int], None]
+"""Takes note of an interval that lacks rows: how many were reported, and how many were shown."""
 
 
 async def in_order(calls: Iterable[Callable[[], Awaitable[T]]], limit: int) -> AsyncGenerator[T]:
@@ -57,7 +62,7 @@ async def in_order(calls: Iterable[Callable[[], Awaitable[T]]], limit: int) -> A
 
 
 async def read(
-    fetch: Fetch, since: datetime, until: datetime, *, ordered: bool, concurrency: int
+    fetch: Fetch, since: datetime, until: datetime, *, ordered: bool, concurrency: int, warn: Warn
 ) -> AsyncGenerator[list[Communication]]:
     """Read every row from `since` to `until`, page by page.
 
@@ -66,13 +71,17 @@ async def read(
         since, until: Aware.
         ordered: The rows come by time; otherwise in any order.
         concurrency: Pages read at once, and the most that are in memory.
+        warn: Called for each interval whose rows contradict its total.
     """
     before: set[int] = set()
     for start, end in spans(since, until):
-        interval = _Interval(fetch, start, end, ordered=ordered, concurrency=concurrency, known=before)
+        trust = _Trust()
+        interval = _Interval(fetch, start, end, ordered=ordered, concurrency=concurrency, known=before, trust=trust)
         async with aclosing(interval.read()) as pages:
             async for page in pages:
                 yield page
+        if trust.is_lost() or interval.has_given_up:
+            warn(interval.total, len(interval.seen))
         before = interval.seen
 
 
@@ -118,11 +127,31 @@ class _Seam(Struct, frozen=True):
     high: datetime
 
 
+class _Trust:
+    """Whether CoMagic's totals are believed, in an interval and all of its parts."""
+
+    def __init__(self) -> None:
+        self._is_lost = False
+        self._barren = 0
+
+    def is_lost(self) -> bool:
+        """The rows contradict the totals, so nothing more is to be asked for."""
+        return self._is_lost
+
+    def note(self, page: Page, offset: int, *, has_new: bool) -> None:
+        """Judge a page: one without rows before the total's end is a contradiction, so are many without new rows."""
+        self._barren = 0 if has_new else self._barren + 1
+        if (not page.rows and _total(page, offset) > offset) or self._barren >= _MOST_BARREN:
+            self._is_lost = True
+
+
 class _Interval:
     """One interval being read.
 
     Attributes:
         seen: Ids of all rows read, usable or not.
+        total: Rows that the first answer has reported.
+        has_given_up: Rows are missing, and could not be found in any part.
     """
 
     def __init__(
@@ -134,9 +163,12 @@ class _Interval:
         ordered: bool,
         concurrency: int,
         known: set[int],
+        trust: _Trust,
         depth: int = 0,
     ) -> None:
         self.seen: set[int] = set()
+        self.total = 0
+        self.has_given_up = False
         self._fetch = fetch
         self._since = since
         self._until = until
@@ -144,7 +176,7 @@ class _Interval:
         self._concurrency = concurrency
         self._known = known
         self._depth = depth
-        self._total = 0
+        self._trust = trust
         self._without_id = 0
         self._seams: list[_Seam] = []
 
@@ -152,7 +184,7 @@ class _Interval:
         async with aclosing(self._pages(self._since, self._until)) as pages:
             async for page in pages:
                 yield page
-        if not self._lacks_rows() or self._total <= PAGE:
+        if not self._lacks_rows() or self.total <= PAGE:
             return
         # A narrow seam comes first: rows of one second are those that swap.
         for seam in sorted(self._seams, key=lambda seam: seam.high - seam.low):
@@ -167,7 +199,7 @@ class _Interval:
                 yield page
 
     def _lacks_rows(self) -> bool:
-        return len(self.seen) + self._without_id < self._total
+        return len(self.seen) + self._without_id < self.total and not self._trust.is_lost()
 
     async def _pages(
         self, since: datetime, until: datetime, *, again: bool = False
@@ -181,36 +213,41 @@ class _Interval:
         while True:
             page = await self._fetch(since, until, 0)
             total = _total(page, 0)
-            if not self._total and not again:
-                self._total = total
+            if not self.total and not again:
+                self.total = total
             if total > REACH and not self._ordered:
+                yield self._take_new(page, 0, again=again)
                 return  # without an order there is no "after the last row": the halves are read instead
             last = _last(page)
-            yield self._take_new(page, again=again)
+            yield self._take_new(page, 0, again=again)
             covered = PAGE
-            while covered < min(total, REACH):  # the total grows when calls end meanwhile
+            while covered < min(total, REACH) and not self._trust.is_lost():  # the total grows when calls end meanwhile
                 offsets = range(covered, min(total, REACH), PAGE)
                 calls = (partial(self._fetch, since, until, offset) for offset in offsets)
                 async with aclosing(in_order(calls, self._concurrency)) as pages:
                     asked = iter(offsets)
                     async for page in pages:
-                        total = max(total, _total(page, next(asked)))
+                        offset = next(asked)
+                        total = max(total, _total(page, offset))
                         self._add_seam(last, page)
                         last = _last(page) or last
-                        yield self._take_new(page, again=again)
+                        yield self._take_new(page, offset, again=again)
+                        if self._trust.is_lost():
+                            return
                 covered = offsets[-1] + PAGE
-            if total <= REACH or last is None or not since <= last < until:
+            if total <= REACH or last is None or not since <= last < until or self._trust.is_lost():
                 return
             self._seams.append(_Seam(last, last))
             since = last + _SECOND
 
     async def _halves(self) -> AsyncGenerator[list[Communication]]:
         """Read both halves of the interval, each as an interval of its own."""
-        too_deep = self._depth >= _MOST_HALVINGS and self._total <= REACH
+        too_deep = self._depth >= _MOST_HALVINGS and self.total <= REACH
         if too_deep or self._until - self._since <= 2 * _SECOND:
+            self.has_given_up = True
             logger.warning(
                 "report_rows_missing",
-                extra={"rows_reported": self._total, "rows_read": len(self.seen) + self._without_id},
+                extra={"rows_reported": self.total, "rows_read": len(self.seen) + self._without_id},
             )
             return
         middle = self._since + timedelta(seconds=(self._until - self._since) // (2 * _SECOND))
@@ -222,27 +259,34 @@ class _Interval:
                 ordered=self._ordered,
                 concurrency=self._concurrency,
                 known=self._known | self.seen,
+                trust=self._trust,
                 depth=self._depth + 1,
             )
             async with aclosing(half.read()) as pages:
                 async for page in pages:
                     yield page
             self.seen |= half.seen
+            self.has_given_up |= half.has_given_up
+            if self._trust.is_lost():
+                return
 
     def _add_seam(self, last: datetime | None, page: Page) -> None:
         first = next((row.at for row in page.rows if row.at is not None), None)
         if self._ordered and last is not None and first is not None:
             self._seams.append(_Seam(min(last, first), max(last, first)))
 
-    def _take_new(self, page: Page, *, again: bool) -> list[Communication]:
+    def _take_new(self, page: Page, offset: int, *, again: bool) -> list[Communication]:
         """Count a page's rows and return the communications that were not read before."""
+        known = self._known
+        has_new = any(row.id is None or (row.id not in self.seen and row.id not in known) for row in page.rows)
+        self._trust.note(page, offset, has_new=has_new)
         fresh = []
         for row in page.rows:
             if row.id is None:
                 self._without_id += not again
             elif row.id not in self.seen and not (again and self._is_outside(row.at)):
                 self.seen.add(row.id)
-                if row.communication is not None and row.id not in self._known:
+                if row.communication is not None and row.id not in known:
                     fresh.append(row.communication)
         return fresh
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from crm_bridge.clients.comagic.errors import LimitExceeded
 from crm_bridge.clock import Clock
 from crm_bridge.errors import QuotaSpent
 
@@ -24,6 +25,7 @@ _GRACE = timedelta(seconds=1)  # resets are reported in whole seconds, so a wind
 _SAME_WINDOW = timedelta(seconds=3)  # two answers whose resets differ by less are about one window
 _DEFAULT_WAIT = timedelta(seconds=61)  # when a refusal has no limits: until the next minute in any case
 _DEFAULT_WAITS = 3  # then the limit that is spent is not the minute's
+_LONGEST_RESET = 31 * 86_400  # seconds; a longer one is no time to wait for, and adding it might overflow
 _MOST_REFUSALS = 20  # of one call, by a server that refuses for ever
 
 _held_from: ContextVar[QuotaThrottle | None] = ContextVar("held_from", default=None)
@@ -81,7 +83,7 @@ class QuotaThrottle:
             remaining, reset = limits.get(f"{name}_remaining"), limits.get(f"{name}_reset")
             if remaining is None or reset is None:
                 continue
-            resets_at = now + timedelta(seconds=max(0, reset))
+            resets_at = now + timedelta(seconds=min(max(0, reset), _LONGEST_RESET))
             known = self._windows.get(name)
             if known is not None and now < known.resets_at and abs(resets_at - known.resets_at) < _SAME_WINDOW:
                 remaining = min(remaining, known.remaining)  # answers overtake each other
@@ -109,32 +111,44 @@ class QuotaThrottle:
             _held_from.reset(token)
             self._booked -= count
 
-    def refused(self, message: str, limits: Mapping[str, int], *, kind: str, times: int) -> None:
+    def refused(self, refusal: LimitExceeded, *, times: int) -> None:
         """Stop all requests until there are points again, after a refusal (`limit_exceeded`, HTTP 429).
 
         Args:
-            message: For the error.
-            limits: Those of the refusal; empty when it has none.
-            kind: Words of the refusal about the limit, e.g. "minute" or "day"; they are not documented.
+            refusal: What CoMagic has answered.
             times: How often this call has been refused, this refusal included.
 
         Raises:
             QuotaSpent: The day's points are spent, or waiting has not helped.
         """
+        limits, message = refusal.limits, str(refusal)
         self.note(limits)
         now = self._clock.now()
         day = self._windows.get("day")
-        if "day" in kind.lower() or (limits and day is not None and day.remaining <= 0 and now < day.resets_at):
+        if "day" in refusal.kind.lower() or (limits and day is not None and day.remaining <= 0 and now < day.resets_at):
             raise _spent(message, day.resets_at - now if day else None)
         spent = [
             window.resets_at + _GRACE
             for name, window in self._windows.items()
             if name != "day" and f"{name}_remaining" in limits and window.remaining <= 0
         ]
+        if refusal.retry_after is not None:
+            spent.append(now + timedelta(seconds=max(1, refusal.retry_after)))
         if times > (_MOST_REFUSALS if spent else _DEFAULT_WAITS):
             raise _spent(message, _DEFAULT_WAIT)
+        self._close_until(max(spent, default=now + _DEFAULT_WAIT), message)
+
+    def close_for(self, seconds: int, message: str) -> None:
+        """Stop all requests for a time that CoMagic has named (`Retry-After`).
+
+        Args:
+            seconds: The time.
+            message: For the error of a request that cannot wait so long.
+        """
+        self._close_until(self._clock.now() + timedelta(seconds=seconds), message)
+
+    def _close_until(self, until: datetime, message: str) -> None:
         self._refusal = message
-        until = max(spent, default=now + _DEFAULT_WAIT)
         self._closed_until = max(until, self._closed_until or until)
 
     async def _await_points(self, count: int) -> None:
