@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from crm_bridge import redaction
 from crm_bridge.ports import CardStore, SalesStore
 from tests.support.databases import Database, FirestoreDatabase, SqliteDatabase
 from tests.support.firestore_emulator import NoEmulatorError, firestore_emulator
@@ -18,6 +19,15 @@ settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("ours")
 
 _MISSING = pytest.StashKey[str]()
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_this_test_only() -> Iterator[None]:
+    """Forget the secrets that a test registers: an ordinary word among them would be hidden in every later test."""
+    before = set(redaction._secrets)
+    yield
+    redaction._secrets.clear()
+    redaction._secrets.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -149,8 +149,8 @@ def test_a_short_secret_is_hidden_as_a_word_and_leaves_other_words_whole() -> No
 def test_text_from_outside_can_be_written_into_any_answer() -> None:
     cleaned = clean_text("a\ud800b\x00c\td\u2028e\x9ff Пальто 🧥")
 
-    assert cleaned == "a\ufffdb c d e f Пальто 🧥"
-    assert redact_remote("Нет\ud800 данных\x07") == "Нет\ufffd данных"
+    assert cleaned == "ab c d e f Пальто 🧥"
+    assert redact_remote("Нет\ud800 данных\x07") == "Нет данных"
     assert redact("half \udc00 a pair\n") == "half \ufffd a pair\n"
 
 

@@ -45,11 +45,11 @@ _MOST_SEARCHED = 20_000  # characters of a remote text; an answer may have milli
 def clean_text(text: str) -> str:
     """Return text from outside without control characters and lone surrogates, which no answer could be written with.
 
-    A control character becomes a space, a surrogate the sign for a character that cannot be read.
+    A control character becomes a space, a surrogate is dropped.
     """
     if text.isprintable():  # nearly every text
         return text
-    return _UNPRINTABLE.sub(lambda match: " " if match[0] < "\ud800" else "\ufffd", text)
+    return _UNPRINTABLE.sub(lambda match: " " if match[0] < "\ud800" else "", text)
 
 
 def register_secrets(*values: str | None) -> None:

@@ -269,7 +269,7 @@ def hostile_answers() -> Iterator[Case]:
     more = {"pattern": r'"total_items": ?\d+', "by": '"total_items":5000000'}
     yield Case(method=READ, kind="rewritten", params=more, now=Now.ALL_DONE, times=None)
     msg = {"pattern": r'^\{"error": ?0', "by": r'{"error":1,"Msg":"Нет \\ud800 данных\\u0007"'}
-    yield Case(method=ORDERS, kind="rewritten", params=msg, now=Now.IS_502, skip=1, names="error 1: Нет \ufffd данных")
+    yield Case(method=ORDERS, kind="rewritten", params=msg, now=Now.IS_502, skip=1, names="error 1: Нет данных")
     for method in (READ, ORDERS, LOGIN, SET):
         yield Case(method=method, kind="drip", now=Now.ALL_DONE, skip={SET: 6, ORDERS: 1}.get(method, 0))
 
