@@ -33,7 +33,7 @@ def imported(source: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("package", ["presentation", "translations"])
 def test_a_package_imports_only_what_stands_below_it(package: str) -> None:
     folder = next(Path(each.__path__[0]) for each in PACKAGES if each.__name__.endswith(package))
-    files = list(folder.glob("*.py"))
+    files = list(folder.rglob("*.py"))
     assert len(files) > 2
     for path in files:
         for name in imported(ast.parse(path.read_text())):

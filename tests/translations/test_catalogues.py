@@ -27,7 +27,7 @@ OTHERS = {language: messages for language, messages in LANGUAGES.items() if lang
 
 def sources() -> list[ast.Module]:
     """The code that asks for messages: all of it but the catalogues."""
-    files = [path for path in FUNCTION.rglob("*.py") if path.parent.name != "translations"]
+    files = [path for path in FUNCTION.rglob("*.py") if "translations" not in path.parts]
     return [ast.parse(path.read_text()) for path in files]
 
 
@@ -94,9 +94,10 @@ def test_every_language_has_the_keys_of_english_in_the_same_order(language: str)
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_language_has_a_message_in_the_line_where_english_has_it(language: str) -> None:
-    def lines(name: str) -> list[str]:
-        source = (FUNCTION / f"crm_bridge/translations/{name}.py").read_text()
-        return [line.strip().partition(":")[0] for line in source.splitlines()[1:]]
+    def lines(name: str) -> list[tuple[str, str]]:
+        files = sorted((FUNCTION / "crm_bridge/translations" / name).glob("*.py"))
+        sources = {path.name: path.read_text().splitlines()[1:] for path in files if path.name != "__init__.py"}
+        return [(file, line.strip().partition(":")[0]) for file, source in sources.items() for line in source]
 
     assert lines(language) == lines("en")
 

@@ -49,7 +49,7 @@ class Source:
 @cache
 def sources() -> list[Source]:
     files = sorted((FUNCTION / "crm_bridge").rglob("*.py"))
-    return [Source(path) for path in files if path.parent.name != "translations"]
+    return [Source(path) for path in files if "translations" not in path.parts]
 
 
 @cache

@@ -1,6 +1,6 @@
 """Everything that people read, one catalogue a language. JSON is always English; pages and CSV follow their reader.
 
-A new language is a new file like `en.py` and a line in LANGUAGES.
+A new language is a new folder like `en` and a line in LANGUAGES.
 """
 
 from __future__ import annotations

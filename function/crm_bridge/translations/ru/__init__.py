@@ -1,0 +1,7 @@
+"""Everything that people read, in Russian."""
+
+from __future__ import annotations
+
+from crm_bridge.translations.ru import explanation, messages, pages, setup
+
+MESSAGES = {**explanation.MESSAGES, **setup.MESSAGES, **pages.MESSAGES, **messages.MESSAGES}
