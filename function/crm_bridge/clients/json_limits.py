@@ -46,7 +46,7 @@ def _broken(shape: bytes) -> str | None:
         _NUMBER_BEFORE.search(shape[max(0, match.start() - _LONGEST_BEFORE) : match.start() + 1])
         for match in _LONG_EXPONENT.finditer(shape)
     )
-    if _LONG_NUMBER in shape or any(exponents):
+    if _LONG_NUMBER in shape or (b"0e" in shape and any(exponents)):
         return f"a number of more than {MOST_DIGITS} digits"
     brackets = shape.translate(None, _NO_BRACKET)
     for _ in range(MOST_LEVELS):  # each round takes the innermost pairs away

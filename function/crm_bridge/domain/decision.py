@@ -74,6 +74,11 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
         """CoMagic has to be written to."""
         return self.points > 0
 
+    @property
+    def has_remarks(self) -> bool:
+        """The journal's row says more than the result and its sums."""
+        return self.drifted or self.repaired or self.not_shown or self.doubled
+
 
 def decide(phone: PhoneRecord, communications: Sequence[Communication], *, now: datetime) -> Decision:
     """Decide what to do about the sale of a phone.
@@ -101,6 +106,8 @@ class _Case:
         intent: The change under way, unless it has become void.
         target: Where the phone's sale stands or is to stand.
     """
+
+    __slots__ = ("communications", "intent", "phone", "recorded_on", "recorded_sale", "target", "with_sales")
 
     def __init__(self, phone: PhoneRecord, communications: Sequence[Communication]) -> None:
         sale, intent = phone.sale, phone.intent
@@ -130,8 +137,7 @@ class _Case:
         # stays open only if the move took place.
         return on_intent.sale_kopecks == intent.amount_kopecks
 
-    @property
-    def drifted(self) -> bool:
+    def _has_drifted(self) -> bool:
         """The sale of ours that we recorded is no longer as recorded."""
         sale, shown = self.recorded_sale, self.recorded_on
         if sale is None or shown is None or self.intent is not None:
@@ -160,7 +166,7 @@ class _Case:
             unset=is_ours,
             sale=None if is_ours else self._record_unpaid(now),
             other_sales=self._other_sales(),
-            drifted=self.drifted,
+            drifted=self._has_drifted(),
             repaired=self.intent is not None,
             points=int(is_ours),
         )
@@ -187,16 +193,16 @@ class _Case:
             unset=unset,
             sold_at=_sold_at(self.phone.paid_at, target, now),
             sale=self._record_already_set(target, now) if is_set else None,
-            other_sales=self._other_sales(),
-            doubled=self._is_doubled(),
-            drifted=self.drifted,
+            other_sales=self._other_sales() if self.with_sales else (),
+            doubled=len(self.with_sales) > 1 and self._is_doubled(),
+            drifted=self.recorded_sale is not None and self._has_drifted(),
             repaired=self.intent is not None,
             points=0 if is_set else unset + 1,
         )
 
     def _is_doubled(self) -> bool:
         amount = self.phone.amount_kopecks
-        return len(self.with_sales) > 1 and sum(each.sale_kopecks == amount for each in self.with_sales) > 1
+        return sum(each.sale_kopecks == amount for each in self.with_sales) > 1
 
     def _record_already_set(self, target: Communication, now: datetime) -> RecordedSale:
         """Record the sale that stands with the right sum, so that it counts when it has left the window."""
@@ -224,8 +230,6 @@ class _Case:
         return self.phone.sale if self.recorded_on is None or self.recorded_on.bears_sale else None
 
     def _other_sales(self) -> tuple[CommunicationKey, ...]:
-        if not self.with_sales:
-            return ()
         return tuple([each.key for each in self.with_sales if each is not self.target])
 
 

@@ -25,7 +25,7 @@ from crm_bridge.ports import CallTracking, Changes
 from crm_bridge.usecases.apply_change import ChangeStatus, Outcome
 from crm_bridge.usecases.change_queue import ChangeQueue, save
 from crm_bridge.usecases.lease import LeaseKeeper
-from crm_bridge.usecases.plan_sales import changes_of, decide_all, weigh_plan
+from crm_bridge.usecases.plan_sales import decide_all, sort_changes, weigh_plan
 from crm_bridge.usecases.read_communications import CommunicationSnapshot, read_communications
 from crm_bridge.usecases.run_context import RunContext
 
@@ -95,25 +95,47 @@ class _Recorder(Struct):
         for number, refusal in snapshot.refused.items():
             outcome = Outcome(status=ChangeStatus.REFUSED, error=refusal)
             self._add_row(phones[number], Decision(result=Result.FAILED), Result.FAILED, outcome)
-        plan = decide_all(self.context, snapshot, phones)
         journal.day_remaining = self.call_tracking.quota.day_remaining
+        changes, updates = self._decide(phones)
         if snapshot.is_shrunken:
-            self._defer_shrunken(plan)
+            log.warning("report_shrunken", extra={"phones": len(phones)})
+            journal.warnings.append(
+                "CoMagic: the reports show fewer than half of the sales that should stand, so nothing was changed"
+            )
             return
-        changes, limit = changes_of(plan), self.context.request.limit
+        limit = self.context.request.limit
         changes, left_over = (changes, []) if limit is None else (changes[:limit], changes[limit:])
         weigh_plan(self.context, journal, changes, phones.values())
         for item in left_over:
             self.defer(item)
         journal.points_needed += sum(item.decision.points for item in changes)
-        updates = [self._settle(item) for item in plan if not item.decision.is_change]
         if (lease := self.context.sales_lease) is None:
             for item in changes:
                 self._foresee(item)
             return
-        if stored := [update for update in updates if update is not None]:
-            await lease.write(stored)
+        if updates:
+            await lease.write(updates)
         await self._apply(changes, lease)
+
+    def _decide(self, phones: Mapping[str, PhoneRecord]) -> tuple[list[PlannedChange], list[Changes]]:
+        """Decide about every phone, and write the rows of those that need no call.
+
+        On reports that show fewer than half of the sales that they should, every change is deferred, and nothing is
+        to be stored.
+
+        Returns:
+            The changes, oldest payments first, and what is to be stored of the other phones.
+        """
+        is_shrunken, changes, updates = self.snapshot.is_shrunken, [], []
+        for item in decide_all(self.context, self.snapshot, phones):
+            if is_shrunken:
+                result = Result.DEFERRED if item.decision.points else item.decision.result
+                self._add_row(item.stored, item.decision, result)
+            elif item.decision.points:
+                changes.append(item)
+            elif (update := self._settle(item)) is not None:
+                updates.append(update)
+        return sort_changes(changes), updates
 
     async def _apply(self, changes: Sequence[PlannedChange], lease: LeaseKeeper) -> None:
         """Carry the changes out.
@@ -150,16 +172,6 @@ class _Recorder(Struct):
             _, after = self._redecide(record, decision.target)
             decision = replace(after, drifted=True)
         self._add_row(record, decision, decision.result)
-
-    def _defer_shrunken(self, plan: Sequence[PlannedChange]) -> None:
-        """Change nothing on reports that show fewer than half of the sales that they should."""
-        log.warning("report_shrunken", extra={"phones": len(plan)})
-        self.journal.warnings.append(
-            "CoMagic: the reports show fewer than half of the sales that should stand, so nothing was changed"
-        )
-        for item in plan:
-            result = Result.DEFERRED if item.decision.is_change else item.decision.result
-            self._add_row(item.stored, item.decision, result)
 
     def record(self, phone: PhoneRecord, decision: Decision, outcome: Outcome) -> Iterable[Changes]:
         """Write the outcome of a change into the journal, and return what is to be stored of it."""
@@ -255,27 +267,30 @@ class _Recorder(Struct):
             self._add_row(phone, Decision(result=Result.DEFERRED), Result.DEFERRED)
 
     def _add_row(self, phone: PhoneRecord, decision: Decision, result: Result, outcome: Outcome | None = None) -> None:
-        is_change, target = decision.is_change, decision.target
-        self.journal.rows.append(
-            Row(
-                phone=phone.phone,
-                result=result,
-                amount_kopecks=phone.amount_kopecks,
-                communication_id=target.id if target else None,
-                communication_type=target.type if target else CommunicationType.CALL,
-                previous_kopecks=decision.previous_kopecks if is_change else None,
-                sold_at=decision.sold_at if is_change else None,
-                comment=phone.comment if is_change and phone.amount_kopecks else "",
-                sale_id=outcome.sale_id if outcome else None,
-                error=outcome.error if outcome else None,
-                points=decision.points,
-                other_sales=decision.other_sales,
+        is_change, target = decision.points > 0, decision.target
+        row = Row(  # Python builds a dict for a call with more than 15 keywords: 1.3 us instead of 0.2
+            phone=phone.phone,
+            result=result,
+            amount_kopecks=phone.amount_kopecks,
+            communication_id=target.id if target else None,
+            communication_type=target.type if target else CommunicationType.CALL,
+            previous_kopecks=decision.previous_kopecks if is_change else None,
+            sold_at=decision.sold_at if is_change else None,
+            comment=phone.comment if is_change and phone.amount_kopecks else "",
+            points=decision.points,
+            other_sales=decision.other_sales,
+        )
+        if decision.has_remarks:
+            row = replace(
+                row,
                 drifted=decision.drifted,
                 repaired=decision.repaired,
                 not_shown=decision.not_shown,
                 doubled=decision.doubled,
             )
-        )
+        if outcome is not None:
+            row = replace(row, sale_id=outcome.sale_id, error=outcome.error)
+        self.journal.rows.append(row)
 
 
 def _result_of(decision: Decision, outcome: Outcome) -> Result:
