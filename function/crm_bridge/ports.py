@@ -6,7 +6,7 @@ Implementations fit by shape: `clients/agbis` is a Crm, `clients/comagic` a Call
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -261,5 +261,5 @@ class CardStore(Protocol):
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
         """Return the card, or None when there is none or it has expired at `now`."""
 
-    async def wait(self, card_id: str, *, now: datetime, seconds: float) -> Card | None:
-        """Return the card as soon as it is there, or None after `seconds`."""
+    async def wait(self, card_id: str, *, now: Callable[[], datetime], seconds: float) -> Card | None:
+        """Return the card as soon as it is there, or None after `seconds`; it must be valid when it is found."""

@@ -39,18 +39,20 @@ class Clock(ManualClock):
 
 
 class Time:
-    """The time of one run.
-
-    Attributes:
-        deadline: When it is over.
-    """
+    """The time of one run."""
 
     def __init__(self, clock: ManualClock, limit: timedelta = timedelta(minutes=25)) -> None:
         self._clock = clock
-        self.deadline = clock.now() + limit
+        self._until = clock.monotonic() + limit.total_seconds()
 
     def now(self) -> datetime:
         return self._clock.now()
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def left(self) -> float:
+        return self._until - self._clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await self._clock.sleep(seconds)

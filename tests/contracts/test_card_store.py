@@ -64,21 +64,21 @@ class TestCardStore:
     async def test_a_card_that_is_there_is_returned_at_once(self, cards: CardStore) -> None:
         await cards.put(card("a1"))
 
-        found = await asyncio.wait_for(cards.wait("a1", now=NOON, seconds=25), 20)
+        found = await asyncio.wait_for(cards.wait("a1", now=lambda: NOON, seconds=25), 20)
 
         assert found == card("a1")
 
     async def test_a_wait_of_no_seconds_is_one_read(self, cards: CardStore) -> None:
-        assert await cards.wait("a1", now=NOON, seconds=0) is None
+        assert await cards.wait("a1", now=lambda: NOON, seconds=0) is None
         await cards.put(card("a1"))
 
-        assert await cards.wait("a1", now=NOON, seconds=0) == card("a1")
+        assert await cards.wait("a1", now=lambda: NOON, seconds=0) == card("a1")
 
     async def test_a_wait_ends_without_a_card(self, cards: CardStore) -> None:
         await cards.get("a1", now=NOON)  # opens the connection
         started = time.monotonic()
 
-        assert await cards.wait("a1", now=NOON, seconds=0.5) is None
+        assert await cards.wait("a1", now=lambda: NOON, seconds=0.5) is None
         assert 0.5 <= time.monotonic() - started < 20
 
     async def test_a_card_put_during_a_wait_is_returned_at_once(self, database: Database) -> None:
@@ -87,7 +87,7 @@ class TestCardStore:
 
         async def hand_over() -> float:
             card_id = f"a{next(ids)}"
-            waiting = [asyncio.create_task(reader.wait(card_id, now=NOON, seconds=25)) for _ in range(5)]
+            waiting = [asyncio.create_task(reader.wait(card_id, now=lambda: NOON, seconds=25)) for _ in range(5)]
             await asyncio.sleep(1)
             assert not any(task.done() for task in waiting)
             await writer.put(card(card_id))
@@ -100,7 +100,7 @@ class TestCardStore:
         assert await fastest_of(hand_over, within=1) < 1  # a quarter of a second, and the machine may be busy
 
     async def test_a_card_put_by_another_process_is_returned(self, database: Database) -> None:
-        waiting = asyncio.create_task(database.cards().wait("a1", now=NOON, seconds=25))
+        waiting = asyncio.create_task(database.cards().wait("a1", now=lambda: NOON, seconds=25))
 
         await result_of(await start_worker("put", database, "a1"))
 
@@ -108,7 +108,7 @@ class TestCardStore:
 
     async def test_an_expired_card_does_not_end_a_wait(self, cards: CardStore) -> None:
         await cards.put(card("a1", expires_at=NOON))
-        waiting = asyncio.create_task(cards.wait("a1", now=NOON, seconds=25))
+        waiting = asyncio.create_task(cards.wait("a1", now=lambda: NOON, seconds=25))
         await asyncio.sleep(0.5)
         assert not waiting.done()
 
@@ -118,15 +118,35 @@ class TestCardStore:
 
     async def test_the_time_waited_counts_towards_the_hour(self, cards: CardStore) -> None:
         """A card that was valid when the wait began is not returned after its end."""
-        waiting = asyncio.create_task(cards.wait("a1", now=NOON, seconds=1))
+        began = time.monotonic()
+        waiting = asyncio.create_task(
+            cards.wait("a1", now=lambda: NOON + timedelta(seconds=time.monotonic() - began), seconds=1)
+        )
         await asyncio.sleep(0.3)
         await cards.put(card("a1", expires_at=NOON + timedelta(seconds=0.1)))
 
         assert await waiting is None
 
+    @pytest.mark.parametrize("by", [timedelta(days=-1), timedelta(days=1)], ids=["back", "ahead"])
+    async def test_a_clock_that_is_set_during_a_wait_neither_ends_nor_prolongs_it(
+        self, cards: CardStore, by: timedelta
+    ) -> None:
+        moments, started = [NOON], time.monotonic()
+        waiting = asyncio.create_task(cards.wait("a1", now=lambda: moments[-1], seconds=25))
+        nothing = asyncio.create_task(cards.wait("a2", now=lambda: moments[-1], seconds=1))
+        await asyncio.sleep(0.3)
+        moments.append(NOON + by)
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        await cards.put(card("a1", expires_at=NOON + by + timedelta(hours=1)))
+
+        assert await asyncio.wait_for(waiting, 20) is not None
+        assert await nothing is None
+        assert 1 <= time.monotonic() - started < 20
+
     async def test_a_cancelled_wait_leaves_nothing_behind(self, cards: CardStore) -> None:
         before = asyncio.all_tasks()
-        waiting = asyncio.create_task(cards.wait("a1", now=NOON, seconds=25))
+        waiting = asyncio.create_task(cards.wait("a1", now=lambda: NOON, seconds=25))
         await asyncio.sleep(0.3)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

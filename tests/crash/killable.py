@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -57,6 +58,9 @@ class AheadClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=PLAN.read()["ahead_seconds"])
+
+    def monotonic(self) -> float:
+        return time.monotonic() + float(PLAN.read()["ahead_seconds"])
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -42,11 +42,11 @@ class MemoryCards:
         card = self.cards.get(card_id)
         return card if card and now < card.expires_at else None
 
-    async def wait(self, card_id: str, *, now: datetime, seconds: float) -> Card | None:
+    async def wait(self, card_id: str, *, now: Callable[[], datetime], seconds: float) -> Card | None:
         self.waiting += 1
         try:
             async with asyncio.timeout(seconds), self._changed:
-                while not (card := await self.get(card_id, now=now)):
+                while not (card := await self.get(card_id, now=now())):
                     await self._changed.wait()
                 return card
         except TimeoutError:

@@ -1,6 +1,7 @@
 """The clocks of the simulators."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -30,6 +31,9 @@ class SystemClock:
     def advance(self, by: timedelta) -> None:
         self.offset += by
 
+    def monotonic(self) -> float:
+        return time.monotonic()
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
@@ -39,20 +43,27 @@ class ManualClock:
 
     def __init__(self, start: datetime) -> None:
         self._now = _aware(start)
+        self._passed = timedelta()
 
     def now(self) -> datetime:
         return self._now
 
+    def monotonic(self) -> float:
+        """Return the seconds that have passed; setting the time changes nothing about them."""
+        return self._passed.total_seconds()
+
     def advance(self, by: timedelta) -> None:
         self._now += by
+        self._passed += by
 
     def set(self, moment: datetime) -> None:
+        """Set the time of day, as a person or a time server does; no time passes."""
         self._now = _aware(moment)
 
     async def sleep(self, seconds: float) -> None:
-        until = self._now + timedelta(seconds=seconds)
+        until = self._passed + max(timedelta(seconds=seconds), timedelta(microseconds=seconds > 0))
         await asyncio.sleep(0)
-        self._now = max(self._now, until)  # several sleepers wait in parallel
+        self.advance(max(timedelta(), until - self._passed))  # several sleepers wait in parallel
 
 
 def _aware(moment: datetime) -> datetime:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from crm_bridge.clock import Clock
 from crm_bridge.handlers.sync import handle
 from crm_bridge.ports import SalesStore
 from crm_bridge.services import SyncServices
@@ -36,13 +37,15 @@ class SyncApp:
     """`sync`, called as over HTTP, with the simulated systems and the database that it works on.
 
     Attributes:
-        world: The simulated systems; their clock is also that of `sync`.
+        world: The simulated systems; their clock is also that of `sync`, unless a test gives it another.
         store: The database.
+        sync_clock: The clock of `sync`.
     """
 
     def __init__(self, world: World, store: SalesStore, settings: Mapping[str, str]) -> None:
         self.world = world
         self.store = store
+        self.sync_clock: Clock = self.clock
         self._settings = {**SETTINGS, **settings}
         self.use_network(SandboxTransport(world.app))
         app = Starlette(routes=[Route("/{path:path}", self.endpoint, methods=["GET", "POST", "PUT", "DELETE"])])
@@ -61,7 +64,7 @@ class SyncApp:
 
     def services_factory(self, required: tuple[str, ...] = ()) -> SyncServices:
         settings = Settings.from_env(self._settings, required=required)
-        return assemble_sync_services(settings, clock=self.clock, http=lambda: self._remote, store=self.store)
+        return assemble_sync_services(settings, clock=self.sync_clock, http=lambda: self._remote, store=self.store)
 
     async def get(
         self, query: str = "", *, path: str = "/", method: str = "GET", headers: Mapping[str, str] | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_bridge.domain.run import Lease
+from crm_bridge.domain.run import LEASE_TTL, Lease
 from crm_bridge.errors import StoreUnavailable
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from crm_bridge.usecases import lease as lease_module
@@ -48,6 +48,29 @@ async def test_a_heartbeat_that_finds_no_database_is_no_end_of_the_run(
         await until(lambda: beats > 3, "the heart beats on")
 
     assert await store.lease() is None
+
+
+@pytest.mark.parametrize("by", [timedelta(days=-1), timedelta(days=1)], ids=["back", "ahead"])
+async def test_a_lease_is_renewed_every_half_of_its_time_whatever_the_clock_shows(
+    store: SqliteSalesStore, by: timedelta
+) -> None:
+    """By the calendar, a clock that was set back would leave the lease alone for a day."""
+    clock = ManualClock(NOON)
+
+    async with hold_lease(store, clock, "r1") as keeper:
+        clock.set(NOON + by)
+        await keeper.check()
+        assert (await lease_of(store)).until == NOON + LEASE_TTL
+        clock.advance(LEASE_TTL / 2)
+        await keeper.check()
+
+        assert (await lease_of(store)).until == NOON + by + LEASE_TTL * 1.5
+
+
+async def lease_of(store: SqliteSalesStore) -> Lease:
+    lease = await store.lease()
+    assert lease is not None
+    return lease
 
 
 async def test_a_run_that_the_database_failed_does_not_wait_for_it_again(

@@ -19,7 +19,7 @@ from crm_bridge.redaction import redact_remote
 
 MOST_BYTES = 64 * 2**20  # of an answer, decompressed; a page of 10 000 rows has 3 MB
 MOST_SECONDS = 120  # from a request to the end of its answer, however slowly that drips
-CLOSING = timedelta(seconds=5)  # after the deadline, for what is under way then
+CLOSING = 5.0  # seconds after the deadline, for what is under way then
 _TIMEOUT = httpx.Timeout(60)  # seconds without a byte: a page, or a slow link to the shop's database, takes its time
 _LONGEST_DELAY = 31 * 86_400  # seconds; arithmetic with a longer one might overflow
 _PIECE = 2**18  # bytes decompressed at once
@@ -75,15 +75,14 @@ async def exchange(http: httpx.AsyncClient, asked: HttpRequest, time: RunTime) -
         MalformedResponse: The answer cannot be decompressed.
         RemoteProtocolError: The answer breaks a limit, or the address is wrong.
     """
-    now = time.now()
-    left = (time.deadline + CLOSING - now).total_seconds()
+    left = time.left() + CLOSING
     if left <= 0:
         raise RunStopped(f"The time of this run was over before {asked.system} had answered", retry_after=60)
     seconds = min(MOST_SECONDS, left)
     system, call = asked.system, asked.call
     try:
         async with asyncio.timeout(seconds):
-            return await _send(http, asked, time, until=now + timedelta(seconds=seconds))
+            return await _send(http, asked, time, until=time.monotonic() + seconds)
     except (TimeoutError, httpx.ReadTimeout) as exc:
         raise RemoteTimeout(system, f"{system}: {call}: no answer in time") from exc
     except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
@@ -97,7 +96,7 @@ async def exchange(http: httpx.AsyncClient, asked: HttpRequest, time: RunTime) -
         raise RemoteProtocolError(system, f"{system}: {call}: the answer has {exc}") from exc
 
 
-async def _send(http: httpx.AsyncClient, asked: HttpRequest, time: RunTime, *, until: datetime) -> HttpAnswer:
+async def _send(http: httpx.AsyncClient, asked: HttpRequest, time: RunTime, *, until: float) -> HttpAnswer:
     request = http.build_request(
         "GET" if asked.content is None else "POST",
         asked.url,
@@ -113,7 +112,7 @@ async def _send(http: httpx.AsyncClient, asked: HttpRequest, time: RunTime, *, u
             size += len(piece)
             if size > MOST_BYTES:
                 raise LimitBroken(f"more than {MOST_BYTES >> 20} MiB")
-            if time.now() > until:
+            if time.monotonic() > until:
                 raise TimeoutError
     finally:
         await response.aclose()

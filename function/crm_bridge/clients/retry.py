@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from msgspec import Struct
@@ -95,11 +95,12 @@ class _OutOfTime(stop_base):
 
     def __init__(self, time: RunTime, total: timedelta) -> None:
         self._time = time
-        self._until: datetime = time.now() + total
+        self._until = time.monotonic() + total.total_seconds()
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        next_try = self._time.now() + timedelta(seconds=retry_state.upcoming_sleep)
-        return next_try > self._time.deadline or (next_try > self._until and _named_pause(retry_state) is None)
+        pause = retry_state.upcoming_sleep
+        is_late = self._time.monotonic() + pause > self._until
+        return pause > self._time.left() or (is_late and _named_pause(retry_state) is None)
 
 
 def _named_pause(state: RetryCallState) -> int | None:

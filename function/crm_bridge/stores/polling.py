@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from crm_bridge.domain.card import Card
 
@@ -16,7 +16,7 @@ _LONGEST_PAUSE = 0.2
 async def wait_for_card(
     get: Callable[[datetime], Awaitable[Card | None]],
     *,
-    now: datetime,
+    now: Callable[[], datetime],
     seconds: float,
     first_pause: float = _FIRST_PAUSE,
     longest_pause: float = _LONGEST_PAUSE,
@@ -28,7 +28,7 @@ async def wait_for_card(
 
     Args:
         get: Returns the card if it is valid at a moment.
-        now: The moment of the call; the time measured since is added to it.
+        now: Returns the moment of a read. The wait does not go by it: it may be set forward or back meanwhile.
         seconds: How long to wait; the last read is at their end.
         first_pause, longest_pause: Seconds, for a database whose reads cost next to nothing.
     """
@@ -36,7 +36,7 @@ async def wait_for_card(
     pause = first_pause
     while True:
         elapsed = time.monotonic() - started
-        card = await get(now + timedelta(seconds=elapsed))
+        card = await get(now())
         if card is not None or elapsed >= seconds:
             return card
         await asyncio.sleep(min(pause, max(0.0, seconds - (time.monotonic() - started))))

@@ -24,7 +24,6 @@ async def post_card(card_id: str, form: CardForm, services: ExchangeServices) ->
 
 async def get_card(card_id: str, services: ExchangeServices, *, wait: timedelta) -> Card | None:
     """Return the card, or None when there is none after waiting for it as long as `wait`. Changes nothing."""
-    now = services.clock.now()
     if wait:
-        return await services.cards.wait(card_id, now=now, seconds=wait.total_seconds())
-    return await services.cards.get(card_id, now=now)
+        return await services.cards.wait(card_id, now=services.clock.now, seconds=wait.total_seconds())
+    return await services.cards.get(card_id, now=services.clock.now())

@@ -31,6 +31,7 @@ class LeaseKeeper:
         self._store = store
         self._clock = clock
         self._lease = lease
+        self._renewed_at = clock.monotonic()
         self._renewal = asyncio.Lock()
         self.run_id = lease.run_id
 
@@ -40,7 +41,7 @@ class LeaseKeeper:
         Raises:
             LeaseLost: Another run has taken over.
         """
-        if self._clock.now() >= self._lease.until - LEASE_TTL / 2:
+        if self._clock.monotonic() - self._renewed_at >= LEASE_TTL.total_seconds() / 2:
             await self.renew()
 
     async def write(self, changes: Iterable[Changes]) -> None:
@@ -59,10 +60,11 @@ class LeaseKeeper:
             LeaseLost: Another run has taken over.
         """
         async with self._renewal:
+            began = self._clock.monotonic()
             lease = replace(self._lease, until=self._clock.now() + LEASE_TTL)
             if not await self._store.renew_lease(lease):
                 raise LeaseLost("Another run has taken over")
-            self._lease = lease
+            self._lease, self._renewed_at = lease, began
 
     async def heartbeat(self) -> None:
         """Renew the lease while the run waits for something long; the next check finds a loss."""

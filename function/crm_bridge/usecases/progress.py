@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from msgspec.structs import replace
 
 from crm_bridge.clock import Clock
 from crm_bridge.domain.run import Phase, Progress, Run
 from crm_bridge.ports import SalesStore
 
-_EVERY = timedelta(seconds=3)
-"""The shortest time between two stored reports, so that progress costs little, and a short run nothing."""
+_EVERY = 3.0
+"""Seconds: the shortest time between two stored reports, so that progress costs little, and a short run nothing."""
 
 
 class ProgressReporter:
@@ -28,13 +26,13 @@ class ProgressReporter:
         self.run = run
         self._store = store
         self._clock = clock
-        self._reported_at: datetime = clock.now()
+        self._reported_at = clock.monotonic()
 
     async def report(self, phase: Phase, done: int, total: int | None = None) -> None:
         """Report how far the run has come; only one report in three seconds is stored."""
-        now = self._clock.now()
-        if self.run is None or now - self._reported_at < _EVERY:
+        elapsed = self._clock.monotonic()
+        if self.run is None or elapsed - self._reported_at < _EVERY:
             return
-        self._reported_at = now
-        self.run = replace(self.run, progress=Progress(phase=phase, done=done, total=total, at=now))
+        self._reported_at = elapsed
+        self.run = replace(self.run, progress=Progress(phase=phase, done=done, total=total, at=self._clock.now()))
         await self._store.save_run(self.run)

@@ -64,28 +64,35 @@ async def read_communications(
         RunStopped: The run's time is over; the snapshot is incomplete.
         RemoteError: CoMagic could not be read.
     """
-    await _Reader(context, call_tracking, phones, snapshot).read()
+    clock = context.services.clock
+    await _Reader(context, call_tracking, phones, snapshot, clock.now(), clock.monotonic()).read()
 
 
 class _Reader(Struct):
-    """One reading, and the phones that it is for."""
+    """One reading, and the phones that it is for.
+
+    Attributes:
+        began_at: When the reading began, aware.
+        began: The same by the monotonic clock.
+    """
 
     context: RunContext
     call_tracking: CallTracking
     phones: Mapping[str, PhoneRecord]
     snapshot: CommunicationSnapshot
+    began_at: datetime
+    began: float
 
     async def read(self) -> None:
         self._raise_if_stopped()
         snapshot, services = self.snapshot, self.context.services
         snapshot.sale_tag_id = await self._sale_tag_id()
-        now = services.clock.now()
-        since = now - services.settings.comagic_lookback
+        since = self.began_at - services.settings.comagic_lookback
         snapshot.communications = {phone: [] for phone in self.phones}
         recorded = self._recorded_changes()
         recorded_ids = {number for number, _ in recorded}  # found in a fifth of the time of a key
         rows = 0
-        async for page in self.call_tracking.communications(since, now, sale_tag_id=snapshot.sale_tag_id):
+        async for page in self.call_tracking.communications(since, self.began_at, sale_tag_id=snapshot.sale_tag_id):
             snapshot.has_read = True
             self._raise_if_stopped()
             rows += len(page)
@@ -165,7 +172,7 @@ class _Reader(Struct):
             since: Where the reports surely begin, aware.
             include_missing: Also the changes whose communication is in no report.
         """
-        now, sources = self.context.services.clock.now(), self.context.services.settings.comagic_sources
+        sources = self.context.services.settings.comagic_sources
         invisible: dict[str, Intent | RecordedSale] = {}
         for phone in self.phones.values():
             change = phone.intent or phone.sale
@@ -175,9 +182,14 @@ class _Reader(Struct):
             if shown is None:
                 if include_missing and expected_to_show(phone, since=since, sources=sources) is not None:
                     invisible[phone.phone] = change
-            elif now - change.changed_at < VISIBLE_WITHIN and not _shows(shown, change):
+            elif self._age(change) < VISIBLE_WITHIN and not _shows(shown, change):
                 invisible[phone.phone] = change
         return invisible
+
+    def _age(self, change: Intent | RecordedSale) -> timedelta:
+        """Return how long ago a change was made; one from the future counts as made when the reading began."""
+        passed = timedelta(seconds=self.context.services.clock.monotonic() - self.began)
+        return max(timedelta(), self.began_at - change.changed_at) + passed
 
     def _note_look(self, number: str, change: Intent | RecordedSale, found: Communication | str | None) -> None:
         """Note what a look at the communication of a change has found: the communication, a refusal, or nothing."""

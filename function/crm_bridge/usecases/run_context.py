@@ -58,28 +58,33 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
 
 
 class Deadline:
-    """The end of a run or a look-up: a time limit, or earlier, when the platform ends the process.
-
-    Attributes:
-        deadline: When the time is over, aware.
-    """
+    """The end of a run or a look-up: a time limit, or earlier, when the platform ends the process."""
 
     def __init__(self, clock: Clock, limit: timedelta) -> None:
         """Start the time limit now."""
         self._clock = clock
         self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self.deadline: datetime = clock.now() + limit
+        self._until = clock.monotonic() + limit.total_seconds()
 
     def now(self) -> datetime:
         return self._clock.now()
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def left(self) -> float:
+        """Return the seconds until the time is over, negative afterwards."""
+        return self._until - self._clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Wait.
 
         Raises:
-            RunStopped: The run is to stop.
+            RunStopped: The run is to stop, or the wait would last beyond its end.
         """
+        if seconds > self.left():
+            raise RunStopped("The time of this run was over", retry_after=60)
         await self.unless_stopped(self._clock.sleep(seconds))
 
     def stop_soon(self) -> None:
@@ -88,7 +93,7 @@ class Deadline:
 
     def must_stop(self) -> bool:
         """The run should start nothing new; it may finish what it has started."""
-        return self._stop.is_set() or self._clock.now() >= self.deadline
+        return self._stop.is_set() or self.left() <= 0
 
     async def unless_stopped(self, work: Awaitable[T], *, grace: float = 0) -> T:
         """Wait for work that may be dropped half-way.

@@ -10,7 +10,7 @@ import pytest
 from crm_bridge.clients.comagic.errors import LimitExceeded
 from crm_bridge.clients.comagic.quota import QuotaThrottle
 from crm_bridge.errors import QuotaSpent
-from tests.clients.harness import Clock
+from tests.clients.harness import Clock, Time
 from tests.support.factories import NOON
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +33,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def quota(clock: Clock) -> QuotaThrottle:
-    return QuotaThrottle(clock=clock, deadline=NOON + timedelta(minutes=25))
+    return QuotaThrottle(Time(clock))
 
 
 async def use(quota: QuotaThrottle, count: int = 1) -> None:
@@ -154,7 +154,7 @@ async def test_a_day_that_has_ended_meanwhile_is_full_again(quota: QuotaThrottle
 
 
 async def test_a_wait_beyond_the_deadline_is_not_started(clock: Clock) -> None:
-    quota = QuotaThrottle(clock=clock, deadline=NOON + timedelta(seconds=20))
+    quota = QuotaThrottle(Time(clock, timedelta(seconds=20)))
     quota.note(limits(minute=0))
 
     with pytest.raises(QuotaSpent, match="outlast the run") as raised:
@@ -238,11 +238,11 @@ class TestRefused:
         assert raised.value.retry_after == 900
 
         with pytest.raises(QuotaSpent) as raised:
-            QuotaThrottle(clock=Clock(), deadline=NOON).refused(LimitExceeded("no", {}, "Limit per Day"), times=1)
+            QuotaThrottle(Time(Clock(), timedelta())).refused(LimitExceeded("no", {}, "Limit per Day"), times=1)
         assert raised.value.retry_after is None
 
     async def test_a_refusal_that_lasts_beyond_the_deadline_is_raised_with_its_text(self, clock: Clock) -> None:
-        quota = QuotaThrottle(clock=clock, deadline=NOON + timedelta(seconds=10))
+        quota = QuotaThrottle(Time(clock, timedelta(seconds=10)))
         quota.refused(LimitExceeded("CoMagic: limit_exceeded: x", limits(minute=0), "minute"), times=1)
 
         with pytest.raises(QuotaSpent, match="limit_exceeded: x") as raised:

@@ -25,6 +25,16 @@ async def test_expired_cards_are_deleted_by_the_first_put_of_every_minute(sqlite
     assert sorted((await dump(cards))["cards"]) == ["kept", "new"]
 
 
+async def test_cards_are_cleaned_after_the_clock_was_set_back_as_well(sqlite: SqliteDatabase) -> None:
+    cards, earlier = sqlite.cards(), NOON - timedelta(days=1)
+    await cards.put(card("first"))
+    await cards.put(card("gone", posted_at=earlier - timedelta(hours=2), expires_at=earlier - timedelta(hours=1)))
+
+    await cards.put(card("new", posted_at=earlier))
+
+    assert "gone" not in (await dump(cards))["cards"]
+
+
 async def test_expired_cards_are_deleted_by_the_first_put_of_a_process(sqlite: SqliteDatabase) -> None:
     await sqlite.cards().put(card("gone", expires_at=NOON - MICROSECOND))
     await sqlite.cards().put(card("new", posted_at=NOON))

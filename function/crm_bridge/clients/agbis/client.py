@@ -159,7 +159,7 @@ class AgbisClient:
         try:
             return await self._api.call(request, self.requests, self._time, window=window)
         except RemoteTimeout as exc:
-            if self._time.now() < self._time.deadline:
+            if self._time.left() > 0:
                 raise
             raise RunStopped("The time of this run was over before Agbis had answered", retry_after=60) from exc
 

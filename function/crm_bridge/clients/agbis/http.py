@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -17,7 +16,7 @@ from crm_bridge.clients.retry import AGBIS_BLOCK_SECONDS, AGBIS_BLOCKED, AGBIS_C
 from crm_bridge.clock import RunTime
 from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 
-_GAP = timedelta(seconds=1.1)  # at most a request a second, after Agbis has once said that we ask too often
+_GAP = 1.1  # seconds: at most a request a second, after Agbis has once said that we ask too often
 
 _JSON = {"Content-Type": "application/json; charset=UTF-8"}  # obligatory: docs/remote/agbis.md#post
 
@@ -39,7 +38,7 @@ class PerLoopLock:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._lock = loop, asyncio.Lock()
-        lock, left = self._lock, (time.deadline - time.now()).total_seconds()
+        lock, left = self._lock, time.left()
         if lock.locked():
             try:
                 async with asyncio.timeout(max(0, left)):
@@ -61,14 +60,14 @@ class Throttle(PerLoopLock):
     Source: docs/remote/agbis.md#operations
 
     Attributes:
-        last_request_at: When the last request was sent.
-        gap: Time between two requests.
+        last_request_at: When the last request was sent, by the monotonic clock.
+        gap: Seconds between two requests.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.last_request_at: datetime | None = None
-        self.gap = timedelta()
+        self.last_request_at: float | None = None
+        self.gap = 0.0
 
 
 class AgbisHttp:
@@ -172,10 +171,10 @@ class AgbisHttp:
     async def _keep_gap(self, time: RunTime) -> None:
         throttle = self._throttle
         if throttle.last_request_at is not None:
-            pause = throttle.last_request_at + throttle.gap - time.now()
-            if pause > timedelta():
-                await time.sleep(min(pause, throttle.gap).total_seconds())  # the clock may have been set back
-        throttle.last_request_at = time.now()
+            pause = throttle.last_request_at + throttle.gap - time.monotonic()
+            if pause > 0:
+                await time.sleep(pause)
+        throttle.last_request_at = time.monotonic()
 
 
 def _read(command: str, answer: HttpAnswer, secrets: Sequence[str]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class AgbisSession:
         self._store = store
         self._clock = clock
         self._known: CrmSession | None = None
+        self._measured: dict[datetime, float] = {}
         self._renewing = PerLoopLock()
 
     async def session_id(self, requests: Counter[str], time: RunTime) -> str:
@@ -137,7 +138,7 @@ class AgbisSession:
             raise RemoteUnavailable(wire.SYSTEM, str(exc), retry_after=exc.retry_after) from exc
 
     def _is_good(self, session: CrmSession, refused: str | None) -> bool:
-        age = self._clock.now() - session.renewed_at
+        age = self._since(session.renewed_at)
         return bool(session.session_id) and session.session_id != refused and -_CLOCK_SKEW <= age < _USED_FOR
 
     async def _newest(self) -> CrmSession:
@@ -147,20 +148,39 @@ class AgbisSession:
         if stored is None:
             return known
         newer = stored if stored.renewed_at >= known.renewed_at else known
-        login_at = max(stored.login_at, known.login_at)
-        return replace(newer, login_at=min(login_at, self._clock.now()))  # a clock ahead of ours must not delay a login
+        return replace(newer, login_at=max(stored.login_at, known.login_at))
+
+    def _since(self, moment: datetime) -> timedelta:
+        """Return how long ago a moment was: measured when it is one of this process, else by the calendar."""
+        if (measured := self._measured.get(moment)) is not None:
+            return timedelta(seconds=self._clock.monotonic() - measured)
+        return self._clock.now() - moment
+
+    def _now(self) -> datetime:
+        """Return the present moment, which `_since` measures from now on."""
+        now = self._clock.now()
+        known = self._known
+        kept = (known.renewed_at, known.login_at) if known is not None else ()
+        self._measured = {moment: self._measured[moment] for moment in kept if moment in self._measured}
+        self._measured[now] = self._clock.monotonic()
+        return now
+
+    def _login_pause(self, known: CrmSession) -> float:
+        """Return the seconds until a login is allowed; a clock that was ahead of ours must not delay it for longer."""
+        pause = _BETWEEN_LOGINS - self._since(known.login_at)
+        return min(pause, _BETWEEN_LOGINS).total_seconds()
 
     async def _refresh(
         self, known: CrmSession, requests: Counter[str], time: RunTime, *, at_once: bool
     ) -> CrmSession | None:
-        if not known.refresh_id or self._clock.now() - known.renewed_at >= _REFRESHED_FOR:
+        if not known.refresh_id or self._since(known.renewed_at) >= _REFRESHED_FOR:
             return None
         call = self._api.call_once if at_once else self._api.call
         try:
             answer = await call(wire.refresh(self._api.base, known.refresh_id), requests, time)
         except RemoteRejected:
             return None  # any refusal may mean that the refresh id has expired, and a login helps in each case
-        return await self._save_new(wire.REFRESH_SESSION, answer, login_at=known.login_at)
+        return await self._save_new(wire.REFRESH_SESSION, answer, login_at=min(known.login_at, self._clock.now()))
 
     async def _log_in(
         self, known: CrmSession, refused: str | None, requests: Counter[str], time: RunTime, *, at_once: bool
@@ -172,10 +192,10 @@ class AgbisSession:
         try:
             return await self._try_login(known, requests, time)
         except (RemoteUnavailable, RemoteProtocolError) as exc:
-            not_before = self._clock.now() + timedelta(seconds=exc.retry_after or 0)
+            not_before = self._clock.monotonic() + (exc.retry_after or 0)
             known = await self._newest()
-            again_at = max(not_before, known.login_at + _BETWEEN_LOGINS)
-            if at_once or isinstance(exc, ConnectionFailed) or again_at > time.deadline:
+            pause = max(exc.retry_after or 0, self._login_pause(known))
+            if at_once or isinstance(exc, ConnectionFailed) or pause > time.left():
                 raise
         known = await self._await_login(known, refused, time, at_once=False, not_before=not_before)
         return known if self._is_good(known, refused) else await self._try_login(known, requests, time)
@@ -187,16 +207,24 @@ class AgbisSession:
         time: RunTime,
         *,
         at_once: bool,
-        not_before: datetime = _NEVER,
+        not_before: float = 0,
     ) -> CrmSession:
-        """Wait until a login is allowed, or another process has started a session; return the newest session."""
-        while (pause := max(known.login_at + _BETWEEN_LOGINS, not_before) - self._clock.now()) > timedelta():
-            if at_once or self._clock.now() + pause > time.deadline:
-                seconds = math.ceil(pause.total_seconds())
+        """Wait until a login is allowed, or another process has started a session; return the newest session.
+
+        Args:
+            not_before: The earliest moment, by the monotonic clock.
+        """
+        allowed_at = max(not_before, self._clock.monotonic() + self._login_pause(known))
+        while (pause := allowed_at - self._clock.monotonic()) > 0:
+            if at_once or pause > time.left():
+                seconds = math.ceil(pause)
                 message = f"Agbis: {wire.LOGIN}: the next login is allowed in {seconds} s"
                 raise RemoteUnavailable(wire.SYSTEM, message, retry_after=seconds)
-            await time.sleep(pause.total_seconds())
-            known = await self._newest()
+            await time.sleep(pause)
+            newest = await self._newest()
+            if newest.login_at != known.login_at:  # another process has logged in meanwhile
+                allowed_at = max(allowed_at, self._clock.monotonic() + self._login_pause(newest))
+            known = newest
             if self._is_good(known, refused):
                 break
         return known
@@ -207,7 +235,7 @@ class AgbisSession:
         Which error means wrong credentials is not documented (1 or 2 by different sources), so every refusal counts as
         that and is final: going on would only get the user blocked. Source: docs/remote/agbis.md#unknowns
         """
-        attempt = CrmSession(session_id="", refresh_id="", renewed_at=known.renewed_at, login_at=self._clock.now())
+        attempt = CrmSession(session_id="", refresh_id="", renewed_at=known.renewed_at, login_at=self._now())
         self._known = attempt
         await self._store.save_state(attempt)
         try:
@@ -221,9 +249,7 @@ class AgbisSession:
 
     async def _save_new(self, command: str, answer: dict[str, Any], *, login_at: datetime) -> CrmSession:
         session_id, refresh_id = wire.session_ids(command, answer)
-        started = CrmSession(
-            session_id=session_id, refresh_id=refresh_id, renewed_at=self._clock.now(), login_at=login_at
-        )
+        started = CrmSession(session_id=session_id, refresh_id=refresh_id, renewed_at=self._now(), login_at=login_at)
         self._known = started
         await self._store.save_state(started)
         return started

@@ -42,7 +42,7 @@ class ComagicHttp:
     ) -> None:
         register_secrets(token)
         self.requests: Counter[str] = Counter()
-        self.quota = QuotaThrottle(clock=time, deadline=time.deadline)
+        self.quota = QuotaThrottle(time)
         self._http = http
         self._url = url.rstrip("/")  # with a slash at its end it would be another address
         self._token = token
@@ -70,7 +70,7 @@ class ComagicHttp:
                 ),
             )
         except RemoteTimeout as exc:
-            if self._time.now() < self._time.deadline:
+            if self._time.left() > 0:
                 raise
             raise RunStopped("The time of this run was over before CoMagic had answered", retry_after=60) from exc
 

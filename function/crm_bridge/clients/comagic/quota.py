@@ -11,19 +11,18 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from crm_bridge.clients.comagic.errors import LimitExceeded
-from crm_bridge.clock import Clock
+from crm_bridge.clock import RunTime
 from crm_bridge.errors import QuotaSpent
 
 _RESERVE = 2  # points left to others who use the key, and to answers that overtake each other
 _SMALL_LIMIT = 10  # points; a smaller limit has no room for a reserve
-_GRACE = timedelta(seconds=1)  # resets are reported in whole seconds, so a window may restart up to a second later
-_SAME_WINDOW = timedelta(seconds=3)  # two answers whose resets differ by less are about one window
-_DEFAULT_WAIT = timedelta(seconds=61)  # when a refusal has no limits: until the next minute in any case
+_GRACE = 1.0  # seconds: resets are reported in whole seconds, so a window may restart up to a second later
+_SAME_WINDOW = 3.0  # seconds: two answers whose resets differ by less are about one window
+_DEFAULT_WAIT = 61.0  # seconds: when a refusal has no limits: until the next minute in any case
 _DEFAULT_WAITS = 3  # then the limit that is spent is not the minute's
 _LONGEST_RESET = 31 * 86_400  # seconds; a longer one is no time to wait for, and adding it might overflow
 _MOST_REFUSALS = 20  # of one call, by a server that refuses for ever
@@ -38,14 +37,14 @@ class _Window(Struct):
     Attributes:
         limit: Points of a full window; None when not reported.
         remaining: Points left at the last answer.
-        resets_at: When the window is full again, aware.
+        resets_at: When the window is full again, by the monotonic clock.
     """
 
     limit: int | None
     remaining: int
-    resets_at: datetime
+    resets_at: float
 
-    def left(self, now: datetime) -> int | None:
+    def left(self, now: float) -> int | None:
         """Return the points left; None after the reset of a window whose limit is not known."""
         return self.remaining if now < self.resets_at + _GRACE else self.limit
 
@@ -64,13 +63,12 @@ class QuotaThrottle:
         limits: `metadata.limits` of the last answer that had them; empty before the first.
     """
 
-    def __init__(self, *, clock: Clock, deadline: datetime) -> None:
+    def __init__(self, time: RunTime) -> None:
         self.limits: dict[str, int] = {}
-        self._clock = clock
-        self._deadline = deadline
+        self._time = time
         self._booked = 0
         self._windows: dict[str, _Window] = {}
-        self._closed_until: datetime | None = None
+        self._closed_until: float | None = None
         self._refusal = ""
 
     def note(self, limits: Mapping[str, int]) -> None:
@@ -78,12 +76,12 @@ class QuotaThrottle:
         if not limits:
             return
         self.limits = dict(limits)
-        now = self._clock.now()
+        now = self._time.monotonic()
         for name in ("minute", "hour", "day"):
             remaining, reset = limits.get(f"{name}_remaining"), limits.get(f"{name}_reset")
             if remaining is None or reset is None:
                 continue
-            resets_at = now + timedelta(seconds=min(max(0, reset), _LONGEST_RESET))
+            resets_at = now + min(max(0, reset), _LONGEST_RESET)
             known = self._windows.get(name)
             if known is not None and now < known.resets_at and abs(resets_at - known.resets_at) < _SAME_WINDOW:
                 remaining = min(remaining, known.remaining)  # answers overtake each other
@@ -123,7 +121,7 @@ class QuotaThrottle:
         """
         limits, message = refusal.limits, str(refusal)
         self.note(limits)
-        now = self._clock.now()
+        now = self._time.monotonic()
         day = self._windows.get("day")
         if "day" in refusal.kind.lower() or (limits and day is not None and day.remaining <= 0 and now < day.resets_at):
             raise _spent(message, day.resets_at - now if day else None)
@@ -133,7 +131,7 @@ class QuotaThrottle:
             if name != "day" and f"{name}_remaining" in limits and window.remaining <= 0
         ]
         if refusal.retry_after is not None:
-            spent.append(now + timedelta(seconds=max(1, refusal.retry_after)))
+            spent.append(now + max(1, refusal.retry_after))
         if times > (_MOST_REFUSALS if spent else _DEFAULT_WAITS):
             raise _spent(message, _DEFAULT_WAIT)
         self._close_until(max(spent, default=now + _DEFAULT_WAIT), message)
@@ -145,23 +143,23 @@ class QuotaThrottle:
             seconds: The time.
             message: For the error of a request that cannot wait so long.
         """
-        self._close_until(self._clock.now() + timedelta(seconds=seconds), message)
+        self._close_until(self._time.monotonic() + seconds, message)
 
-    def _close_until(self, until: datetime, message: str) -> None:
+    def _close_until(self, until: float, message: str) -> None:
         self._refusal = message
         self._closed_until = max(until, self._closed_until or until)
 
     async def _await_points(self, count: int) -> None:
-        while (wait := self._wait(count)) > timedelta():
+        while (wait := self._wait(count)) > 0:
             await self._sleep(wait)
 
     async def _await_reopening(self) -> None:
-        while self._closed_until is not None and (wait := self._closed_until - self._clock.now()) > timedelta():
+        while self._closed_until is not None and (wait := self._closed_until - self._time.monotonic()) > 0:
             await self._sleep(wait)
 
-    def _wait(self, count: int) -> timedelta:
-        """Return how long to wait before looking again; nothing when `count` points are free."""
-        now = self._clock.now()
+    def _wait(self, count: int) -> float:
+        """Return the seconds to wait before looking again; none when `count` points are free."""
+        now = self._time.monotonic()
         waits = [self._closed_until - now] if self._closed_until is not None else []
         for name, window in self._windows.items():
             left = window.left(now)
@@ -172,23 +170,23 @@ class QuotaThrottle:
             if left - self._booked - window.reserve >= wanted:
                 continue
             until_reset = window.resets_at + _GRACE - now
-            if until_reset <= timedelta():
+            if until_reset <= 0:
                 # The window is full again and all of it is booked: an answer or the end of a booking frees points.
-                waits.append(timedelta(seconds=1))
+                waits.append(1.0)
             elif name == "day":
                 raise _spent("CoMagic: the day's points are spent", until_reset)
             else:
                 waits.append(until_reset)
-        return max(waits, default=timedelta())
+        return max(waits, default=0.0)
 
-    async def _sleep(self, wait: timedelta) -> None:
-        if self._clock.now() + wait > self._deadline:
-            is_closed = self._closed_until is not None and self._clock.now() < self._closed_until
+    async def _sleep(self, wait: float) -> None:
+        if wait > self._time.left():
+            is_closed = self._closed_until is not None and self._time.monotonic() < self._closed_until
             why = self._refusal if is_closed else "CoMagic: the minute's points are spent"
             raise _spent(f"{why} (to wait for more would outlast the run)", wait)
-        await self._clock.sleep(wait.total_seconds())
+        await self._time.sleep(wait)
 
 
-def _spent(why: str, wait: timedelta | None) -> QuotaSpent:
-    seconds = None if wait is None else max(1, math.ceil(wait.total_seconds()))
+def _spent(why: str, wait: float | None) -> QuotaSpent:
+    seconds = None if wait is None else max(1, math.ceil(wait))
     return QuotaSpent("CoMagic", why, retry_after=seconds)

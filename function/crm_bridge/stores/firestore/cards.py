@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -41,7 +42,7 @@ class FirestoreCardStore:
         card = from_document(decode(found[0].fields), Card) if found else None
         return card if card is not None and card.expires_at > now else None
 
-    async def wait(self, card_id: str, *, now: datetime, seconds: float) -> Card | None:
+    async def wait(self, card_id: str, *, now: Callable[[], datetime], seconds: float) -> Card | None:
         return await wait_for_card(lambda moment: self.get(card_id, now=moment), now=now, seconds=seconds)
 
     @_RETRY

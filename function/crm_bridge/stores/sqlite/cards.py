@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from sqlite3 import Connection
 
@@ -41,14 +42,14 @@ class SqliteCardStore:
             patience: Seconds to wait for another process that writes.
         """
         self.file = SqliteFile(path, _SCHEMA, patience=patience)
-        self._next_cleaning = datetime.min.replace(tzinfo=UTC)
+        self._cleaned_at = datetime.min.replace(tzinfo=UTC)
 
     async def put(self, card: Card) -> None:
         row = (card.card_id, _to_json(card))
-        if card.posted_at < self._next_cleaning:
+        if timedelta() <= card.posted_at - self._cleaned_at < _CLEANING:  # negative: the clock was set back
             await self.file.write_here(lambda connection: connection.execute(_PUT, row))
         else:
-            self._next_cleaning = card.posted_at + _CLEANING
+            self._cleaned_at = card.posted_at
             await self.file.write(lambda connection: _clean_and_put(connection, row, card.posted_at))
 
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
@@ -56,7 +57,7 @@ class SqliteCardStore:
         card = None if row is None else _CARD.decode(row[0])
         return card if card is not None and card.expires_at > now else None
 
-    async def wait(self, card_id: str, *, now: datetime, seconds: float) -> Card | None:
+    async def wait(self, card_id: str, *, now: Callable[[], datetime], seconds: float) -> Card | None:
         return await wait_for_card(
             lambda moment: self.get(card_id, now=moment),
             now=now,
