@@ -64,7 +64,12 @@ resource "google_cloudfunctions2_function" "sync" {
     vpc_connector_egress_settings = var.egress == "connector" ? "ALL_TRAFFIC" : null
   }
 
-  depends_on = [google_compute_router_nat.main, google_firestore_database.main, time_sleep.grants]
+  depends_on = [
+    google_compute_router_nat.main,
+    google_firestore_database.main,
+    google_firestore_field.communication, # an index of which the source's queries need all entries
+    time_sleep.grants,
+  ]
 }
 
 resource "google_cloudfunctions2_function" "exchange" {

@@ -219,6 +219,9 @@ class SalesStore(Protocol):
 
     async def phones(self, phones: Collection[str]) -> dict[str, PhoneRecord]: ...
 
+    async def phones_on_communications(self, communication_ids: Collection[int]) -> list[PhoneRecord]:
+        """Return the phones whose recorded sale or change under way is on one of these communications, of any type."""
+
     def all_phones(self) -> AsyncIterator[list[PhoneRecord]]:
         """Read every phone once, in pages."""
 

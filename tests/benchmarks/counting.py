@@ -35,7 +35,7 @@ class CountingStore(SqliteSalesStore):
         self.reads[collection] += len(set(keys))
         return await super()._get(collection, keys)
 
-    async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
+    async def _query_in(self, collection: str, field: str, values: Collection[str | int]) -> list[Document]:
         wanted, found = list(dict.fromkeys(values)), []
         for start in range(0, len(wanted), IN_ONE_QUERY):
             some = await super()._query_in(collection, field, wanted[start : start + IN_ONE_QUERY])

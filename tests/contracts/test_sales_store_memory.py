@@ -12,7 +12,18 @@ from crm_bridge.domain.state import CrmSession, SaleTag, Watermark
 from crm_bridge.ports import Changes, SalesStore
 from crm_bridge.stores import base
 from tests.support.database_dump import dump
-from tests.support.factories import MICROSECOND, NOON, client, event, full_phone, lease, order, phone
+from tests.support.factories import (
+    MICROSECOND,
+    NOON,
+    client,
+    event,
+    full_phone,
+    intent,
+    lease,
+    order,
+    phone,
+    recorded_sale,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -112,6 +123,19 @@ class TestRecords:
 
         assert await held.orders_of_phones(["7"]) == []
         assert await held.orders_of_phones(["8"]) == [order("1", phone="8")]
+
+    async def test_phones_are_found_by_the_communications_of_their_sales_and_changes(self, held: SalesStore) -> None:
+        sold, changing = phone("7", sale=recorded_sale(1)), phone("8", intent=intent(5))
+        both = phone("9", sale=recorded_sale(3, amount_kopecks=0), intent=intent(3))
+        large = full_phone("79261234567")
+        await held.write([Changes(phones=[sold, changing, both, large, phone("6")])], run_id="r1")
+        assert large.sale is not None
+
+        assert await held.phones_on_communications([]) == []
+        assert await held.phones_on_communications([4]) == []
+        assert await held.phones_on_communications([large.sale.id]) == [large]
+        found = await held.phones_on_communications({1, 3, 5, *range(100, 200)})
+        assert sorted(found, key=lambda each: each.phone) == [sold, changing, both]
 
     async def test_many_are_found_at_once(self, held: SalesStore) -> None:
         keys = [f"{number:05}" for number in range(400)]

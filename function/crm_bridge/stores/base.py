@@ -105,6 +105,10 @@ class DocumentSalesStore(ABC):
     async def phones(self, phones: Collection[str]) -> dict[str, PhoneRecord]:
         return await self._by_key(PHONES, phones)
 
+    async def phones_on_communications(self, communication_ids: Collection[int]) -> list[PhoneRecord]:
+        found = [await self._by_field(PHONES, field, communication_ids) for field in ("sale.id", "intent.id")]
+        return list({phone.phone: phone for phones in found for phone in phones}.values())
+
     def all_phones(self) -> AsyncIterator[list[PhoneRecord]]:
         return self._scan(PHONES, at_once=PAGE)
 
@@ -167,7 +171,7 @@ class DocumentSalesStore(ABC):
         found = await self._get(collection.name, keys)
         return {key: from_document(document, collection.type) for key, document in found.items()}
 
-    async def _by_field(self, collection: DocumentCollection[T], field: str, values: Collection[str]) -> list[T]:
+    async def _by_field(self, collection: DocumentCollection[T], field: str, values: Collection[str | int]) -> list[T]:
         return [from_document(found, collection.type) for found in await self._query_in(collection.name, field, values)]
 
     async def _compare_and_set_lease(
@@ -188,8 +192,8 @@ class DocumentSalesStore(ABC):
         """Return the documents that exist of these keys, by key."""
 
     @abstractmethod
-    async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
-        """Return the documents whose field has one of the values."""
+    async def _query_in(self, collection: str, field: str, values: Collection[str | int]) -> list[Document]:
+        """Return the documents whose field has one of the values; a dot leads into a field of a field."""
 
     @abstractmethod
     async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:

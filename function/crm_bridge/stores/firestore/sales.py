@@ -58,11 +58,12 @@ class FirestoreSalesStore(DocumentSalesStore):
         return {key_of(id_of(message)): decode(message.fields) for message in found}
 
     @reporting_failures
-    async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
-        async def read(batch: Sequence[str]) -> list[Document]:
+    async def _query_in(self, collection: str, field: str, values: Collection[str | int]) -> list[Document]:
+        async def read(batch: Sequence[str | int]) -> list[Document]:
             return await self._query(queries.field_in(collection, field, batch))
 
-        return await read_batches(read, list(dict.fromkeys(values)), size=_VALUES_PER_QUERY)
+        wanted: list[str | int] = list(dict.fromkeys(values))
+        return await read_batches(read, wanted, size=_VALUES_PER_QUERY)
 
     @reporting_failures
     async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:

@@ -22,14 +22,22 @@ _PATIENCE = 30.0
 """Seconds to wait for another process that writes."""
 
 _COLLECTIONS = ("phones", "clients", "orders", "unreadable_orders", "sales", "runs", "state")
-_INDEXED = (("orders", "phone"), ("orders", "client_id"), ("sales", "phone"), ("runs", "tick"), ("runs", "started_at"))
+_INDEXED = (
+    ("orders", "phone"),
+    ("orders", "client_id"),
+    ("phones", "sale.id"),
+    ("phones", "intent.id"),
+    ("sales", "phone"),
+    ("runs", "tick"),
+    ("runs", "started_at"),
+)
 
 # The statements contain names, because SQL takes no parameters there; they are our own constants.
 _SCHEMA = ";".join(
     [
         *(f"CREATE TABLE IF NOT EXISTS {name} (id TEXT PRIMARY KEY, body TEXT NOT NULL)" for name in _COLLECTIONS),
         *(
-            f"CREATE INDEX IF NOT EXISTS {name}_{field} ON {name} (json_extract(body, '$.{field}'))"
+            f"CREATE INDEX IF NOT EXISTS {name}_{field.replace('.', '_')} ON {name} (json_extract(body, '$.{field}'))"
             for name, field in _INDEXED
         ),
     ]
@@ -64,7 +72,7 @@ class SqliteSalesStore(DocumentSalesStore):
             lambda connection: {key_of(row[0]): _document(row[1]) for row in connection.execute(sql, (ids,))}
         )
 
-    async def _query_in(self, collection: str, field: str, values: Collection[str]) -> list[Document]:
+    async def _query_in(self, collection: str, field: str, values: Collection[str | int]) -> list[Document]:
         if not values:
             return []
         sql = (
