@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from crm_bridge.domain.absence import Sight, decide_on_snapshot
+from crm_bridge.domain.absence import Sight, decide_on_snapshot, sight_of_reassigned
 from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.domain.decision import CHANGES, Decision, Result, decide, without_trace
 from crm_bridge.domain.phone import PhoneRecord
@@ -350,6 +350,66 @@ class TestAbsenceIsNotDeletion:
         _, decision = self.decided(self.MINE, Sight.REASSIGNED)
 
         assert (decision.moves, decision.unset, bearer_id(decision)) == (True, True, 1)
+
+    def test_a_sale_that_has_left_its_communication_already_is_chosen_again_without_a_request_there(self) -> None:
+        left, decision = self.decided(self.MINE, Sight.LEFT)
+
+        assert (left.sale, decision.result, bearer_id(decision), decision.unset) == (None, Result.APPLIED, 2, False)
+
+
+class TestACommunicationThatBecameAnothers:
+    """Only what is or may be the old phone's sale is taken off."""
+
+    MINE = phone(500, sale=recorded(1, 500))
+
+    def sight(
+        self, shown: Communication, mine: PhoneRecord = MINE, theirs: PhoneRecord | None = None, *, fresh: bool = False
+    ) -> Sight:
+        return sight_of_reassigned(mine, shown, theirs, is_settled=not fresh)
+
+    @pytest.mark.parametrize(
+        ("shown", "fresh", "sight"),
+        [
+            (sold(1, 500), False, Sight.REASSIGNED),
+            (call(1, tagged=True), False, Sight.REASSIGNED),  # its sum is not shown
+            (sold(1, 900), False, Sight.LEFT),
+            (call(1), False, Sight.LEFT),
+            (sold(1, 900), True, Sight.REASSIGNED),  # the reports may lag behind
+            (call(1), True, Sight.REASSIGNED),
+        ],
+    )
+    def test_what_stands_there_decides(self, shown: Communication, fresh: bool, sight: Sight) -> None:
+        assert self.sight(shown, fresh=fresh) is sight
+
+    @pytest.mark.parametrize(
+        ("kopecks", "sight"), [(500, Sight.REASSIGNED), (700, Sight.REASSIGNED), (900, Sight.LEFT)]
+    )
+    def test_a_change_under_way_may_have_happened_or_not(self, kopecks: int, sight: Sight) -> None:
+        changing = replace(self.MINE, amount_kopecks=700, intent=intent(1, 700, previous=500))
+
+        assert self.sight(sold(1, kopecks), changing) is sight
+
+    @pytest.mark.parametrize(
+        ("kopecks", "theirs", "sight"),
+        [
+            (500, recorded(1, 500), Sight.LEFT),  # of two equal sums the later one stands
+            (900, recorded(1, 900), Sight.LEFT),
+            (None, recorded(1, 900), Sight.LEFT),
+            (500, recorded(1, 900), Sight.REASSIGNED),  # their change did not come through
+            (500, recorded(2, 500), Sight.REASSIGNED),  # of another communication
+        ],
+    )
+    def test_a_later_sale_of_the_phone_that_has_it_now_stays(
+        self, kopecks: int | None, theirs: RecordedSale, sight: Sight
+    ) -> None:
+        owner = phone(900, sale=replace(theirs, recorded_at=NOON))
+
+        assert self.sight(call(1, tagged=True, kopecks=kopecks), theirs=owner) is sight
+
+    def test_an_earlier_sale_of_the_phone_that_has_it_now_does_not_count(self) -> None:
+        owner = phone(500, sale=replace(recorded(1, 500), recorded_at=NOON - timedelta(days=9)))
+
+        assert self.sight(sold(1, 500), theirs=owner) is Sight.REASSIGNED
 
 
 sums = st.integers(min_value=1, max_value=10**9)

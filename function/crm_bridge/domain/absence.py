@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 
 from msgspec.structs import replace
 
-from crm_bridge.domain.communication import Communication, CommunicationType
+from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Decision, Result, decide, unknown_communication, without_trace
 from crm_bridge.domain.phone import PhoneRecord
-from crm_bridge.domain.sale import Intent, RecordedSale
+from crm_bridge.domain.sale import Intent, RecordedSale, Target, same_communication
 
 
 def expected_to_show(
@@ -44,11 +44,64 @@ class Sight(StrEnum):
     ABSENT = "absent"
     """The same, in a full run whose reports were whole: the day counts as a day of absence."""
     REASSIGNED = "reassigned"
-    """CoMagic shows it with the phone of somebody else."""
+    """CoMagic shows it with the phone of somebody else, and our phone's sale stands there, or may stand there."""
+    LEFT = "left"
+    """CoMagic shows it with the phone of somebody else, and our phone's sale no longer stands there."""
 
 
 GONE_AFTER_DAYS = 3
 """Local days of full runs to which CoMagic did not show a communication, before its sale is moved elsewhere."""
+
+
+def sight_of_reassigned(
+    phone: PhoneRecord, shown: Communication, owner: PhoneRecord | None, *, is_settled: bool
+) -> Sight:
+    """Return whether a phone's sale may still stand on a communication that CoMagic shows with another phone.
+
+    Only then it is taken off there: what else stands may be the sale of the phone that has the communication now.
+
+    Args:
+        phone: The phone whose change is recorded there.
+        shown: The communication.
+        owner: The record of the phone that it has now; None when the database does not know it.
+        is_settled: The reports show the phone's last change by now.
+    """
+    change = phone.intent or phone.sale
+    if change is None:
+        return Sight.SHOWN
+    standing = shown.sale_kopecks
+    theirs = None if owner is None else owner.intent or owner.sale
+    if theirs is not None and same_communication(theirs, shown) and theirs.changed_at > change.changed_at:
+        return Sight.LEFT if standing in {None, theirs.amount_kopecks} else Sight.REASSIGNED
+    if not is_settled:
+        return Sight.REASSIGNED
+    ours = {each.amount_kopecks for each in (phone.intent, phone.sale) if each and same_communication(each, shown)}
+    return Sight.REASSIGNED if shown.bears_sale and (standing is None or standing in ours) else Sight.LEFT
+
+
+def without_sales_of_others(
+    phone: str, communications: Iterable[Communication], owners: Mapping[CommunicationKey, str]
+) -> list[Communication]:
+    """Show a phone its communications without the sales that we set there for other phones.
+
+    Args:
+        phone: E.164 digits.
+        communications: Those that CoMagic shows with the phone.
+        owners: The phone whose sale stands on a communication, by its key.
+    """
+    return [
+        replace(each, tagged=False, sale_kopecks=None) if owners.get(each.key, phone) != phone else each
+        for each in communications
+    ]
+
+
+def decide_without_sale(
+    phone: PhoneRecord, communications: Iterable[Communication], left: Target, *, now: datetime
+) -> tuple[PhoneRecord, Decision]:
+    """Decide as if the phone had no sale, among its communications other than the one that its sale has left."""
+    others = [each for each in communications if not same_communication(each, left)]
+    without_sale = replace(phone, sale=None, intent=None)
+    return without_sale, replace(decide(without_sale, others, now=now), drifted=True)
 
 
 def decide_on_snapshot(
@@ -72,6 +125,8 @@ def decide_on_snapshot(
     change = phone.intent or phone.sale
     if change is not None and sight is Sight.REASSIGNED:
         return phone, _move(phone, change)
+    if change is not None and sight is Sight.LEFT:
+        return decide_without_sale(phone, communications, change, now=now)
     sale = phone.sale
     if phone.intent is not None or sale is None or sale.amount_kopecks == 0:
         corrected = phone if sale is None else without_trace(phone, communications)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from crm_bridge.domain.aggregate import Order
-from crm_bridge.domain.communication import CommunicationDetails, CommunicationType, Site
+from crm_bridge.domain.communication import CommunicationDetails, CommunicationKey, CommunicationType, Site
 from crm_bridge.domain.decision import Decision, Result
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import VISIBLE_WITHIN, SaleEvent
@@ -24,6 +24,8 @@ class Reason(StrEnum):
     """Our sale stood on it and was taken off by somebody, so it goes back there."""
     SALE_BY_HAND = "sale_by_hand"
     """Somebody else's sale stands on it, so it is the one."""
+    SALE_OF_OTHER_PHONE = "sale_of_other_phone"
+    """The sale of another phone stands on it, whose communication it was; that is taken off first."""
     UNDER_WAY = "under_way"
     """A run was killed while it changed the sale of this one."""
     EARLIEST = "earliest"
@@ -66,6 +68,7 @@ class Note(StrEnum):
     SALES_OFF = "sales_off"
     LAST_TRY_FAILED = "last_try_failed"
     CUT_CHANGE = "cut_change"
+    REASSIGNED = "reassigned"
     DRIFTED = "drifted"
     OTHER_SALES = "other_sales"
     OUT_OF_SIGHT = "out_of_sight"
@@ -137,18 +140,26 @@ def explain_candidates(
     sources: Collection[CommunicationType],
     window_since: datetime,
     sites: Mapping[int, Site],
+    owners: Collection[CommunicationKey] = (),
 ) -> list[Candidate]:
-    """Tell of every communication why it was chosen, or not; the choice itself is the decision's."""
+    """Say of every communication why it was chosen, or not; the choice itself is the decision's.
+
+    Args:
+        owners: Communications that bear the sale of another phone.
+    """
     target = decision.target.key if decision is not None and decision.target is not None else None
     others = set(decision.other_sales) if decision is not None else set()
     has_sum = record is not None and record.amount_kopecks > 0
 
     def chosen(details: CommunicationDetails) -> bool:
         is_bearer = target is not None and details.communication.key == target
-        return is_bearer and (has_sum or details.communication.bears_sale)
+        bears_sale = details.communication.bears_sale and details.communication.key not in owners
+        return is_bearer and (has_sum or bears_sale)
 
     def reason(details: CommunicationDetails) -> Reason:
         communication = details.communication
+        if communication.key in owners:
+            return Reason.SALE_OF_OTHER_PHONE
         if chosen(details) and record is not None:
             return _why_chosen(details, record)
         if details.lost:
@@ -229,6 +240,7 @@ def notes_of(
     now: datetime,
     run_in_progress: bool,
     all_read: bool,
+    reassigned: bool = False,
 ) -> list[Note]:
     """Return what else an admin should know, the weightiest first.
 
@@ -237,12 +249,14 @@ def notes_of(
         now: Aware.
         run_in_progress: A run holds the lease.
         all_read: Everything that a run would see of the phone was read.
+        reassigned: The communication of the recorded sale has become another phone's.
     """
     holds = {
         Note.SALES_OFF: _sales_are_off(decision, candidates),
         Note.LAST_TRY_FAILED: bool(events) and events[-1].result == Result.FAILED,
         Note.CUT_CHANGE: record is not None and record.intent is not None,
-        Note.DRIFTED: decision is not None and decision.drifted,
+        Note.REASSIGNED: reassigned,
+        Note.DRIFTED: decision is not None and decision.drifted and not reassigned,
         Note.OTHER_SALES: any(candidate.reason is Reason.OTHER_SALE for candidate in candidates),
         Note.OUT_OF_SIGHT: _is_out_of_sight(decision, candidates),
         Note.NOT_SHOWN: decision is not None and decision.not_shown,

@@ -35,10 +35,14 @@ class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
     intent: Intent | None = None
 
     @property
+    def may_bear_sale(self) -> bool:
+        """A sale of the phone stands, or may stand, where it is recorded."""
+        return self.intent is not None or (self.sale is not None and self.sale.amount_kopecks > 0)
+
+    @property
     def is_idle(self) -> bool:
         """No order counts under the phone and no sale that we follow stands in CoMagic: the record can be deleted."""
-        stands = self.sale is not None and self.sale.amount_kopecks > 0
-        return self.order_count == 0 and self.intent is None and not stands
+        return self.order_count == 0 and not self.may_bear_sale
 
 
 def normalize_phone(raw: str | int | None, region: str) -> str | None:

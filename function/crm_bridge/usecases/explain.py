@@ -9,10 +9,18 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
-from crm_bridge.domain.absence import Sight, decide_on_snapshot, expected_to_show
+from crm_bridge.domain.absence import (
+    Sight,
+    decide_on_snapshot,
+    decide_without_sale,
+    expected_to_show,
+    sight_of_reassigned,
+    without_sales_of_others,
+)
 from crm_bridge.domain.communication import (
     Communication,
     CommunicationDetails,
+    CommunicationKey,
     CommunicationType,
     FoundCommunications,
     Site,
@@ -20,12 +28,12 @@ from crm_bridge.domain.communication import (
 from crm_bridge.domain.decision import Decision, Result, decide
 from crm_bridge.domain.explanation import Explanation, explain_candidates, notes_of, verdict_of
 from crm_bridge.domain.phone import PhoneRecord
-from crm_bridge.domain.sale import find
+from crm_bridge.domain.sale import VISIBLE_WITHIN, find
 from crm_bridge.domain.state import SaleTag, Watermark
 from crm_bridge.errors import RemoteError, RemoteRejected, RunStopped
-from crm_bridge.ports import CallTracking
+from crm_bridge.ports import CallTracking, SalesStore
 from crm_bridge.services import SyncServices
-from crm_bridge.usecases.read_communications import EDGE
+from crm_bridge.usecases.read_communications import EDGE, is_recorded
 from crm_bridge.usecases.run_context import Deadline
 
 POINTS = 3
@@ -60,6 +68,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
     call_tracking = services.call_tracking(Deadline(services.clock, PAGE_LIMIT))
     look_up = _LookUp(
         call_tracking=call_tracking,
+        store=store,
         sale_tag_id=settings.comagic_sale_tag_id or (tag.tag_id if tag else 0),
         phone=phone,
         record=record,
@@ -82,6 +91,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         sources=settings.comagic_sources,
         window_since=window_since,
         sites=look_up.sites,
+        owners=look_up.owners,
     )
     busy_run = lease.run_id if lease is not None and lease.until > now else None
     return Explanation(
@@ -101,6 +111,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
             now=now,
             run_in_progress=busy_run is not None,
             all_read=look_up.all_read,
+            reassigned=look_up.reassigned,
         ),
         read_since=look_up.read_since,
         window_since=window_since,
@@ -122,9 +133,12 @@ class _LookUp(Struct, kw_only=True):
         warnings: Sources that a run would not get either.
         refusal: CoMagic's reason not to show the communication of a change that a killed run left open.
         read_since: How far back CoMagic was asked.
+        owners: The phone whose sale stands on a communication of this one, by the communication's key.
+        reassigned: CoMagic shows the communication of the recorded sale with another phone.
     """
 
     call_tracking: CallTracking
+    store: SalesStore
     sale_tag_id: int
     phone: str
     record: PhoneRecord | None
@@ -139,6 +153,8 @@ class _LookUp(Struct, kw_only=True):
     all_read: bool = True
     refusal: str | None = None
     warnings: list[str] = field(default_factory=list)
+    owners: dict[CommunicationKey, str] = field(default_factory=dict)
+    reassigned: bool = False
 
     async def read(self) -> None:
         """Read what the decision depends on, then, while points are left, what explains it.
@@ -197,6 +213,8 @@ class _LookUp(Struct, kw_only=True):
     async def _decide_like_a_run(self, record: PhoneRecord) -> Decision:
         """Decide on what a run would see; like a run, look for an expected change that the reports do not show."""
         seen, sight = self._seen_by_a_run(), Sight.SHOWN
+        await self._find_owners(record, seen)
+        seen = without_sales_of_others(self.phone, seen, self.owners)
         change = expected_to_show(record, since=self.window_since + EDGE, sources=self.sources)
         if change is not None and find(change, seen) is None:
             if self.points == 0:
@@ -214,11 +232,30 @@ class _LookUp(Struct, kw_only=True):
             if shown is None:
                 sight = Sight.NOT_SHOWN
             elif shown.phone and shown.phone != self.phone:
-                sight = Sight.REASSIGNED
+                self.reassigned = True
+                owner = (await self.store.phones([shown.phone])).get(shown.phone)
+                sight = self._sight_of_reassigned(record, shown, owner)
             else:
                 seen = [*seen, shown]
         _, decision = decide_on_snapshot(record, seen, sight=sight, today=self.now.date(), now=self.now)
+        if decision.moves and decision.target is not None:
+            _, decision = decide_without_sale(record, seen, decision.target, now=self.now)
         return decision
+
+    def _sight_of_reassigned(self, phone: PhoneRecord, shown: Communication, owner: PhoneRecord | None) -> Sight:
+        change = phone.intent or phone.sale
+        is_settled = change is None or self.now - change.changed_at >= VISIBLE_WITHIN
+        return sight_of_reassigned(phone, shown, owner, is_settled=is_settled)
+
+    async def _find_owners(self, record: PhoneRecord, seen: Sequence[Communication]) -> None:
+        """Find out which communications bear the sale of another phone, whose they were; a run takes it off first."""
+        foreign = {each.key: each for each in seen if each.bears_sale and not is_recorded(record, each)}
+        for phone in await self.store.phones_on_communications({key.id for key in foreign}):
+            change = phone.intent or phone.sale
+            if change is None or change.key not in foreign or phone.phone == self.phone or not phone.may_bear_sale:
+                continue
+            if self._sight_of_reassigned(phone, foreign[change.key], record) is Sight.REASSIGNED:
+                self.owners[change.key] = phone.phone
 
     async def _read_other_sources(self) -> None:
         """Look whether the client has been in touch in a way that no run reads."""

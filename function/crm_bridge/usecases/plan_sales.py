@@ -6,10 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from msgspec.structs import replace
-
-from crm_bridge.domain.absence import Sight, decide_on_snapshot
-from crm_bridge.domain.communication import Communication
+from crm_bridge.domain.absence import Sight, decide_on_snapshot, without_sales_of_others
 from crm_bridge.domain.guard import PlannedChange, plan_id, weigh
 from crm_bridge.domain.journal import Journal
 from crm_bridge.domain.money import format_roubles
@@ -36,23 +33,12 @@ def decide_all(
             continue
         communications = snapshot.communications[number]
         if snapshot.owners:
-            communications = _without_sales_of_others(snapshot, number, communications)
+            communications = without_sales_of_others(number, communications, snapshot.owners)
         sight = snapshot.sights.get(number, Sight.SHOWN)
         if sight is Sight.ABSENT and not absence_counts:
             sight = Sight.NOT_SHOWN
         record, decision = decide_on_snapshot(phone, communications, sight=sight, today=today, now=now)
         yield PlannedChange(stored=phone, record=record, decision=decision)
-
-
-def _without_sales_of_others(
-    snapshot: CommunicationSnapshot, number: str, communications: list[Communication]
-) -> list[Communication]:
-    """Show a phone its communications without the sales that we set there for other phones."""
-    owners = snapshot.owners
-    return [
-        replace(each, tagged=False, sale_kopecks=None) if owners.get(each.key, number) != number else each
-        for each in communications
-    ]
 
 
 def sort_changes(changes: Iterable[PlannedChange]) -> list[PlannedChange]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
-from crm_bridge.domain.absence import Sight, expected_to_show
+from crm_bridge.domain.absence import Sight, expected_to_show, sight_of_reassigned
 from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationRef, CommunicationType
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Phase
@@ -55,10 +55,12 @@ class CommunicationSnapshot(Struct):
 async def read_communications(
     context: RunContext,
     call_tracking: CallTracking,
-    phones: Mapping[str, PhoneRecord],
+    phones: dict[str, PhoneRecord],
     snapshot: CommunicationSnapshot,
 ) -> None:
     """Read the communications of these phones into the snapshot, and make sure what became of changes under way.
+
+    Phones that a run of one phone must deal with as well are added to `phones`: see `_Reader.concerned_phones`.
 
     Raises:
         RunStopped: The run's time is over; the snapshot is incomplete.
@@ -74,51 +76,101 @@ class _Reader(Struct):
     Attributes:
         began_at: When the reading began, aware.
         began: The same by the monotonic clock.
+        reassigned: The communication of a phone's recorded change that CoMagic shows with another phone, by phone.
     """
 
     context: RunContext
     call_tracking: CallTracking
-    phones: Mapping[str, PhoneRecord]
+    phones: dict[str, PhoneRecord]
     snapshot: CommunicationSnapshot
     began_at: datetime
     began: float
+    reassigned: dict[str, Communication] = field(default_factory=dict)
 
     async def read(self) -> None:
         self._raise_if_stopped()
         snapshot, services = self.snapshot, self.context.services
         snapshot.sale_tag_id = await self._sale_tag_id()
         since = self.began_at - services.settings.comagic_lookback
-        snapshot.communications = {phone: [] for phone in self.phones}
-        recorded = self._recorded_changes()
-        recorded_ids = {number for number, _ in recorded}  # found in a fifth of the time of a key
-        rows = 0
+        recorded = self._start(self.phones)
+        rows, kept = 0, list[Communication]()
+        is_partial = self.context.request.phone is not None
         async for page in self.call_tracking.communications(since, self.began_at, sale_tag_id=snapshot.sale_tag_id):
             snapshot.has_read = True
             self._raise_if_stopped()
             rows += len(page)
             await self.context.progress.report(Phase.READING, rows)
-            for communication in page:
-                if (known := snapshot.communications.get(communication.phone)) is not None:
-                    known.append(communication)
-                    snapshot.found += 1
-                number = communication.id
-                if number in recorded_ids and (owner := recorded.get((number, communication.type))) is not None:
-                    self._note_owner(owner, communication)
+            self._take(page, snapshot.communications, recorded)
+            if is_partial:
+                kept.extend(page)
+        while is_partial and (joining := await self._concerned_phones()):
+            self.phones.update(joining)
+            recorded = self._start(joining)
+            self._take(kept, {number: snapshot.communications[number] for number in joining}, recorded)
+        for owner, communication in self.reassigned.items():
+            self._note_reassigned(owner, communication)
         snapshot.is_shrunken = self._is_shrunken(since=since + EDGE)
         if not snapshot.is_shrunken:
             await self._await_visibility(since=since + EDGE)
 
-    def _recorded_changes(self) -> dict[tuple[int, CommunicationType], str]:
-        """Return the phone of every recorded change, by the communication that it is on."""
-        changes = ((phone.intent or phone.sale, phone.phone) for phone in self.phones.values())
-        return {(change.id, change.type): phone for change, phone in changes if change is not None}
+    def _start(self, phones: Mapping[str, PhoneRecord]) -> dict[tuple[int, CommunicationType], str]:
+        """Begin to read of these phones; return the phone of every sale that may stand, by its communication."""
+        self.snapshot.communications.update({number: [] for number in phones})
+        changes = ((phone.intent or phone.sale, phone) for phone in phones.values())
+        return {
+            (change.id, change.type): phone.phone
+            for change, phone in changes
+            if change is not None and phone.may_bear_sale
+        }
 
-    def _note_owner(self, owner: str, shown: Communication) -> None:
-        """Note a communication that bears the sale of one phone and is shown with another."""
-        if not shown.phone or shown.phone == owner or not _stands(self.phones[owner]):
-            return
-        self.snapshot.sights[owner] = Sight.REASSIGNED
-        self.snapshot.owners[shown.key] = owner
+    def _take(
+        self,
+        page: Iterable[Communication],
+        communications: Mapping[str, list[Communication]],
+        recorded: Mapping[tuple[int, CommunicationType], str],
+    ) -> None:
+        """Keep what a page shows of some phones, and of the communications of their recorded changes."""
+        for communication in page:
+            if (known := communications.get(communication.phone)) is not None:
+                known.append(communication)
+                self.snapshot.found += 1
+            owner = recorded.get((communication.id, communication.type))
+            if owner is not None and communication.phone and communication.phone != owner:
+                self.reassigned[owner] = communication
+
+    async def _concerned_phones(self) -> dict[str, PhoneRecord]:
+        """Return the phones that the run must deal with besides those that it has read already.
+
+        A communication that has become another client's ties two phones together: the sale of the one leaves it, then
+        that of the other is set there. One look-up finds whose sales stand on communications of our phones.
+        """
+        store, known = self.context.services.store, self.phones
+        foreign = {
+            each.key
+            for number, communications in self.snapshot.communications.items()
+            for each in communications
+            if each.bears_sale and not is_recorded(known[number], each)
+        }
+        owners = await store.phones_on_communications({key.id for key in foreign})
+        new_numbers = {shown.phone for shown in self.reassigned.values()} - known.keys()
+        return await store.phones(new_numbers) | {
+            phone.phone: phone
+            for phone in owners
+            if phone.phone not in known
+            and phone.may_bear_sale
+            and (change := phone.intent or phone.sale) is not None
+            and change.key in foreign
+        }
+
+    def _note_reassigned(self, number: str, shown: Communication) -> None:
+        """Note whether the recorded sale of a phone stands on a communication that is shown with another phone."""
+        phone = self.phones[number]
+        change = phone.intent or phone.sale
+        is_settled = change is None or self._age(change) >= VISIBLE_WITHIN
+        sight = sight_of_reassigned(phone, shown, self.phones.get(shown.phone), is_settled=is_settled)
+        self.snapshot.sights[number] = sight
+        if sight is Sight.REASSIGNED:
+            self.snapshot.owners[shown.key] = number
 
     def _is_shrunken(self, *, since: datetime) -> bool:
         """Compare the reports with the sales that stand, before anything is looked for."""
@@ -126,7 +178,7 @@ class _Reader(Struct):
         expected = shown = 0
         for number, phone in self.phones.items():
             sale = phone.sale
-            if sale is None or phone.intent is not None or not _stands(phone):
+            if sale is None or phone.intent is not None or not phone.may_bear_sale:
                 continue
             if expected_to_show(phone, since=since, sources=sources) is None:
                 continue
@@ -201,7 +253,7 @@ class _Reader(Struct):
         if found is None:
             snapshot.sights[number] = Sight.ABSENT
         elif found.phone and found.phone != number:
-            self._note_owner(number, found)
+            self._note_reassigned(number, found)
         else:
             others = [each for each in snapshot.communications[number] if each.key != change.key]
             snapshot.communications[number] = [*others, found]
@@ -228,6 +280,7 @@ def _shows(shown: Communication, change: Intent | RecordedSale) -> bool:
     return shown.bears_sale and shown.sale_kopecks in {change.amount_kopecks, None}
 
 
-def _stands(phone: PhoneRecord) -> bool:
-    """A sale of the phone stands, or may stand, where it is recorded."""
-    return phone.intent is not None or (phone.sale is not None and phone.sale.amount_kopecks > 0)
+def is_recorded(phone: PhoneRecord, communication: Communication) -> bool:
+    """The sale on a communication is the one that is recorded of the phone."""
+    change = phone.intent or phone.sale
+    return change is not None and change.key == communication.key

@@ -14,8 +14,9 @@ from operator import attrgetter
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from crm_bridge.domain.absence import decide_without_sale, without_sales_of_others
 from crm_bridge.domain.communication import CommunicationType
-from crm_bridge.domain.decision import Decision, Result, decide
+from crm_bridge.domain.decision import Decision, Result
 from crm_bridge.domain.guard import PlannedChange
 from crm_bridge.domain.journal import Journal, Row
 from crm_bridge.domain.phone import PhoneRecord
@@ -46,7 +47,6 @@ async def record_sales(context: RunContext, call_tracking: CallTracking, journal
         LeaseLost: Another run has taken over.
     """
     phones = await _records(context)
-    journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
     snapshot = CommunicationSnapshot()
     recorder = _Recorder(context, call_tracking, journal, snapshot)
     try:
@@ -57,6 +57,7 @@ async def record_sales(context: RunContext, call_tracking: CallTracking, journal
         recorder.defer_undecided(phones.values())
     else:
         await recorder.decide_and_apply(phones)
+    journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
     journal.complete = journal.complete and not journal.counts()[Result.DEFERRED]
     journal.rows.sort(key=attrgetter("phone"))
 
@@ -74,6 +75,7 @@ class _Recorder(Struct):
 
     Attributes:
         queue: Changes that are still to be carried out.
+        again: Changes of phones whose sale has left a communication, to be queued when that is done for all.
         moved: Phones whose sale no longer stands where it was recorded.
     """
 
@@ -82,6 +84,7 @@ class _Recorder(Struct):
     journal: Journal
     snapshot: CommunicationSnapshot
     queue: deque[PlannedChange] = field(default_factory=deque)
+    again: list[PlannedChange] = field(default_factory=list)
     moved: set[str] = field(default_factory=set)
 
     async def decide_and_apply(self, phones: Mapping[str, PhoneRecord]) -> None:
@@ -140,28 +143,30 @@ class _Recorder(Struct):
     async def _apply(self, changes: Sequence[PlannedChange], lease: LeaseKeeper) -> None:
         """Carry the changes out.
 
-        A sale leaves the communication that became another phone's before that phone's own sale is set there.
+        Sales leave the communications that became other phones' before any sale is set on one of these.
         """
         queue = ChangeQueue(self.context, self.call_tracking, lease, self, self.snapshot.sale_tag_id, self.queue)
         owners = set(self.snapshot.owners.values())
         self.queue.extend(item for item in changes if item.record.phone in owners)
         await queue.carry_out()
         staying = {key for key, owner in self.snapshot.owners.items() if owner not in self.moved}
-        for item in changes:
-            if item.record.phone in owners:
-                continue
-            target = item.decision.target
-            if staying and target is not None and target.key in staying:
-                self.defer(item)
-            else:
-                self.queue.append(item)
-        await queue.carry_out()
+        following = [item for item in changes if item.record.phone not in owners]
+        while following := [*following, *self.again]:
+            self.again.clear()
+            for item in following:
+                if _target(item.decision).key in staying:
+                    self.defer(item)
+                else:
+                    self.queue.append(item)
+            following = []
+            await queue.carry_out()
 
     def _settle(self, item: PlannedChange) -> Changes | None:
         """Write the row of a phone that needs no call, and return what is to be stored of it."""
         record, decision = item.record, item.decision
         self._add_row(record, decision, decision.result)
-        if record.intent is None and record.sale == decision.sale and (record.sale is None or record == item.stored):
+        is_removed = record.sale is None and not item.stored.may_bear_sale
+        if record.intent is None and record.sale == decision.sale and (is_removed or record == item.stored):
             return None  # also when only the record of a removed sale could go: it may go with the next change
         return save(replace(record, sale=decision.sale, intent=None))
 
@@ -169,8 +174,7 @@ class _Recorder(Struct):
         """Write the row of a change that a dry run does not make."""
         record, decision = item.record, item.decision
         if decision.moves and decision.target is not None:
-            _, after = self._redecide(record, decision.target)
-            decision = replace(after, drifted=True)
+            _, decision = self._redecide(record, decision.target)
         self._add_row(record, decision, decision.result)
 
     def record(self, phone: PhoneRecord, decision: Decision, outcome: Outcome) -> Iterable[Changes]:
@@ -193,22 +197,23 @@ class _Recorder(Struct):
     def _queue_again(self, phone: PhoneRecord, decision: Decision, outcome: Outcome) -> Iterable[Changes]:
         """Decide a phone again whose sale no longer stands on the target, and queue or settle what follows."""
         without_sale, after = self._redecide(phone, _target(decision))
-        after = replace(after, drifted=decision.drifted or after.drifted)
+        after = replace(after, drifted=decision.drifted)
         event = self._event(phone, decision, outcome) if outcome.status is ChangeStatus.MOVED else None
         updates = [save(without_sale, event)]
         item = PlannedChange(stored=without_sale, record=without_sale, decision=after)
         if after.is_change:
-            self.queue.append(item)
+            self.again.append(item)
         elif (settled := self._settle(item)) is not None:
             updates.append(settled)
         return updates
 
     def _redecide(self, phone: PhoneRecord, left: Target) -> tuple[PhoneRecord, Decision]:
-        """Decide as if the phone had no sale, among its communications other than the one that is left."""
-        others = [each for each in self.snapshot.communications[phone.phone] if not same_communication(each, left)]
-        self.snapshot.communications[phone.phone] = others
-        without_sale = replace(phone, sale=None, intent=None)
-        return without_sale, decide(without_sale, others, now=self.context.services.clock.now())
+        """Decide as if the phone had no sale, among its communications other than those that its sale has left."""
+        snapshot, number = self.snapshot, phone.phone
+        others = [each for each in snapshot.communications[number] if not same_communication(each, left)]
+        snapshot.communications[number] = others
+        seen = without_sales_of_others(number, others, snapshot.owners)
+        return decide_without_sale(phone, seen, left, now=self.context.services.clock.now())
 
     def with_intent(self, phone: PhoneRecord, decision: Decision) -> PhoneRecord:
         """Return the phone with the intent of a change."""

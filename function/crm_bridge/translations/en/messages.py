@@ -40,6 +40,7 @@ MESSAGES = {
     "message.database_silent": "it does not answer",
     "message.database_missing": "it does not exist",
     "message.process_ends": "This process is being ended",
+    "message.time_over_wait": "The time of this run was over",
     "message.time_over": "The time of this run was over before CoMagic had been read",
     "message.time_over_call": "The time of this run was over before {system} had answered",
     "message.settings": "Settings: {problems}",

@@ -40,6 +40,7 @@ MESSAGES = {
     "message.database_silent": "она не отвечает",
     "message.database_missing": "её нет",
     "message.process_ends": "Процесс завершают",
+    "message.time_over_wait": "Время запуска кончилось",
     "message.time_over": "Время запуска кончилось раньше, чем прочитан CoMagic",
     "message.time_over_call": "Время запуска кончилось раньше, чем ответил {system}",
     "message.settings": "Настройки: {problems}",
