@@ -129,14 +129,14 @@ class TestTime:
 
         assert clock.now() - NOON <= timedelta(seconds=module.MOST_SECONDS + 1)
 
-    async def test_an_answer_ends_five_seconds_after_the_deadline(self) -> None:
+    async def test_an_answer_ends_soon_after_the_deadline(self) -> None:
         clock = Clock()
         drips = Body([b" "] * 100_000, lambda: clock.sleep(1))
 
         with pytest.raises(RemoteTimeout):
             await ask(drips, time=Time(clock, timedelta(seconds=10)))
 
-        assert timedelta(seconds=10) <= clock.now() - NOON <= timedelta(seconds=16)
+        assert timedelta(seconds=10) <= clock.now() - NOON <= timedelta(seconds=14)
 
     async def test_an_answer_that_stops_coming_ends_by_the_machines_own_time(
         self, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ from crm_bridge.errors import StoreUnavailable
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from crm_bridge.usecases import lease as lease_module
 from crm_bridge.usecases.lease import hold_lease
+from crm_bridge.usecases.run_context import Deadline
 from tests.sandbox.clock import ManualClock
 from tests.support.databases import locked
 from tests.support.factories import NOON
@@ -27,6 +28,10 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteSalesStore]:
     store = SqliteSalesStore(str(tmp_path / "bridge.db"))
     yield store
     await store.close()
+
+
+def run_time(clock: ManualClock | None = None) -> Deadline:
+    return Deadline(clock or ManualClock(NOON), timedelta(minutes=25))
 
 
 async def test_a_heartbeat_that_finds_no_database_is_no_end_of_the_run(
@@ -44,7 +49,7 @@ async def test_a_heartbeat_that_finds_no_database_is_no_end_of_the_run(
     monkeypatch.setattr(store, "renew_lease", renew_from_the_third_beat_on)
     monkeypatch.setattr(lease_module, "_HEARTBEAT", timedelta(milliseconds=1))
 
-    async with hold_lease(store, ManualClock(NOON), "r1"):
+    async with hold_lease(store, run_time(), "r1"):
         await until(lambda: beats > 3, "the heart beats on")
 
     assert await store.lease() is None
@@ -57,7 +62,7 @@ async def test_a_lease_is_renewed_every_half_of_its_time_whatever_the_clock_show
     """By the calendar, a clock that was set back would leave the lease alone for a day."""
     clock = ManualClock(NOON)
 
-    async with hold_lease(store, clock, "r1") as keeper:
+    async with hold_lease(store, run_time(clock), "r1") as keeper:
         clock.set(NOON + by)
         await keeper.check()
         assert (await lease_of(store)).until == NOON + LEASE_TTL
@@ -79,7 +84,7 @@ async def test_a_run_that_the_database_failed_does_not_wait_for_it_again(
     monkeypatch.setattr(lease_module, "CLOSING_SECONDS", 0.1)
 
     async def run() -> None:
-        async with hold_lease(store, ManualClock(NOON), "r1"):
+        async with hold_lease(store, run_time(), "r1"):
             lock.__enter__()
             raise StoreUnavailable("bridge.db", "another program has locked it")
 

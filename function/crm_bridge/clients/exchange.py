@@ -19,7 +19,7 @@ from crm_bridge.redaction import redact_remote
 
 MOST_BYTES = 64 * 2**20  # of an answer, decompressed; a page of 10 000 rows has 3 MB
 MOST_SECONDS = 120  # from a request to the end of its answer, however slowly that drips
-CLOSING = 5.0  # seconds after the deadline, for what is under way then
+CLOSING = 3.0  # seconds after the deadline, for what is under way then; the run has two more to write it down
 _TIMEOUT = httpx.Timeout(60)  # seconds without a byte: a page, or a slow link to the shop's database, takes its time
 _LONGEST_DELAY = 31 * 86_400  # seconds; arithmetic with a longer one might overflow
 _PIECE = 2**18  # bytes decompressed at once

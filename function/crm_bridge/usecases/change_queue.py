@@ -103,6 +103,10 @@ class ChangeQueue(Struct):
                     break
                 updates += self._record_outcomes(writer, under_way[0], await under_way[0].outcomes)
                 under_way.popleft()
+        except asyncio.CancelledError:  # the time to close is over: what is not known now is an open intent
+            for batch in under_way:
+                batch.outcomes.cancel()
+            raise
         finally:
             writer.stop()
             await asyncio.gather(*(batch.outcomes for batch in under_way), return_exceptions=True)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from msgspec.structs import replace
 
-from crm_bridge.clock import Clock
+from crm_bridge.clock import Clock, RunTime
 from crm_bridge.domain.run import LEASE_TTL, Lease
 from crm_bridge.errors import LeaseLost, RunInProgress, StoreUnavailable
 from crm_bridge.ports import Changes, SalesStore
@@ -18,6 +18,9 @@ _HEARTBEAT = LEASE_TTL / 12
 
 CLOSING_SECONDS = 5.0
 """How long each last write of a run waits for a database that has failed the run already."""
+
+_LEAST_SECONDS = 0.5
+"""What the release of a lease gets, however late it is."""
 
 
 class LeaseKeeper:
@@ -76,19 +79,19 @@ class LeaseKeeper:
 
 
 @asynccontextmanager
-async def hold_lease(store: SalesStore, clock: Clock, run_id: str) -> AsyncIterator[LeaseKeeper]:
+async def hold_lease(store: SalesStore, time: RunTime, run_id: str) -> AsyncIterator[LeaseKeeper]:
     """Hold the lease during the block, and give it back on every ending that the database allows.
 
     Raises:
         RunInProgress: Another run holds it.
     """
-    now = clock.now()
+    now = time.now()
     lease = Lease(run_id=run_id, started_at=now, until=now + LEASE_TTL)
     standing = await store.take_lease(lease, now=now)
     if standing is not None:
         seconds = max(1, round((standing.until - now).total_seconds()))
         raise RunInProgress(standing.run_id, standing.started_at, seconds)
-    keeper = LeaseKeeper(store, clock, lease)
+    keeper = LeaseKeeper(store, time, lease)
     heartbeat = asyncio.create_task(keeper.heartbeat())
     seconds_to_release = None
     try:
@@ -101,5 +104,6 @@ async def hold_lease(store: SalesStore, clock: Clock, run_id: str) -> AsyncItera
         with suppress(asyncio.CancelledError):
             await heartbeat
         with suppress(StoreUnavailable, TimeoutError):  # then it ends by itself
-            async with asyncio.timeout(seconds_to_release):
+            until_closed = asyncio.timeout(max(_LEAST_SECONDS, time.left() + CLOSING_SECONDS))
+            async with until_closed, asyncio.timeout(seconds_to_release):
                 await store.release_lease(run_id)

@@ -33,7 +33,7 @@ from crm_bridge.errors import RunStopped
 from crm_bridge.ports import Changes, Crm
 from crm_bridge.usecases.check_payments import check_payments, days_to_check
 from crm_bridge.usecases.lease import LeaseKeeper
-from crm_bridge.usecases.run_context import RunContext
+from crm_bridge.usecases.run_context import TIME_OVER, RunContext
 
 log = logging.getLogger(__name__)
 
@@ -251,20 +251,27 @@ class _Refresh(Struct):
         A client without a phone is asked for again after a day; the bulk read reports one that gets a phone anyway.
         """
         now = self.context.services.clock.now()
+        deadline = self.context.deadline
         found: dict[str, Client] = {}
         unsaved: list[Changes] = []
-        for number, client_id in enumerate(sorted(wanted)):
-            await self.context.progress.report(Phase.LOOKING_UP, number, len(wanted))
-            known = stored.get(client_id)
-            if known is not None and (known.phone is not None or timedelta() <= now - known.seen_at < ASK_AGAIN):
-                continue
-            client = await self.context.deadline.unless_stopped(self.crm.client(client_id))
-            found[client_id] = client or Client(client_id=client_id, phone=None, seen_at=now)
-            if known is None:  # no order is counted under it yet, so it may be stored before its orders
-                unsaved.append(Changes(clients=[found[client_id]]))
-            if len(unsaved) >= _CLIENT_BATCH:
-                await self.lease.write(unsaved)
-                unsaved = []
+        try:
+            for number, client_id in enumerate(sorted(wanted)):
+                await self.context.progress.report(Phase.LOOKING_UP, number, len(wanted))
+                known = stored.get(client_id)
+                if known is not None and (known.phone is not None or timedelta() <= now - known.seen_at < ASK_AGAIN):
+                    continue
+                if deadline.must_stop():
+                    raise RunStopped(TIME_OVER, retry_after=60)
+                client = await deadline.unless_stopped(self.crm.client(client_id))
+                found[client_id] = client or Client(client_id=client_id, phone=None, seen_at=now)
+                if known is None:  # no order is counted under it yet, so it may be stored before its orders
+                    unsaved.append(Changes(clients=[found[client_id]]))
+                if len(unsaved) >= _CLIENT_BATCH:
+                    await self.lease.write(unsaved)
+                    unsaved = []
+        except RunStopped:  # the next run goes on with the others, however many there are
+            await self.lease.write(unsaved)
+            raise
         if unsaved:
             await self.lease.write(unsaved)
         return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime, timedelta
 from functools import cache
 from types import FrameType
@@ -22,6 +22,11 @@ from crm_bridge.usecases.lease import LeaseKeeper
 from crm_bridge.usecases.progress import ProgressReporter
 
 T = TypeVar("T")
+
+TIME_OVER = "The time of this run was over"
+
+_LEAST_SECONDS = 1.5
+"""What the record of a run gets, however late it is: a journal of 200,000 rows takes most of a second."""
 
 _stoppable: set[Deadline] = set()
 
@@ -84,8 +89,23 @@ class Deadline:
             RunStopped: The run is to stop, or the wait would last beyond its end.
         """
         if seconds > self.left():
-            raise RunStopped("The time of this run was over", retry_after=60)
+            raise RunStopped(TIME_OVER, retry_after=60)
         await self.unless_stopped(self._clock.sleep(seconds))
+
+    @asynccontextmanager
+    async def closing(self, seconds: float) -> AsyncIterator[None]:
+        """Give what happens inside the time that is left and some seconds more, one and a half at least.
+
+        Raises:
+            RunStopped: It took longer.
+        """
+        try:
+            async with asyncio.timeout(max(_LEAST_SECONDS, self.left() + seconds)) as limit:
+                yield
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            raise RunStopped(TIME_OVER, retry_after=60) from exc
 
     def stop_soon(self) -> None:
         """End the run at the next safe point; a signal handler may call this."""

@@ -7,7 +7,7 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from msgspec import Struct, field
@@ -18,7 +18,7 @@ from crm_bridge.domain.journal import Journal
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.domain.refresh_window import Window, backfill_window
 from crm_bridge.domain.run import Run, RunStatus
-from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput, StoreUnavailable
+from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput, RunStopped, StoreUnavailable
 from crm_bridge.logs import run_id as current_run_id
 from crm_bridge.services import SyncServices
 from crm_bridge.usecases.lease import CLOSING_SECONDS, LeaseKeeper, hold_lease
@@ -28,6 +28,13 @@ from crm_bridge.usecases.refresh_aggregates import refresh_aggregates
 from crm_bridge.usecases.run_context import Deadline, RunContext, SyncRequest
 
 log = logging.getLogger(__name__)
+
+_WORK_CLOSES = 3.5
+_RECORD_CLOSES = 4.5
+"""Seconds after the deadline: the work of a run is given up, and the record of the run. The lease has until the fifth.
+
+The remote calls have ended by then, so only the database can keep a run as long as that.
+"""
 
 
 class RunResult(Struct, frozen=True, kw_only=True):
@@ -56,14 +63,16 @@ async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
     """
     run_id = uuid.uuid4().hex
     current_run_id.set(run_id)
-    if replay := await _replay(request, services):
+    deadline = Deadline(services.clock, services.settings.sync_time_budget)
+    async with deadline.closing(_WORK_CLOSES):
+        replay = await _replay(request, services)
+    if replay:
         return replay
     if request.phone is not None:
         phone = normalize_phone(request.phone, services.settings.phone_region)
         if phone is None:
             raise InvalidInput("phone must be a phone, e.g. phone=79261234567")
         request = replace(request, phone=phone)
-    deadline = Deadline(services.clock, services.settings.sync_time_budget)
 
     def context(lease: LeaseKeeper | None, record: Run | None = None) -> RunContext:
         progress = ProgressReporter(services.store, services.clock, record)
@@ -73,13 +82,15 @@ async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
 
     with deadline.stopped_by_sigterm():
         if request.dry_run and not request.update_db:  # reads only, so it needs no lease and leaves no trace
-            return await refresh_and_apply(context(lease=None))
-        async with hold_lease(services.store, services.clock, run_id) as lease:
-            if replay := await _replay(request, services):  # the first delivery may have ended in between
-                return replay
-            if request.dry_run:
-                return await refresh_and_apply(context(lease))
-            run = await _start_record(request, services, run_id)
+            return await _in_time(context(lease=None))
+        async with AsyncExitStack() as stack:
+            async with deadline.closing(_WORK_CLOSES):
+                lease = await stack.enter_async_context(hold_lease(services.store, deadline, run_id))
+                if replay := await _replay(request, services):  # the first delivery may have ended in between
+                    return replay
+                run = None if request.dry_run else await _start_record(request, services, run_id)
+            if run is None:
+                return await _in_time(context(lease))
             return await _recorded(run, context(lease, record=run))
 
 
@@ -112,26 +123,37 @@ async def _recorded(run: Run, context: RunContext) -> RunResult:
     """Do the work, and record how the run ended."""
     services = context.services
     try:
-        result = await refresh_and_apply(context)
+        result = await _in_time(context)
     except Exception as exc:
         message = str(exc) if isinstance(exc, BridgeError) else "Internal error"
         failed = replace(run, status=RunStatus.FAILED, finished_at=services.clock.now(), message=message)
         seconds = CLOSING_SECONDS if isinstance(exc, StoreUnavailable) else None
-        with suppress(StoreUnavailable, TimeoutError):  # the answer names the first failure
-            async with asyncio.timeout(seconds):
+        with suppress(StoreUnavailable, RunStopped, TimeoutError):  # the answer names the first failure
+            async with context.deadline.closing(_RECORD_CLOSES), asyncio.timeout(seconds):
                 await services.store.save_run(failed)
         raise
-    await services.store.save_run(
-        replace(
-            run,
-            status=RunStatus.SUCCEEDED,
-            finished_at=services.clock.now(),
-            message=result.message,
-            journal=json.dumps(result.journal, ensure_ascii=False).encode(),
-            figures=result.figures,
-        )
+    succeeded = replace(
+        run,
+        status=RunStatus.SUCCEEDED,
+        finished_at=services.clock.now(),
+        message=result.message,
+        journal=json.dumps(result.journal, ensure_ascii=False).encode(),
+        figures=result.figures,
     )
+    async with context.deadline.closing(_RECORD_CLOSES):
+        await services.store.save_run(succeeded)
     return result
+
+
+async def _in_time(context: RunContext) -> RunResult:
+    """Do the work of a run; what the database has not stored soon after the deadline is left to the next run.
+
+    Raises:
+        RunStopped: It took too long.
+        BridgeError: See `refresh_and_apply`.
+    """
+    async with context.deadline.closing(_WORK_CLOSES):
+        return await refresh_and_apply(context)
 
 
 async def refresh_and_apply(context: RunContext) -> RunResult:
