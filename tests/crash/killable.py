@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import functions_framework.aio
 import httpx
@@ -78,12 +78,21 @@ def _http() -> httpx.AsyncClient:
         PLAN.moment(f"before {_name(request)}")
 
     async def after(response: httpx.Response) -> None:
-        await response.aread()
+        body = await _whole(response)
+        response.stream = httpx.ByteStream(body)  # the client decompresses it by itself
         PLAN.moment(f"after {_name(response.request)}")
 
     client = _real_http()
     client.event_hooks = {"request": [before], "response": [after]}
     return client
+
+
+async def _whole(response: httpx.Response) -> bytes:
+    """Receive the whole body, as it was sent."""
+    stream = cast("httpx.AsyncByteStream", response.stream)
+    body = b"".join([chunk async for chunk in stream])
+    await stream.aclose()
+    return body
 
 
 def _name(request: httpx.Request) -> str:
