@@ -302,6 +302,14 @@ class TestAChangeThatWasCut:
 
         assert (decision.result, bearer_id(decision), decision.unset) == (Result.UPDATED, 1, True)
 
+    def test_on_a_communication_that_is_not_shown_is_made_again_although_the_old_sum_is_wanted_again(self) -> None:
+        """The old sale may have been taken off: the record of it is no proof that it stands."""
+        cut = phone(300, sale=recorded(1, 300), intent=intent(1, 500, previous=300))
+
+        decision = decide(cut, [call(2)], now=NOON)
+
+        assert (decision.result, bearer_id(decision), decision.unset) == (Result.UPDATED, 1, True)
+
 
 class TestAbsenceIsNotDeletion:
     """A communication that CoMagic does not show counts as standing where our sale is recorded."""

@@ -131,7 +131,8 @@ class _Case:
         )
 
     def _is_open(self, intent: Intent, on_intent: Communication) -> bool:
-        if self.recorded_on is None or self.recorded_on is on_intent or not self.recorded_on.bears_sale:
+        recorded_on = self.recorded_on
+        if recorded_on is None or same_communication(recorded_on, on_intent) or not recorded_on.bears_sale:
             return True
         # A run was moving a sale of ours because its communication had vanished; that one is shown again. The intent
         # stays open only if the move took place.
