@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import shutil
 from collections.abc import AsyncIterator
@@ -61,3 +62,9 @@ async def morning(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) 
 async def bridge(morning: Morning, tmp_path: Path) -> AsyncIterator[SyncApp]:
     async with morning.again(tmp_path) as bridge:
         yield bridge
+
+
+@pytest.fixture(scope="session")
+async def session_loop(one_loop: None) -> asyncio.AbstractEventLoop:
+    """The loop of the tests that use Firestore, for a test that is no coroutine."""
+    return asyncio.get_running_loop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -42,10 +42,17 @@ def digits(typed: str) -> str | None:
     return None
 
 
-def orders_by_phone(world: World) -> dict[str, list[Order]]:
-    """The orders of every phone, of all clients with this phone."""
+def orders_by_phone(world: World, readable: Mapping[str, Order | None] | None = None) -> dict[str, list[Order]]:
+    """The orders of every phone, of all clients with this phone.
+
+    Args:
+        world: The simulated systems.
+        readable: The last readable version of the orders that cannot be read; None for one that never could.
+    """
     found: dict[str, list[Order]] = {}
-    for order in world.agbis.orders.values():
+    for order in ({**world.agbis.orders} | {**(readable or {})}).values():
+        if order is None:
+            continue
         client = world.agbis.clients[order.client_id]
         phone = digits(client.phone) or digits(client.landline)
         if phone is not None:
@@ -53,11 +60,11 @@ def orders_by_phone(world: World) -> dict[str, list[Order]]:
     return found
 
 
-def owed(world: World) -> dict[str, int]:
+def owed(world: World, readable: Mapping[str, Order | None] | None = None) -> dict[str, int]:
     """What the CRM says of every phone that has orders: kopecks paid, less what was returned."""
     return {
         phone: max(0, sum(payment.amount_kopecks for order in orders for payment in order.payments))
-        for phone, orders in orders_by_phone(world).items()
+        for phone, orders in orders_by_phone(world, readable).items()
     }
 
 
@@ -104,6 +111,7 @@ def candidates(world: World, phone: str) -> list[Communication]:
         call
         for call in world.comagic.communications()
         if call.phone == phone and not call.lost and since <= call.start <= now.timestamp()
+        if call.key not in world.comagic.store.hidden
     ]
     return sorted(found, key=lambda call: (call.start, call.communication_id))
 
