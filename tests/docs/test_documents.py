@@ -21,6 +21,7 @@ README_RU = Document("README.ru.md")
 OF_OTHERS = {
     "FIRESTORE_EMULATOR_HOST", "GOOGLE_BILLING_PROJECT", "K_SERVICE", "USER_PROJECT_OVERRIDE",  # Google's
     "FAULTS_EXAMPLES",  # our tests'
+    "FAULTS_SHRINK",
 }  # fmt: skip
 """Environment variables with an underscore that are no settings of ours."""
 
