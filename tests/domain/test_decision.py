@@ -311,6 +311,20 @@ class TestAChangeThatWasCut:
         assert (decision.result, bearer_id(decision), decision.unset) == (Result.UPDATED, 1, True)
 
 
+class TestASumThatStandsTwice:
+    """`balanced` is false then: each communication that bears the sum counts in CoMagic's figures."""
+
+    def test_on_two_communications_is_noticed(self) -> None:
+        assert decide(phone(500, sale=recorded(1, 500)), [sold(1, 500), sold(2, 500)], now=NOON).doubled
+        assert not decide(phone(500, sale=recorded(1, 500)), [sold(1, 500), sold(2, 300)], now=NOON).doubled
+
+    def test_once_the_change_is_made_is_noticed(self) -> None:
+        assert decide(phone(500, sale=recorded(1, 300)), [sold(1, 300), sold(2, 500)], now=NOON).doubled
+
+    def test_on_a_communication_that_is_not_shown_is_noticed(self) -> None:
+        assert decide(phone(500, sale=recorded(1, 500)), [sold(2, 500)], now=NOON).doubled
+
+
 class TestAbsenceIsNotDeletion:
     """A communication that CoMagic does not show counts as standing where our sale is recorded."""
 

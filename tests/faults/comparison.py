@@ -81,3 +81,15 @@ def phones_with_a_sum_twice(business: Business) -> list[str]:
         if sum_ and len(bearing) > 1:
             found.append(phone)
     return found
+
+
+def phones_with_several_sales(business: Business) -> list[str]:
+    """Phones with a sale on another communication than the recorded one: their sum may stand twice."""
+    found = []
+    for phone, record in business.witness.records.items():
+        bearing = {call.key for call in candidates(business.world, phone) if call.state.sales}
+        if record.sale is not None:
+            bearing.add((str(record.sale.type), record.sale.id))
+        if len(bearing) > 1:
+            found.append(phone)
+    return found

@@ -50,7 +50,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
         drifted: Somebody took off or changed a sale of ours since we set it.
         repaired: A run was killed while it changed this sale; this decision completes its work.
         not_shown: CoMagic shows the target neither in its reports nor when asked for it, though it should.
-        doubled: The phone's sum stands on more than one communication.
+        doubled: Another communication than the target bears the phone's sum too.
         moves: The target no longer bears the phone's sale: it is unset there, and then the phone is decided again.
         points: What the change costs of CoMagic's quota: a point for `unset`, a point for `set`.
     """
@@ -195,15 +195,15 @@ class _Case:
             sold_at=_sold_at(self.phone.paid_at, target, now),
             sale=self._record_already_set(target, now) if is_set else None,
             other_sales=self._other_sales() if self.with_sales else (),
-            doubled=len(self.with_sales) > 1 and self._is_doubled(),
+            doubled=bool(self.with_sales) and self._is_doubled(),
             drifted=self.recorded_sale is not None and self._has_drifted(),
             repaired=self.intent is not None,
             points=0 if is_set else unset + 1,
         )
 
     def _is_doubled(self) -> bool:
-        amount = self.phone.amount_kopecks
-        return sum(each.sale_kopecks == amount for each in self.with_sales) > 1
+        amount, target = self.phone.amount_kopecks, self.target
+        return any(each is not target and each.sale_kopecks == amount for each in self.with_sales)
 
     def _record_already_set(self, target: Communication, now: datetime) -> RecordedSale:
         """Record the sale that stands with the right sum, so that it counts when it has left the window."""
