@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -22,6 +22,7 @@ class Fault:
         skip: How many matching requests pass before it.
         params: Details of the kind, for example `{"code": 108}` or `{"seconds": 5}`; `retry_after` names a delay
             in the answers that come before anything is done, `pattern` and `by` say what is rewritten.
+        having: Parameters that its requests have, with these values; others pass.
     """
 
     method: str = "*"
@@ -29,6 +30,7 @@ class Fault:
     times: int | None = 1
     skip: int = 0
     params: dict[str, Any] = field(default_factory=dict)
+    having: dict[str, Any] = field(default_factory=dict)
 
 
 class FaultSignal(Exception):  # a signal to the transport, not an error of the simulator
@@ -69,10 +71,10 @@ class Hung(FaultSignal):
         self.seconds = seconds
 
 
-def take(faults: list[Fault], method: str) -> Fault | None:
+def take(faults: list[Fault], method: str, params: Mapping[str, Any]) -> Fault | None:
     """Return the fault of this request, if there is one, and count it."""
     for fault in list(faults):
-        if fault.method not in ("*", method):
+        if fault.method not in ("*", method) or not fault.having.items() <= params.items():
             continue
         if fault.skip > 0:
             fault.skip -= 1

@@ -88,7 +88,7 @@ class Simulator(ABC):
             reply, record.outcome = self._handle(incoming)
             return reply
 
-        fault = take(self.faults, record.method)
+        fault = take(self.faults, record.method, record.params)
         if fault is None:
             return act()
         record.fault = fault.kind

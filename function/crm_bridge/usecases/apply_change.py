@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crm_bridge.domain.communication import Communication
-from crm_bridge.domain.decision import Decision
+from crm_bridge.domain.decision import Decision, Result
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Sale
 from crm_bridge.errors import (
@@ -61,6 +61,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
         sale_id: CoMagic's id of a sale that was set, when the answer has one.
         error: A stable code when it was not done: CoMagic's mnemonic, `unavailable`, `timeout` or `bad_answer`.
         half_done: The old sale was taken off and the new one is not known to stand.
+        restored: The old sale was taken off, now or by an earlier run, and put back.
         stops_the_run: Every other change would meet the same refusal.
     """
 
@@ -68,6 +69,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     sale_id: int | None = None
     error: str | None = None
     half_done: bool = False
+    restored: bool = False
     stops_the_run: bool = False
 
 
@@ -126,8 +128,16 @@ class SaleWriter:
         except (QuotaSpent, RunStopped):
             return Outcome(status=ChangeStatus.DEFERRED, half_done=unset_done)
         except RemoteRejected as exc:
-            half_done = unset_done and not await self._restore(phone, decision, target)
-            refused = Outcome(status=ChangeStatus.REFUSED, error=exc.code, half_done=half_done, stops_the_run=exc.fatal)
+            # A run that was killed after `unset` leaves a replacement that begins with `set`.
+            is_off = unset_done or (decision.result is Result.UPDATED and not decision.unset)
+            restored = is_off and await self._restore(phone, decision, target)
+            refused = Outcome(
+                status=ChangeStatus.REFUSED,
+                error=exc.code,
+                half_done=is_off and not restored,
+                restored=restored,
+                stops_the_run=exc.fatal,
+            )
             return self._failed(refused, exc)
         except RemoteUnavailable as exc:
             return self._failed(Outcome(status=ChangeStatus.UNKNOWN, error="unavailable", half_done=True), exc)

@@ -188,6 +188,8 @@ class _Recorder(Struct):
             self._add_row(phone, decision, decision.result, outcome)
         else:
             settled = self.with_intent(phone, decision) if outcome.half_done else phone
+            if outcome.restored:
+                settled = replace(phone, intent=None)
             if outcome.status is ChangeStatus.DEFERRED:
                 self._add_row(phone, decision, Result.DEFERRED)
             else:
