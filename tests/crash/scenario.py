@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import World
@@ -21,6 +22,15 @@ DRIFTED = "79190000001"
 REPAIRED = "79190000002"
 NOT_FOUND = "79200000001"
 
+LEFT, TAKER = "79210000001", "79210000002"
+SWAPPED = ("79220000001", "79220000002")
+REFUSED = "79230000001"
+SPOILED, SPOILED_NEW, MENDED = "79240000001", "79240000002", "79240000003"
+PAID_UNSEEN, REFUNDED_UNSEEN = "79250000001", "79250000002"
+
+FAILED = 1
+"""How many changes of the last run are refused, whatever happens."""
+
 CHATTED = {APPLIED[3], UPDATED[1]}
 WROTE = {APPLIED[4], UPDATED[2]}
 
@@ -31,10 +41,12 @@ class Day:
 
     Attributes:
         every_kind: Some clients do not call but chat, or write through a form.
+        hostile: Calls become other clients', a sum is refused, rows cannot be read, and payments touch no order.
     """
 
     world: World
     every_kind: bool = False
+    hostile: bool = False
 
     def before(self) -> None:
         """What an ordinary run has dealt with."""
@@ -43,6 +55,11 @@ class Day:
             long_ago = phone in {OUT_OF_WINDOW, DELETED}
             self.get_in_touch(phone, now - timedelta(days=29 if long_ago else 3))
             self.pay(phone, "1000.10", now - timedelta(hours=30))
+        if self.hostile:
+            for phone in (LEFT, *SWAPPED, REFUSED, SPOILED, MENDED, PAID_UNSEEN, REFUNDED_UNSEEN):
+                self.get_in_touch(phone, now - timedelta(days=3))
+                self.pay(phone, f"2000.0{phone[-1]}", now - timedelta(hours=30))
+            self.get_in_touch(LEFT, now - timedelta(days=2))
 
     def half_done(self) -> None:
         """A sale is taken off and the new one cannot be set: the next run has something to repair."""
@@ -51,6 +68,8 @@ class Day:
         self.world.comagic.fail(
             Fault(method="set.tag_sales", kind="error", params={"mnemonic": "forbidden"}, times=None)
         )
+        if self.hostile:
+            self.world.agbis.spoil(self.order_of(MENDED), "bad_sum")
 
     def after(self) -> None:
         """Everything else, at once."""
@@ -77,6 +96,33 @@ class Day:
         world.comagic.add_call(DELETED, now - timedelta(hours=9))
         world.comagic.unsell_by_hand(self.call_of(DRIFTED))
         self.pay(NOT_FOUND, "3", now - timedelta(hours=4))
+        if self.hostile:
+            self.become_hostile(now)
+
+    def become_hostile(self, now: datetime) -> None:
+        """Let everything happen that well-behaved systems do not do."""
+        agbis, comagic = self.world.agbis, self.world.comagic
+        self.pay(TAKER, "11.11", now - timedelta(hours=2))
+        comagic.change_phone(self.call_of(LEFT), TAKER)
+        first, second = (self.call_of(phone) for phone in SWAPPED)
+        comagic.change_phone(first, SWAPPED[1])
+        comagic.change_phone(second, SWAPPED[0])
+
+        self.pay(REFUSED, "0.99", now - timedelta(hours=2))
+        refusal = {"mnemonic": "invalid_parameter_value"}
+        new_sum = {"communication_id": self.call_of(REFUSED), "transaction_value": Decimal("2001.00")}
+        comagic.fail(Fault("set.tag_sales", "error", params=refusal, times=None, having=new_sum))
+
+        self.get_in_touch(SPOILED_NEW, now - timedelta(days=1))
+        for phone in (SPOILED, SPOILED_NEW):
+            self.pay(phone, "5", now - timedelta(hours=2))
+            agbis.spoil(self.order_of(phone), "no_client" if phone == SPOILED else "bad_date")
+        agbis.mend(self.order_of(MENDED))
+        agbis.pay(self.order_of(MENDED), "1", at=now - timedelta(hours=2))
+
+        at = now - timedelta(minutes=50)
+        agbis.pay(self.order_of(PAID_UNSEEN), "7", at=at, touches=False)
+        agbis.refund(self.order_of(REFUNDED_UNSEEN), "7", at=at, touches=False)
 
     def get_in_touch(self, phone: str, at: datetime) -> None:
         """Let a client call, or do what this one does instead."""
