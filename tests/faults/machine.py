@@ -250,7 +250,11 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
 
     def make_trouble(self, system: Simulator, trouble: AnyFaults) -> None:
         for fault, (skip, times) in trouble:
-            system.fail(replace(fault, skip=skip, times=times, params=dict(fault.params)))
+            is_a_lie = fault.kind == "empty_success"
+            if is_a_lie and self.business.hidden:
+                continue  # nobody could find out that a sale was not set where no report shows it
+            # Many lies would leave a report without half of our sales, which counts as a shrunken one.
+            system.fail(replace(fault, skip=skip, times=1 if is_a_lie else times, params=dict(fault.params)))
 
     @contextmanager
     def an_empty_report(self) -> Iterator[None]:

@@ -38,7 +38,7 @@ class Witness:
     Attributes:
         records: The phone records that the database holds.
         owners: The phone for which we have set the sale that stands on a communication.
-        places: The communication that bears a phone's sale of ours, or bore it when a run began to move it.
+        leaving: The communication that we have taken a phone's sale off to set another, and whether it may move then.
         absent: Local days on which a full run may have missed the communication of a phone's sale.
         surely_absent: Those on which a clean run has missed it, since it was last shown.
         taken: Whose sale was last taken off a communication; None for a foreign one.
@@ -48,7 +48,7 @@ class Witness:
     world: World
     records: dict[str, Any] = field(default_factory=dict)
     owners: dict[Key, str] = field(default_factory=dict)
-    places: dict[str, Key] = field(default_factory=dict)
+    leaving: dict[str, tuple[Key, bool]] = field(default_factory=dict)
     absent: dict[str, set[date]] = field(default_factory=dict)
     surely_absent: dict[str, set[date]] = field(default_factory=dict)
     taken: dict[Key, str | None] = field(default_factory=dict)
@@ -108,8 +108,9 @@ class Witness:
                 self._see_foreign_taken_off(phone, key, amount)
         elif owner != phone:
             self.wrong.append(f"{key}: the sale of {owner} was taken off for {phone}")
-        if record.intent.amount_kopecks == 0:
-            self.places.pop(phone, None)
+        self.leaving.pop(phone, None)
+        if owner == phone and record.intent.amount_kopecks:
+            self.leaving[phone] = key, self._may_move(phone, key)
 
     def _see_foreign_taken_off(self, phone: str, key: Key, amount: int) -> None:
         """A foreign sale is replaced where it bears the phone's sale, and removed only when it was adopted."""
@@ -140,7 +141,6 @@ class Witness:
             return  # a foreign sale was put back
         self._see_move(owner, key)
         self.owners[key] = owner
-        self.places[owner] = key
         self.surely_absent.pop(owner, None)  # what a sale was set on is there
         elsewhere = [other for other, name in self.owners.items() if name == owner and other != key]
         if elsewhere:
@@ -148,15 +148,13 @@ class Witness:
 
     def _see_move(self, phone: str, key: Key) -> None:
         """Our sale leaves its communication only when that is gone, or has become another phone's."""
-        before = self.places.get(phone)
-        if before is None or before == key:
-            return
-        row = self.communication(before)
-        is_gone = row is None or len(self.absent.get(phone, ())) >= 3
-        if not is_gone and row is not None and row.phone == phone:
+        before, could_move = self.leaving.pop(phone, (key, True))
+        if before != key and not could_move and not self._may_move(phone, before):
             self.wrong.append(f"{phone}: its sale moved from {before} to {key} without a reason")
-        self.absent.pop(phone, None)
-        self.surely_absent.pop(phone, None)
+
+    def _may_move(self, phone: str, key: Key) -> bool:
+        row = self.communication(key)
+        return row is None or row.phone != phone or len(self.absent.get(phone, ())) >= 3
 
     def communication(self, key: Key) -> Communication | None:
         """Return a communication; None when it was deleted."""
@@ -164,9 +162,7 @@ class Witness:
 
     def forget(self, key: Key) -> None:
         """A person has changed or removed what stood on a communication: it is no longer our sale."""
-        owner = self.owners.pop(key, None)
-        if owner is not None and self.places.get(owner) == key:
-            del self.places[owner]
+        self.owners.pop(key, None)
 
     def a_full_run_begins(self, *, ahead: timedelta, reports_lack_all: bool) -> None:
         """Count the day for the phones whose communication the run may miss."""
