@@ -19,6 +19,7 @@
           AlreadyExists         what the call would make exists already
           InvalidDate           a date of the call is out of the range that is allowed
         RemoteProtocolError     the answer is not what the documentation promises; a write may have happened
+          AnswerTooLarge        more bytes than we read: ask for less before asking again
 
 A message may reach a log and an answer: it never holds a phone, a token, a session id or a URL.
 """
@@ -203,3 +204,7 @@ class InvalidDate(RemoteRejected):
 
 class RemoteProtocolError(RemoteError):
     """The answer is not what the documentation promises. A write may have happened."""
+
+
+class AnswerTooLarge(RemoteProtocolError):
+    """The answer has more bytes than we read: ask for less before asking again."""

@@ -48,7 +48,8 @@ class Crm(Protocol):
     async def orders_changed(self, since: datetime, until: datetime) -> ChangedOrders:
         """Return the orders entered or changed from `since` to `until`, to the minute, both included.
 
-        Their `phone` is not filled. A window that is too wide for the CRM is halved until it passes.
+        Their `phone` is not filled. Of a window that is too wide for the CRM, or holds more than should be in memory
+        at once, it is a first part; the next begins at its `until`.
 
         Raises:
             RemoteProtocolError: Among others when so many rows are unreadable that the CRM's format has changed.

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import cpu, deployed, exchange, operations, requests, starting, storing, wall
+from tests.benchmarks import cpu, deployed, exchange, operations, refreshing, requests, starting, storing, wall
 from tests.benchmarks.days import Sizes, lived
 from tests.benchmarks.figures import Figure, table
 from tests.support.function_process import ROOT
@@ -45,7 +45,7 @@ def _cpu(quick: bool) -> list[Figure]:
 
 def _memory(quick: bool) -> list[Figure]:
     sizes = [(10_000, 2_000), (100_000, 20_000), (1_000_000, 200_000)]
-    return deployed.measure(sizes[:2] if quick else sizes)
+    return [*deployed.measure(sizes[:2] if quick else sizes), *refreshing.measure(20_000 if quick else 200_000)]
 
 
 def _start(quick: bool) -> list[Figure]:

@@ -80,7 +80,7 @@ def _measured(calls: int, phones: int, host: str | None) -> Run:
         }
         function = stack.enter_context(running_function("sync", settings, output=log.fileno()))
         httpx.get(f"{function.url}/check_health", timeout=60).raise_for_status()
-        idle, cpu = _memory(function.process.pid), _cpu_seconds(function.process.pid)
+        idle, cpu = peak_memory(function.process.pid), _cpu_seconds(function.process.pid)
         started = time.perf_counter()
         answer = httpx.get(f"{function.url}/?update_db", timeout=1500)
         seconds = time.perf_counter() - started
@@ -91,7 +91,7 @@ def _measured(calls: int, phones: int, host: str | None) -> Run:
         return Run(
             calls=calls,
             phones=phones,
-            megabytes=_memory(function.process.pid),
+            megabytes=peak_memory(function.process.pid),
             base=idle,
             cpu=_cpu_seconds(function.process.pid) - cpu,
             seconds=seconds,
@@ -161,7 +161,7 @@ def _processes(leader: int) -> list[Path]:
     return found
 
 
-def _memory(leader: int) -> float:
+def peak_memory(leader: int) -> float:
     """Return the peaks of resident memory of a group, in MiB."""
     lines = [line for folder in _processes(leader) for line in (folder / "status").read_text().splitlines()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024

@@ -11,6 +11,7 @@ import httpx
 from crm_bridge.clients.agbis.client import AgbisClient
 from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.clients.comagic.client import ComagicClient
+from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.communication import Communication, CommunicationType
 from crm_bridge.domain.state import CrmSession
 from tests.sandbox.agbis.simulator import Agbis, AgbisSwitches
@@ -113,6 +114,16 @@ class AgbisHarness:
             region="RU",
             time=time or self.time(),
         )
+
+    async def orders(self, client: AgbisClient, since: datetime, until: datetime) -> list[Order]:
+        """Read a window to its end, part by part."""
+        found: list[Order] = []
+        reached: datetime | None = since
+        while reached is not None:
+            part = await client.orders_changed(reached, until)
+            found += part.orders
+            reached = part.until
+        return found
 
     def commands(self) -> list[str]:
         """Return what was asked, in its order."""

@@ -14,7 +14,7 @@ from msgspec import Struct
 from crm_bridge.clients.json_limits import LimitBroken, check_json
 from crm_bridge.clients.retry import MalformedResponse
 from crm_bridge.clock import RunTime
-from crm_bridge.errors import RemoteProtocolError, RemoteTimeout, RemoteUnavailable, RunStopped
+from crm_bridge.errors import AnswerTooLarge, RemoteProtocolError, RemoteTimeout, RemoteUnavailable, RunStopped
 from crm_bridge.redaction import redact_remote
 
 MOST_BYTES = 64 * 2**20  # of an answer, decompressed; a page of 10 000 rows has 3 MB
@@ -23,6 +23,10 @@ CLOSING = 3.0  # seconds after the deadline, for what is under way then; the run
 _TIMEOUT = httpx.Timeout(60)  # seconds without a byte: a page, or a slow link to the shop's database, takes its time
 _LONGEST_DELAY = 31 * 86_400  # seconds; arithmetic with a longer one might overflow
 _PIECE = 2**18  # bytes decompressed at once
+
+
+class _TooManyBytes(LimitBroken):
+    """The answer is larger than its request allows."""
 
 
 class ConnectionFailed(RemoteUnavailable):
@@ -35,6 +39,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     Attributes:
         call: The method or command, for messages.
         content: The body of a POST; None for a GET.
+        most_bytes: Of the answer, decompressed; MOST_BYTES when None.
     """
 
     system: str
@@ -42,6 +47,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     url: str
     content: bytes | None
     headers: Mapping[str, str]
+    most_bytes: int | None = None
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.call})"
@@ -73,7 +79,8 @@ async def exchange(http: httpx.AsyncClient, asked: HttpRequest, time: RunTime) -
         RunStopped: The run's time was over; nothing was sent.
         ConnectionFailed, RemoteTimeout, RemoteUnavailable: There is no whole answer.
         MalformedResponse: The answer cannot be decompressed.
-        RemoteProtocolError: The answer breaks a limit, or the address is wrong.
+        AnswerTooLarge: The answer has more bytes than the request allows.
+        RemoteProtocolError: The answer breaks another limit, or the address is wrong.
     """
     left = time.left() + CLOSING
     if left <= 0:
@@ -93,7 +100,8 @@ async def exchange(http: httpx.AsyncClient, asked: HttpRequest, time: RunTime) -
         message = f"{system}: {system.upper()}_URL is not an address that can be asked"
         raise RemoteProtocolError(system, message) from exc
     except LimitBroken as exc:
-        raise RemoteProtocolError(system, f"{system}: {call}: the answer has {exc}") from exc
+        kind = AnswerTooLarge if isinstance(exc, _TooManyBytes) else RemoteProtocolError
+        raise kind(system, f"{system}: {call}: the answer has {exc}") from exc
 
 
 async def _send(http: httpx.AsyncClient, asked: HttpRequest, time: RunTime, *, until: float) -> HttpAnswer:
@@ -105,13 +113,14 @@ async def _send(http: httpx.AsyncClient, asked: HttpRequest, time: RunTime, *, u
         timeout=_TIMEOUT,
     )
     response = await http.send(request, stream=True, follow_redirects=False)  # a redirected POST loses its body
+    most_bytes = MOST_BYTES if asked.most_bytes is None else asked.most_bytes
     try:
         pieces, size = [], 0
         async for piece in _pieces(response):
             pieces.append(piece)
             size += len(piece)
-            if size > MOST_BYTES:
-                raise LimitBroken(f"more than {MOST_BYTES >> 20} MiB")
+            if size > most_bytes:
+                raise _TooManyBytes(f"more than {most_bytes >> 20} MiB")
             if time.monotonic() > until:
                 raise TimeoutError
     finally:

@@ -85,10 +85,12 @@ class ChangedOrders(Struct, frozen=True, kw_only=True):
     Attributes:
         orders: Some perhaps twice.
         unreadable: The rows that are no orders.
+        until: Up to where this is a first part of the window, aware; None when it is the whole.
     """
 
     orders: list[Order]
     unreadable: list[UnreadableOrder] = []
+    until: datetime | None = None
 
 
 class OrderTooLarge(ValueError):
@@ -196,6 +198,15 @@ def _sum_of(first: Payment, second: Payment) -> Payment:
 def replaces(read: Order, stored: Order | None) -> bool:
     """Say whether a version just read replaces the stored one; of two with the same time, the one read last does."""
     return stored is None or read.changed_at >= stored.changed_at
+
+
+def newest_versions(read: Iterable[Order], stored: Mapping[str, Order]) -> dict[str, Order]:
+    """Return the newest version of every order that was read, or is stored."""
+    newest = dict(stored)
+    for order in read:
+        if replaces(order, newest.get(order.order_id)):
+            newest[order.order_id] = order
+    return newest
 
 
 def phones_of(stored_orders: Mapping[str, Order], order: Order) -> set[str]:

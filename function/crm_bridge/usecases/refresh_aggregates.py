@@ -8,7 +8,8 @@ that changed it, so a run may be killed at any moment.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections import deque
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct, field
@@ -20,9 +21,9 @@ from crm_bridge.domain.aggregate import (
     Order,
     UnreadableOrder,
     independent_groups,
+    newest_versions,
     phones_of,
     recount,
-    replaces,
 )
 from crm_bridge.domain.journal import RefreshReport
 from crm_bridge.domain.payment_check import net_by_day
@@ -70,13 +71,16 @@ async def refresh_aggregates(
     days = [] if backfill else days_to_check(context)
     refresh = _Refresh(context, lease, crm, aside, days)
     reached = whole.since
-    windows = list(whole.by_days())
-    for number, window in enumerate(windows):
-        if deadline.must_stop():
-            break
-        await context.progress.report(Phase.REFRESHING, number, len(windows))
+    windows = deque(whole.by_days())
+    count = len(windows)
+    while windows and not deadline.must_stop():
+        window = windows.popleft()
+        await context.progress.report(Phase.REFRESHING, count - len(windows) - 1, count)
         try:
             orders = await deadline.unless_stopped(crm.orders_changed(window.since, window.until))
+            if orders.until is not None:  # a first part: stored before the rest is read
+                windows.appendleft(Window(since=orders.until, until=window.until))
+                window = Window(since=window.since, until=orders.until)
             clients = await deadline.unless_stopped(crm.clients_changed(window.since, window.until))
             changes = [*await refresh.window_changes(orders.orders, clients), *refresh.put_aside(orders)]
         except RunStopped:  # the next run reads this window again
@@ -178,7 +182,7 @@ class _Refresh(Struct):
         """
         store = self.context.services.store
         stored = await store.orders({order.order_id for order in read})
-        newest = _newest_versions(read, stored)
+        newest = newest_versions(read, stored)
         clients = await self._clients(newest.values(), changed_clients)
         moved = {order.order_id: order for order in await store.orders_of_clients(clients.moved)}
         orders = _Orders(read=newest, stored={**moved, **stored})
@@ -312,15 +316,6 @@ class _Refresh(Struct):
                 )
             )
         return changes
-
-
-def _newest_versions(read: Iterable[Order], stored: Mapping[str, Order]) -> dict[str, Order]:
-    """Return the newest version of every order that was read, or is stored."""
-    newest = dict(stored)
-    for order in read:
-        if replaces(order, newest.get(order.order_id)):
-            newest[order.order_id] = order
-    return newest
 
 
 def _assign_phones(orders: _Orders, clients: Mapping[str, Client]) -> dict[str, Order]:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from crm_bridge.clients.agbis import client as module
 from crm_bridge.domain.aggregate import Client
 from crm_bridge.errors import (
     RemoteError,
@@ -177,6 +178,19 @@ class TestSession:
         assert crm.requests == {"Login": 2}
 
 
+def windows(harness: AgbisHarness) -> list[tuple[str, ...]]:
+    """The windows of orders that were asked for."""
+    return [tuple(record.params.values()) for record in harness.agbis.requests if record.method == ORDERS]
+
+
+def orders_of_hours(harness: AgbisHarness, hours: int, *, each: int) -> set[str]:
+    """Add so many orders in the middle of each of the last hours."""
+    client = harness.agbis.add_client(ANNA)
+    return {
+        harness.agbis.add_order(client, at=harness.ago(hours=hour + 0.5)) for hour in range(hours) for _ in range(each)
+    }
+
+
 class TestWindows:
     @pytest.mark.parametrize("kind", ["http_504_html", "timeout_before"])
     async def test_a_window_that_is_too_wide_is_halved_and_never_asked_again(
@@ -186,11 +200,10 @@ class TestWindows:
         harness.agbis.fail(Fault(ORDERS, kind))
         crm = harness.client()
 
-        orders = (await crm.orders_changed(NOON - timedelta(hours=6), NOON)).orders
+        orders = await harness.orders(crm, NOON - timedelta(hours=6), NOON)
 
         assert {order.order_id for order in orders} == set(harness.agbis.orders)
-        windows = [tuple(record.params.values()) for record in harness.agbis.requests if record.method == ORDERS]
-        assert windows == [
+        assert windows(harness) == [
             ("15.06.2026 06:00", "15.06.2026 12:00"),
             ("15.06.2026 06:00", "15.06.2026 09:00"),
             ("15.06.2026 09:00", "15.06.2026 12:00"),
@@ -203,7 +216,7 @@ class TestWindows:
         client = harness.agbis.add_client(ANNA)
         made = {harness.agbis.add_order(client, at=harness.ago(hours=hours)) for hours in range(1, 24 * 6)}
 
-        orders = (await harness.client().orders_changed(harness.ago(days=6), harness.clock.now())).orders
+        orders = await harness.orders(harness.client(), harness.ago(days=6), harness.clock.now())
 
         assert {order.order_id for order in orders} == made
 
@@ -225,6 +238,71 @@ class TestWindows:
         assert crm.requests[ORDERS] <= 12
         last = harness.agbis.requests[-1].params
         assert last["StartDate"][:-2] == last["StopDate"][:-2]
+
+    async def test_an_answer_that_is_too_large_halves_the_window_and_the_next_part_is_no_wider(
+        self, harness: AgbisHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "PART_BYTES", 40_000)
+        made = orders_of_hours(harness, 8, each=10)
+
+        orders = await harness.orders(harness.client(), NOON - timedelta(hours=8), NOON)
+
+        assert {order.order_id for order in orders} == made
+        assert windows(harness)[:4] == [
+            ("15.06.2026 04:00", "15.06.2026 12:00"),
+            ("15.06.2026 04:00", "15.06.2026 08:00"),
+            ("15.06.2026 04:00", "15.06.2026 06:00"),
+            ("15.06.2026 06:00", "15.06.2026 08:00"),
+        ]
+
+    async def test_clients_in_an_answer_that_is_too_large_are_read_in_parts(
+        self, harness: AgbisHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "PART_BYTES", 5_000)
+        made = {harness.agbis.add_client(ANNA, at=harness.ago(minutes=10 * number)) for number in range(1, 48)}
+
+        clients = await harness.client().clients_changed(harness.ago(hours=8), harness.clock.now())
+
+        assert {client.client_id for client in clients} == made
+
+    async def test_one_minute_may_have_an_answer_as_large_as_any(
+        self, harness: AgbisHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "PART_BYTES", 1000)
+        client = harness.agbis.add_client(ANNA)
+        made = {harness.agbis.add_order(client, at=NOON - timedelta(minutes=7)) for _ in range(20)}
+
+        orders = await harness.orders(harness.client(), NOON - timedelta(hours=1), NOON)
+
+        assert {order.order_id for order in orders} == made
+
+    async def test_parts_follow_the_number_of_their_rows(
+        self, harness: AgbisHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "PART_ROWS", 40)
+        crm, made = harness.client(), orders_of_hours(harness, 8, each=10)
+        await harness.orders(crm, NOON - timedelta(hours=8), NOON)
+        harness.agbis.requests.clear()
+
+        orders = await harness.orders(crm, NOON - timedelta(hours=8), NOON)
+
+        assert {order.order_id for order in orders} == made
+        assert windows(harness)[0] == ("15.06.2026 04:00", "15.06.2026 08:00")
+        for _ in range(4):  # quiet again: parts grow
+            await harness.orders(crm, NOON - timedelta(days=9), NOON - timedelta(days=8))
+        harness.agbis.requests.clear()
+        await harness.orders(crm, NOON - timedelta(days=9), NOON - timedelta(days=8))
+        assert len(windows(harness)) == 1
+
+    async def test_small_parts_do_not_hide_that_the_format_has_changed(
+        self, harness: AgbisHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "PART_BYTES", 20_000)
+        for key in sorted(orders_of_hours(harness, 8, each=10)):
+            harness.agbis.spoil(key, "bad_sum", at=harness.agbis.orders[key].update)
+
+        with pytest.raises(RemoteProtocolError, match="orders cannot be read"):
+            await harness.orders(harness.client(), NOON - timedelta(hours=8), NOON)
 
 
 PASSING: list[dict[str, Any]] = [

@@ -22,7 +22,7 @@ NOW = NOON + timedelta(hours=3)
 
 def read_all(answer: dict[str, Any]) -> ChangedOrders:
     decoded = wire.reply("OrderByDateTimeForAll", json.dumps({"error": 0, **answer}).encode())
-    return mapping.orders("OrderByDateTimeForAll", [decoded], zone=MOSCOW, now=NOW)
+    return mapping.orders("OrderByDateTimeForAll", decoded, zone=MOSCOW, now=NOW)
 
 
 def read(answer: dict[str, Any]) -> list[Order]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import httpx
+from msgspec.structs import replace
 
 from crm_bridge.clients.agbis import mapping, wire
 from crm_bridge.clients.agbis.http import AgbisHttp
@@ -16,11 +17,26 @@ from crm_bridge.clients.agbis.session import AgbisSession
 from crm_bridge.clock import RunTime
 from crm_bridge.domain.aggregate import ChangedOrders, Client
 from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
-from crm_bridge.errors import RemoteProtocolError, RemoteRejected, RemoteTimeout, RunStopped
+from crm_bridge.errors import AnswerTooLarge, RemoteProtocolError, RemoteRejected, RemoteTimeout, RunStopped
 
 T = TypeVar("T")
 
 _MINUTE = timedelta(minutes=1)  # the precision of a window's ends
+
+PART_BYTES = 16 * 2**20
+"""A larger answer halves its window: decoded it takes ten times as much memory. A day of a shop has less than 1 MiB."""
+
+PART_ROWS = 10_000
+"""After a part with more rows the next one is half as wide."""
+
+
+class _Part(NamedTuple):
+    """What one answer holds of a window: its rows reach from `since` to `until`."""
+
+    answer: dict[str, Any]
+    since: datetime
+    until: datetime
+    was_halved: bool
 
 
 class AgbisClient:
@@ -49,26 +65,41 @@ class AgbisClient:
         self._zone = time_zone
         self._region = region
         self._time = time
+        self._widest: dict[str, timedelta] = {}  # of a part, by command, once a window was too wide
+        self._tally = mapping.Tally()
+        self._tallied_until: datetime | None = None
 
     async def orders_changed(self, since: datetime, until: datetime) -> ChangedOrders:
-        """Return the orders entered or changed from `since` to `until` (`OrderByDateTimeForAll`).
+        """Return the orders entered or changed from `since` to `until` (`OrderByDateTimeForAll`), or a first part.
 
         The command selects by the moment of change, not by the order's date, so late changes of old orders come too
         (docs/remote/agbis.md#order-commands). An order may come more than once: whether a window includes its last
-        minute is not known, so the halves of a window share a minute.
+        minute is not known, so the parts of a window share a minute.
         """
-        answers = await self._window(wire.ORDERS_CHANGED, _floor(since), _floor(until))
-        return mapping.orders(wire.ORDERS_CHANGED, answers, zone=self._zone, now=self._time.now())
+        since = _floor(since)
+        if since != self._tallied_until:
+            self._tally = mapping.Tally()
+        part = await self._part(wire.ORDERS_CHANGED, since, _floor(until))
+        now = self._time.now()
+        found = mapping.orders(wire.ORDERS_CHANGED, part.answer, zone=self._zone, now=now, tally=self._tally)
+        self._adapt(wire.ORDERS_CHANGED, part, rows=len(found.orders))
+        is_whole = part.until >= _floor(until)
+        self._tallied_until = None if is_whole else part.until
+        return found if is_whole else replace(found, until=part.until)
 
     async def clients_changed(self, since: datetime, until: datetime) -> list[Client]:
         """Return the clients changed from `since` to `until` (`ClientsByDateTimeForAll`), some perhaps twice."""
-        answers = await self._window(wire.CLIENTS_CHANGED, _floor(since), _floor(until))
-        now = self._time.now()
-        return [
-            client
-            for answer in answers
-            for client in mapping.clients(wire.CLIENTS_CHANGED, answer, region=self._region, now=now)
-        ]
+        since, until = _floor(since), _floor(until)
+        found: list[Client] = []
+        while True:
+            part = await self._part(wire.CLIENTS_CHANGED, since, until)
+            now = self._time.now()
+            clients = mapping.clients(wire.CLIENTS_CHANGED, part.answer, region=self._region, now=now)
+            self._adapt(wire.CLIENTS_CHANGED, part, rows=len(clients))
+            found += clients
+            if part.until >= until:
+                return found
+            since = part.until
 
     async def client(self, client_id: str) -> Client | None:
         """Look one client up (`ContrInfoForAll`); None when Agbis does not know the client.
@@ -109,22 +140,36 @@ class AgbisClient:
         """Make sure that Agbis lets us in; see `AgbisSession.check`."""
         await self._session.check(self.requests, self._time)
 
-    async def _window(self, command: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
-        """Read a window; when the server needs too long, read its halves, down to a minute.
+    async def _part(self, command: str, since: datetime, until: datetime) -> _Part:
+        """Read a window, or its first part when it is too wide: the server needs too long, or the answer is too large.
 
+        A window is halved down to a minute, and the next part is no wider than the last one that passed.
         Source: docs/remote/agbis.md#http-statuses
         """
 
         def request(session_id: str) -> wire.Request:
-            return wire.window(self._api.base, command, session_id, since=since, until=until, zone=self._zone)
+            asked = wire.window(self._api.base, command, session_id, since=since, until=until, zone=self._zone)
+            return replace(asked, most_bytes=PART_BYTES if until - since > _MINUTE else None)
 
-        try:
-            return [await self._call(request, window=True)]
-        except RemoteTimeout:
-            if until - since <= _MINUTE:
-                raise
-        middle = _floor(since + (until - since) / 2)
-        return [*await self._window(command, since, middle), *await self._window(command, middle, until)]
+        if command in self._widest:
+            until = min(until, since + self._widest[command])
+        was_halved = False
+        while True:
+            try:
+                return _Part(await self._call(request, window=True), since, until, was_halved)
+            except (RemoteTimeout, AnswerTooLarge):
+                if until - since <= _MINUTE:
+                    raise
+            until = _floor(since + (until - since) / 2)
+            self._widest[command] = until - since
+            was_halved = True
+
+    def _adapt(self, command: str, part: _Part, *, rows: int) -> None:
+        """Choose how wide the next part may be, by the rows of this one."""
+        if rows > PART_ROWS:
+            self._widest[command] = max(_MINUTE, (part.until - part.since) // (2 * _MINUTE) * _MINUTE)
+        elif command in self._widest and not part.was_halved and rows < PART_ROWS // 4:
+            self._widest[command] = 2 * self._widest[command]
 
     async def _optional(
         self, command: str, request: Callable[[str], wire.Request], read: Callable[[dict[str, Any]], T]

@@ -153,6 +153,7 @@ class AgbisHttp:
             url=request.url,
             content=request.content,
             headers={} if request.content is None else _JSON,
+            most_bytes=request.most_bytes,
         )
         await self._keep_gap(time)
         requests[command] += 1

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from crm_bridge.clients.agbis import wire
 from crm_bridge.domain.aggregate import (
     ChangedOrders,
@@ -50,34 +52,45 @@ class _UnreadableField(ValueError):
     """A field without which an order cannot be counted; the message is its name."""
 
 
-def orders(command: str, answers: Iterable[Mapping[str, Any]], *, zone: ZoneInfo, now: datetime) -> ChangedOrders:
-    """Return the orders of a window (`OrderByDateTimeForAll`), and the rows that cannot be read.
+class Tally(Struct):
+    """The rows of the parts of one window, so that small parts cannot hide that the CRM's format has changed."""
+
+    rows: int = 0
+    unreadable: int = 0
+
+
+def orders(
+    command: str, answer: Mapping[str, Any], *, zone: ZoneInfo, now: datetime, tally: Tally | None = None
+) -> ChangedOrders:
+    """Return the orders of a window or a part of it (`OrderByDateTimeForAll`), and the rows that cannot be read.
 
     Args:
         command: For the error messages.
-        answers: One, or those of the window's parts, decoded by `wire.reply`.
+        answer: Decoded by `wire.reply`.
         zone: Of the local times in the answer.
         now: The time of change of an order that has none, or one that has not come yet.
+        tally: Of the window's earlier parts; this one's rows are added.
 
     Raises:
         RemoteProtocolError: No list of orders, or so many rows are unreadable that the format must have changed.
     """
     found: list[Order] = []
     unreadable: list[UnreadableOrder] = []
-    for answer in answers:
-        for row in _rows(command, answer, _ORDERS):
-            order_id = _id(row.get("dor_id"))
-            changed_at = min(_moment(row.get("update"), zone) or now, now)
-            try:
-                found.append(_order(order_id, row, zone, changed_at))
-            except _UnreadableField as exc:
-                unreadable.append(UnreadableOrder(order_id=order_id, reason=str(exc), changed_at=changed_at))
-    rows = len(found) + len(unreadable)
-    if len(unreadable) >= _FORMAT_ROWS and len(unreadable) * _FORMAT_SHARE > rows:
+    for row in _rows(command, answer, _ORDERS):
+        order_id = _id(row.get("dor_id"))
+        changed_at = min(_moment(row.get("update"), zone) or now, now)
+        try:
+            found.append(_order(order_id, row, zone, changed_at))
+        except _UnreadableField as exc:
+            unreadable.append(UnreadableOrder(order_id=order_id, reason=str(exc), changed_at=changed_at))
+    tally = tally or Tally()
+    tally.rows += len(found) + len(unreadable)
+    tally.unreadable += len(unreadable)
+    if unreadable and tally.unreadable >= _FORMAT_ROWS and tally.unreadable * _FORMAT_SHARE > tally.rows:
         first = unreadable[0]
         raise RemoteProtocolError(
             wire.SYSTEM,
-            f"Agbis: {command}: {len(unreadable)} of {rows} orders cannot be read; "
+            f"Agbis: {command}: {tally.unreadable} of {tally.rows} orders cannot be read; "
             f"the first is {first.order_id or '?'}, by its {first.reason}",
         )
     return ChangedOrders(orders=found, unreadable=unreadable)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote_plus
 from zoneinfo import ZoneInfo
@@ -48,6 +49,8 @@ NOT_FOUND = "1"
 _THROTTLED = 102
 _FOR_NOW = frozenset({100, 101, 107, 108, 109})  # the database or the link to it is down
 
+_LONGEST_KEY = 40  # characters of a documented key
+
 _HASH = re.compile(r"[0-9a-fA-F]{40}")
 _MONEY = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{1,8})?")
 _SPACES = re.compile(r"\s+")  # includes the thousands separators U+00A0 and U+202F
@@ -70,12 +73,14 @@ class Request(Struct, frozen=True, kw_only=True):
         url: The whole address, percent-encoded exactly once.
         content: The JSON body of the POST form; None for the GET form.
         secrets: Those of its values that no message may quote.
+        most_bytes: Of the answer; None for the limit of every answer.
     """
 
     command: str
     url: str
     content: bytes | None = None
     secrets: tuple[str, ...] = ()
+    most_bytes: int | None = None
 
     def __repr__(self) -> str:
         return f"Request({self.command})"  # the rest holds the session and the password
@@ -219,8 +224,19 @@ def _decoded(value: Any, levels: int) -> Any:
     if levels == 0:
         raise LimitBroken(f"more than {MOST_LEVELS} levels")
     if isinstance(value, dict):
-        return {clean_text(key).lower(): _decoded(item, levels - 1) for key, item in value.items()}
-    return [_decoded(item, levels - 1) for item in value]
+        return {_key(key): _decoded(item, levels - 1) for key, item in value.items()}
+    for number, item in enumerate(value):  # in place, so that the rows of a large answer are in memory once
+        value[number] = _decoded(item, levels - 1)
+    return value
+
+
+def _key(key: str) -> str:
+    return _short_key(key) if len(key) <= _LONGEST_KEY else clean_text(key).lower()
+
+
+@lru_cache(maxsize=1024)
+def _short_key(key: str) -> str:
+    return clean_text(key).lower()  # one text for all rows
 
 
 def _error_number(command: str, answer: Mapping[str, Any]) -> int:
