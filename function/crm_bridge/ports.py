@@ -215,6 +215,9 @@ class SalesStore(Protocol):
 
     async def orders_of_phones(self, phones: Collection[str]) -> list[Order]: ...
 
+    def all_orders(self) -> AsyncIterator[list[Order]]:
+        """Read every order once, in pages."""
+
     async def unreadable_orders(self) -> list[UnreadableOrder]:
         """Return every order that is put aside."""
 

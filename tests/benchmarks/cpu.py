@@ -22,6 +22,7 @@ from crm_bridge.domain.decision import Decision, Result
 from crm_bridge.domain.journal import Journal, Row
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import RecordedSale
+from crm_bridge.domain.state import CrmMoney
 from crm_bridge.services import SyncServices
 from crm_bridge.settings import Settings
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
@@ -184,6 +185,10 @@ class _Phones(SqliteSalesStore):
 
     async def all_phones(self) -> AsyncIterator[list[PhoneRecord]]:
         yield self._phones
+
+    async def state(self, kind: type[Any]) -> Any:
+        """Return running totals that cost nothing to read, and no other note."""
+        return CrmMoney(total_kopecks=sum(phone.amount_kopecks for phone in self._phones)) if kind is CrmMoney else None
 
 
 class _Canned(httpx.AsyncBaseTransport):

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import accumulate
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from crm_bridge.domain.aggregate import Client, Order, UnreadableOrder
-from crm_bridge.domain.state import CrmSession, SaleTag, Watermark
+from crm_bridge.domain.aggregate import (
+    PAYMENTS_LIMIT,
+    Client,
+    Order,
+    UnreadableOrder,
+    bounded_names,
+    bounded_payments,
+)
+from crm_bridge.domain.falls import Falls
+from crm_bridge.domain.state import CrmMoney, CrmSession, SaleTag, Watermark
 from crm_bridge.ports import Changes, SalesStore
-from crm_bridge.stores import base
+from crm_bridge.stores import base, documents
 from tests.support.database_dump import dump
 from tests.support.factories import (
     MICROSECOND,
@@ -21,6 +31,7 @@ from tests.support.factories import (
     intent,
     lease,
     order,
+    payment,
     phone,
     recorded_sale,
 )
@@ -63,6 +74,8 @@ class TestRecords:
         assert await store.orders_of_phones(["1"]) == []
         assert await store.events("1") == []
         assert await store.state(Watermark) is None
+        assert await store.state(CrmMoney) is None
+        assert [page async for page in store.all_orders()] == []
         assert not await store.has_phones()
         assert [page async for page in store.all_phones()] == []
         assert await dump(store) == {}
@@ -159,6 +172,60 @@ class TestRecords:
         assert sorted(found.phone for page in pages for found in page) == numbers
         assert await held.has_phones()
 
+    async def test_all_orders_are_read_once_in_pages(self, held: SalesStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(base, "ORDERS_PAGE", 100)
+        orders = {f"{number:04}": order(f"{number:04}", phone=None) for number in range(250)}
+        await held.write([Changes(orders=[each]) for each in orders.values()], run_id="r1")
+
+        pages = [page async for page in held.all_orders()]
+
+        assert [len(page) for page in pages] == [100, 100, 50]
+        assert {each.order_id: each for page in pages for each in page} == orders
+
+    async def test_the_crms_money_is_stored_with_the_orders_of_each_commit(
+        self, held: SalesStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each group of a write has its own running total; the one of a commit's last group must be there."""
+        monkeypatch.setattr(documents, "BATCH_WRITES", 7)
+        commit, totals = held._commit, []  # type: ignore[attr-defined]
+
+        async def recorded(*args: Any, **kwargs: Any) -> None:
+            await commit(*args, **kwargs)
+            money, stored = await held.state(CrmMoney), [each async for page in held.all_orders() for each in page]
+            assert money is not None
+            totals.append((money.total_kopecks, sum(each.net_kopecks for each in stored)))
+
+        monkeypatch.setattr(held, "_commit", recorded)
+        orders = [order(str(number)) for number in range(20)]
+        nets = list(accumulate(each.net_kopecks for each in orders))
+        groups = [
+            Changes(orders=[each], state=[CrmMoney(total_kopecks=net)]) for each, net in zip(orders, nets, strict=True)
+        ]
+
+        await held.write(groups, run_id="r1")
+
+        assert len(totals) == 4
+        assert all(kept == summed for kept, summed in totals)
+
+    async def test_the_largest_order_that_is_kept_fits(self, held: SalesStore) -> None:
+        payments = [
+            payment(10**9 + number, out_kopecks=10**9, paid_at=NOON + number * MICROSECOND)
+            for number in range(PAYMENTS_LIMIT)
+        ]
+        names = bounded_names(f"{number} {'Ё🙂' * 5000}" for number in range(10_000))
+        largest = order("x" * 100, client_id="y" * 100, payments=bounded_payments(payments), services=names)
+
+        await held.write([Changes(orders=[largest])], run_id="r1")
+
+        assert await held.orders([largest.order_id]) == {largest.order_id: largest}
+
+    async def test_a_phones_falls_and_what_was_given_back_are_kept(self, held: SalesStore) -> None:
+        below = phone("1", amount_kopecks=0, overpaid_kopecks=5, falls=Falls(cancelled=1, refunded=2, moved=3))
+        await held.write([Changes(phones=[below])], run_id="r1")
+
+        assert await held.phones(["1"]) == {"1": below}
+        assert [page async for page in held.all_phones()] == [[below]]
+
     async def test_phones_may_change_while_they_are_read(
         self, held: SalesStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -214,12 +281,14 @@ class TestRecords:
     async def test_state_needs_no_lease_and_is_replaced(self, store: SalesStore) -> None:
         session = CrmSession(session_id="s", refresh_id="", renewed_at=NOON, login_at=NOON)
         mark = Watermark(read_until=None, refreshed_at=NOON)
-        for state in (SaleTag(tag_id=1), session, Watermark(read_until=NOON, refreshed_at=None), mark):
+        money = CrmMoney(total_kopecks=-(10**15), without_phone_kopecks=5, revision=7)
+        for state in (SaleTag(tag_id=1), session, Watermark(read_until=NOON, refreshed_at=None), mark, money):
             await store.save_state(state)
 
         assert await store.state(SaleTag) == SaleTag(tag_id=1)
         assert await store.state(CrmSession) == session
         assert await store.state(Watermark) == mark
+        assert await store.state(CrmMoney) == money
 
 
 def _ids(orders: list[Order]) -> list[str]:

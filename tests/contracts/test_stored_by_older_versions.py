@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,22 @@ async def test_everything_is_found_by_every_key(older: Database, expected: dict[
     assert found["orders_of_phones"] == {key: order for key, order in expected["orders"].items() if order["phone"]}
 
 
-async def test_a_run_goes_on_where_the_older_version_was_killed(older: Database, expected: dict[str, Any]) -> None:
+async def test_a_run_goes_on_where_the_older_version_was_killed(
+    older: Database, version: Path, expected: dict[str, Any]
+) -> None:
     """The run completes the open changes, repeats none, and adds new payments to stored orders."""
     world = rebuilt(expected["comagic"], at=datetime.fromisoformat(expected["left_at"]))
 
     run = await next_run(older.sales(), world)
 
-    assert run == expected["next_run"]
+    money = run["money"]
+    crm = {name: Decimal(money.pop(name)) for name in ("crm_total", "without_phone", "overpaid_back")}
+    # One phone was written by hand, with 5 kopecks more than its orders have: the orders are counted, not the phones.
+    written_by_hand = Decimal("0.05") if version.name == "v1.0.0" else 0
+    held = Decimal(money["total"]) - written_by_hand
+    assert crm["crm_total"] == held + crm["without_phone"] - crm["overpaid_back"]
+    assert money["balanced"] is (written_by_hand == 0)
+    assert run == {**expected["next_run"], "money": {**expected["next_run"]["money"], "balanced": money["balanced"]}}
     assert run["changes_of_a_second_run"] == 0
     sets = [communication_id for what, _, communication_id, _ in run["changes"] if what == "set"]
     assert len(sets) == len({*sets})

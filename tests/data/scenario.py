@@ -283,12 +283,13 @@ async def next_run(sales: SalesStore, world: World) -> dict[str, Any]:
     world.agbis.pay(world.agbis.add_order(client.id, [("Глажка", "0.09")], via_api=True), "0.09")
     before = len(world.comagic.history)
     async with sync_app_on(sales, SETTINGS, world=world) as bridge:
-        journal = await bridge.run("update_db")
+        journal = (await bridge.get("update_db")).json()["journal"]
+        world.clock.advance(timedelta(minutes=2))
         changes = [
             [each.what, each.communication_type, each.communication_id, each.amount_kopecks]
             for each in world.comagic.history[before:]
         ]
-        second = await bridge.run("update_db")
+        second = (await bridge.get("update_db")).json()["journal"]
     return {
         "results": {phone: [row["result"], row[phone]] for phone, row in sorted(rows(journal).items())},
         "repaired": sorted(phone for phone, row in rows(journal).items() if row.get("repaired")),

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Result
+from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import Journal, RefreshReport, Row
+from crm_bridge.domain.state import CrmMoney
 from tests.support.factories import ANNA, BORIS, MOSCOW, NOON, row
 
 WITHOUT_A_SUM = {Result.REMOVED, Result.NOTHING_PAID}
@@ -83,6 +85,37 @@ class TestMoney:
             ("deferred", "1000.00"),
             ("balanced", True),
         ]
+
+
+class TestTheCrmsMoney:
+    CRM = CrmMoney(total_kopecks=1250, without_phone_kopecks=300)
+
+    def test_stands_before_what_the_phones_hold(self) -> None:
+        money = journal([row(ANNA, Result.APPLIED, 1000)], crm_money=self.CRM, overpaid_kopecks=50).money()
+
+        assert list(money.items())[:4] == [
+            ("crm_total", "12.50"),
+            ("without_phone", "3.00"),
+            ("overpaid_back", "0.50"),
+            ("total", "10.00"),
+        ]
+        assert money["balanced"] is True
+
+    @pytest.mark.parametrize("error", [-1, 1])
+    def test_that_differs_by_a_kopeck_is_not_balanced(self, error: int) -> None:
+        rows = [row(ANNA, Result.APPLIED, 1000)]
+
+        assert journal(rows, crm_money=self.CRM, overpaid_kopecks=50 + error).money()["balanced"] is False
+
+    def test_may_be_below_zero(self) -> None:
+        crm = CrmMoney(total_kopecks=-250, without_phone_kopecks=-200)
+
+        money = journal([], crm_money=crm, overpaid_kopecks=50).money()
+
+        assert (money["crm_total"], money["without_phone"], money["balanced"]) == ("-2.50", "-2.00", True)
+
+    def test_is_left_out_where_the_run_did_not_read_it(self) -> None:
+        assert "crm_total" not in journal([]).money()
 
 
 class TestCounters:
@@ -199,6 +232,7 @@ class TestARow:
             previous_kopecks=0,
             sold_at=NOON,
             comment="Стирка",
+            reason=FallReason.MOVED,
             sale_id=3,
             error="forbidden",
             points=2,
@@ -214,6 +248,7 @@ class TestARow:
             ("previous_amount", "0.00"),
             ("date", "2026-06-15 12:00:00"),
             ("comment", "Стирка"),
+            ("reason", "moved"),
             ("sale_id", 3),
             ("error", "forbidden"),
             ("points", 2),

@@ -13,6 +13,7 @@ import pytest
 from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Note, Reason, Verdict
+from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import MONEY_OF
 from crm_bridge.domain.run import Phase, RunStatus
 from crm_bridge.presentation.csv_export import COLUMNS
@@ -43,9 +44,10 @@ def constants() -> set[str]:
 FAMILIES: dict[str, Iterable[str]] = {
     # prefix of a key that is put together, as in f"verdict.{verdict}": the names that may follow it
     "check": ["settings", "database", "crm_login", "crm_orders", *COMAGIC_CHECKS],
+    "fall": FallReason,
     "kind": CommunicationType,
     "label": COLUMNS,
-    "money": ["total", *MONEY_OF.values()],
+    "money": ["crm_total", "without_phone", "overpaid_back", "total", *MONEY_OF.values()],
     "note": Note,
     "phase": Phase,
     "reason": Reason,

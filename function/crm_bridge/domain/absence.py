@@ -100,7 +100,7 @@ def decide_without_sale(
 ) -> tuple[PhoneRecord, Decision]:
     """Decide as if the phone had no sale, among its communications other than the one that its sale has left."""
     others = [each for each in communications if not same_communication(each, left)]
-    without_sale = replace(phone, sale=None, intent=None)
+    without_sale = replace(phone, sale=None, intent=None, falls=None)
     return without_sale, replace(decide(without_sale, others, now=now), drifted=True)
 
 

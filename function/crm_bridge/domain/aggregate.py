@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from crm_bridge.domain.falls import Falls
 from crm_bridge.domain.phone import PhoneRecord
 
 COMMENT_LIMIT = 255
@@ -44,6 +45,7 @@ class Order(Struct, frozen=True, kw_only=True):
         payments: In the CRM's order.
         services: Names of services and goods, as the client may read them.
         phone: The phone it is counted under, E.164 digits; None when its client has no usable one.
+        is_cancelled: Its status is 7.
     """
 
     order_id: str
@@ -53,6 +55,7 @@ class Order(Struct, frozen=True, kw_only=True):
     payments: tuple[Payment, ...] = ()
     services: tuple[str, ...] = ()
     phone: str | None = None
+    is_cancelled: bool = False
 
     @property
     def net_kopecks(self) -> int:
@@ -111,7 +114,9 @@ class Client(Struct, frozen=True, kw_only=True):
     seen_at: datetime
 
 
-def recount(phone: str, orders: Iterable[Order], stored: PhoneRecord | None) -> PhoneRecord:
+def recount(
+    phone: str, orders: Iterable[Order], stored: PhoneRecord | None, *, falls: Falls | None = None
+) -> PhoneRecord:
     """Return a phone's record with the sum, date and comment of its orders; what we know of its sale stays.
 
     The result depends on the set of the newest orders only, not on their sequence.
@@ -120,8 +125,10 @@ def recount(phone: str, orders: Iterable[Order], stored: PhoneRecord | None) -> 
         phone: E.164 digits.
         orders: The newest version of every order counted under the phone.
         stored: The phone's record so far; None when there is none.
+        falls: What it has lost since the record was stored.
     """
     counted = list(orders)
+    net = sum(order.net_kopecks for order in counted)
     paid = sorted(
         (order for order in counted if order.net_kopecks > 0),
         key=lambda order: (order.ordered_at, order.order_id),
@@ -129,13 +136,26 @@ def recount(phone: str, orders: Iterable[Order], stored: PhoneRecord | None) -> 
     )
     return PhoneRecord(
         phone=phone,
-        amount_kopecks=max(0, sum(order.net_kopecks for order in counted)),
+        amount_kopecks=max(0, net),
         paid_at=max((order.last_paid_at for order in paid if order.last_paid_at), default=None),
         comment=comment_of(name for order in paid for name in order.services),
         order_count=len(counted),
         sale=stored.sale if stored else None,
         intent=stored.intent if stored else None,
+        overpaid_kopecks=max(0, -net),
+        falls=_falls_below_sale(stored, max(0, net), falls) if stored else None,
     )
+
+
+def _falls_below_sale(stored: PhoneRecord, amount_kopecks: int, falls: Falls | None) -> Falls | None:
+    """Return all falls since the sale was set that may stand; None when the sum is not below it."""
+    sale, intent = stored.sale, stored.intent
+    stands = 0 if sale is None else sale.amount_kopecks
+    if intent is not None:
+        stands = max(stands, intent.amount_kopecks, intent.previous_kopecks or 0)
+    if amount_kopecks >= stands:
+        return None
+    return stored.falls + falls if stored.falls and falls else falls or stored.falls
 
 
 def comment_of(names: Iterable[str]) -> str:

@@ -15,9 +15,11 @@ from msgspec import Struct, field
 
 from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Result
+from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.guard import GuardReport
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
+from crm_bridge.domain.state import CrmMoney
 
 MONEY_OF = {
     Result.APPLIED: "applied",
@@ -54,6 +56,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
         amount_kopecks: The phone's sum.
         communication_id: The communication that bears its sale; None reads "not found".
         communication_type: Its kind; shown only when it is no call, because ids repeat between kinds.
+        reason: Why less stands than before; None when it does not, or the CRM is not the cause.
         error: A stable code: CoMagic's mnemonic, or one of ours.
         not_shown: CoMagic does not show the communication, though it should; it counts as standing there.
         doubled: The phone's sum stands on more than one communication.
@@ -68,6 +71,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     previous_kopecks: int | None = None
     sold_at: datetime | None = None
     comment: str = ""
+    reason: FallReason | None = None
     sale_id: int | None = None
     error: str | None = None
     points: int = 0
@@ -91,6 +95,8 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
             row["date"] = local_text(self.sold_at, zone)
         if self.comment:
             row["comment"] = self.comment
+        if self.reason is not None:
+            row["reason"] = str(self.reason)
         if self.sale_id is not None:
             row["sale_id"] = self.sale_id
         if self.error is not None:
@@ -133,6 +139,8 @@ class Journal(Struct, kw_only=True):
 
     Attributes:
         phones_kopecks: The sum of all phones as read from the database: what `money` must add up to.
+        crm_money: The running totals of the CRM's orders; None for a run of one phone, or one that another run changed.
+        overpaid_kopecks: How far the phones whose net is below zero are below it together.
         points_needed: What the changes decided on cost of CoMagic's quota: a set is 1, a replacement 2.
         requests: Remote calls made, per method.
         quota: CoMagic's limits as last reported.
@@ -147,6 +155,8 @@ class Journal(Struct, kw_only=True):
     finished_at: datetime | None = None
     complete: bool = True
     phones_kopecks: int = 0
+    crm_money: CrmMoney | None = None
+    overpaid_kopecks: int = 0
     communications_found: int = 0
     points_needed: int = 0
     rows: list[Row] = field(default_factory=list)
@@ -164,16 +174,23 @@ class Journal(Struct, kw_only=True):
         return self.refresh is not None and self.refresh.until > self.refresh.since
 
     def money(self) -> dict[str, Any]:
-        """Add the rows up, and compare with the database, so that no sum is lost between the two."""
+        """Add the rows up, and compare with the database and the CRM, so that no sum is lost between them."""
         parts = dict.fromkeys(MONEY_OF.values(), 0)
         for row in self.rows:
             if row.result in MONEY_OF:
                 parts[MONEY_OF[row.result]] += row.amount_kopecks
-        return {
-            "total": format_roubles(self.phones_kopecks),
-            **{name: format_roubles(kopecks) for name, kopecks in parts.items()},
-            "balanced": sum(parts.values()) == self.phones_kopecks and not any(row.doubled for row in self.rows),
-        }
+        balanced = sum(parts.values()) == self.phones_kopecks and not any(row.doubled for row in self.rows)
+        lines = {"total": self.phones_kopecks, **parts}
+        if (crm := self.crm_money) is not None:
+            without_phone, overpaid_back = crm.without_phone_kopecks, self.overpaid_kopecks
+            lines = {
+                "crm_total": crm.total_kopecks,
+                "without_phone": without_phone,
+                "overpaid_back": overpaid_back,
+                **lines,
+            }
+            balanced = balanced and crm.total_kopecks == self.phones_kopecks + without_phone - overpaid_back
+        return {**{name: format_roubles(kopecks) for name, kopecks in lines.items()}, "balanced": balanced}
 
     def counts(self) -> Counter[Result]:
         return Counter(row.result for row in self.rows)

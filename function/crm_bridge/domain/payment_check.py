@@ -32,6 +32,7 @@ class OrderDetails(Struct, frozen=True, kw_only=True):
     Attributes:
         ordered_at: Aware; None when the CRM gives none.
         net_kopecks: All money in less all money out.
+        is_cancelled: Its status is 7.
     """
 
     order_id: str
@@ -39,6 +40,7 @@ class OrderDetails(Struct, frozen=True, kw_only=True):
     ordered_at: datetime | None
     services: tuple[str, ...]
     net_kopecks: int
+    is_cancelled: bool = False
 
 
 def payments_by_order(rows: Iterable[OrderPayment], day: date, zone: ZoneInfo) -> dict[str, list[Payment]]:
@@ -105,6 +107,7 @@ def read_again(
         ordered_at=held.ordered_at if held else ordered_at,
         payments=bounded_payments(payments),
         services=(held.services if held else ()) or details.services,  # details of a cancelled order have none
+        is_cancelled=details.is_cancelled or (held is not None and held.is_cancelled),
     )
 
 

@@ -8,12 +8,13 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from crm_bridge.domain.falls import Falls
 from crm_bridge.domain.sale import Intent, RecordedSale
 
 _NOT_DIGIT = re.compile(r"\D")
 
 
-class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
+class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A phone of the database: what its orders add up to, and what we did about it in CoMagic.
 
     Attributes:
@@ -24,6 +25,8 @@ class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
         order_count: Orders counted under the phone, with or without money.
         sale: The last sale we recorded, a removed one included.
         intent: A change under way, left open when a run was killed.
+        overpaid_kopecks: How far the net money of its orders is below zero.
+        falls: Why the sum is below the sale that stands; None when it is not, or an older version lowered it.
     """
 
     phone: str
@@ -33,6 +36,8 @@ class PhoneRecord(Struct, frozen=True, kw_only=True, gc=False):
     order_count: int
     sale: RecordedSale | None = None
     intent: Intent | None = None
+    overpaid_kopecks: int = 0
+    falls: Falls | None = None
 
     @property
     def may_bear_sale(self) -> bool:

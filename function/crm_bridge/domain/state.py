@@ -51,4 +51,18 @@ class CrmSession(Struct, frozen=True, kw_only=True):
         return f"CrmSession(renewed_at={self.renewed_at}, login_at={self.login_at})"
 
 
-State = Watermark | SaleTag | CrmSession
+class CrmMoney(Struct, frozen=True, kw_only=True):
+    """What all stored orders come to, kept up by each commit that changes an order: no sum of the phones' sums.
+
+    Attributes:
+        total_kopecks: Net of all orders, at their newest readable versions; below zero when more went back than came.
+        without_phone_kopecks: Net of those whose client has no usable phone.
+        revision: Counts the changes, so that a run that only reads notices one.
+    """
+
+    total_kopecks: int = 0
+    without_phone_kopecks: int = 0
+    revision: int = 0
+
+
+State = Watermark | SaleTag | CrmSession | CrmMoney

@@ -46,8 +46,10 @@ def csv_of(rows: Iterable[JournalRow], t: Translator) -> bytes:
 
 
 def remarks(row: JournalRow, t: Translator) -> list[str]:
-    """Return the remarks on a row: other sales of the phone, and what a run repaired."""
+    """Return the remarks on a row: why its sum has fallen, other sales of the phone, and what a run repaired."""
     found = []
+    if reason := row.data.get("reason"):
+        found.append(t(f"fall.{reason}"))
     if others := row.data.get("other_sales"):
         found.append(t("remark.other_sales", ids=", ".join(others)))
     found += [t(f"remark.{name}") for name in ("drifted", "repaired", "not_shown") if row.data.get(name)]

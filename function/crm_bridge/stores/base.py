@@ -14,7 +14,7 @@ from crm_bridge.domain.aggregate import Client, Order, UnreadableOrder
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import LEASE_TTL, Lease, Run, RunStatus
 from crm_bridge.domain.sale import SaleEvent
-from crm_bridge.domain.state import CrmSession, SaleTag, State, Watermark
+from crm_bridge.domain.state import CrmMoney, CrmSession, SaleTag, State, Watermark
 from crm_bridge.stores import journal_parts
 from crm_bridge.stores.documents import (
     Document,
@@ -43,10 +43,19 @@ RUNS = "runs"
 STATE = "state"
 
 LEASE = "lease"
-STATE_KEYS: dict[type[object], str] = {Watermark: "watermark", SaleTag: "sale_tag", CrmSession: "crm_session"}
+STATE_KEYS: dict[type[object], str] = {
+    Watermark: "watermark",
+    SaleTag: "sale_tag",
+    CrmSession: "crm_session",
+    CrmMoney: "crm_money",
+}
 
 PAGE = 10_000
 """Phones of one page: so many are in memory as documents as well."""
+
+
+ORDERS_PAGE = 2_000
+"""Orders of one page; an order may have a hundred kilobytes."""
 
 
 class JournalPart(Struct, frozen=True, kw_only=True):
@@ -98,6 +107,9 @@ class DocumentSalesStore(ABC):
 
     async def orders_of_phones(self, phones: Collection[str]) -> list[Order]:
         return await self._by_field(ORDERS, "phone", phones)
+
+    def all_orders(self) -> AsyncIterator[list[Order]]:
+        return self._scan(ORDERS, at_once=ORDERS_PAGE)
 
     async def unreadable_orders(self) -> list[UnreadableOrder]:
         return [order async for page in self._scan(UNREADABLE, at_once=PAGE) for order in page]

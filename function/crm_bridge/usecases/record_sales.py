@@ -15,16 +15,17 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from crm_bridge.domain.absence import decide_without_sale, without_sales_of_others
-from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import Decision, Result
 from crm_bridge.domain.guard import PlannedChange
-from crm_bridge.domain.journal import Journal, Row
+from crm_bridge.domain.journal import Journal
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent, Target, same_communication
 from crm_bridge.errors import QuotaSpent, RunStopped
 from crm_bridge.ports import CallTracking, Changes
 from crm_bridge.usecases.apply_change import ChangeStatus, Outcome
 from crm_bridge.usecases.change_queue import ChangeQueue, save
+from crm_bridge.usecases.crm_money import is_current, read_crm_money
+from crm_bridge.usecases.journal_row import row_of
 from crm_bridge.usecases.lease import LeaseKeeper
 from crm_bridge.usecases.plan_sales import decide_all, sort_changes, weigh_plan
 from crm_bridge.usecases.read_communications import CommunicationSnapshot, read_communications
@@ -46,7 +47,7 @@ async def record_sales(context: RunContext, call_tracking: CallTracking, journal
         QuotaSpent, RunStopped: The same, for a quota or for time, before this run has read anything.
         LeaseLost: Another run has taken over.
     """
-    phones = await _records(context)
+    phones = await _records(context, journal)
     snapshot = CommunicationSnapshot()
     recorder = _Recorder(context, call_tracking, journal, snapshot)
     try:
@@ -62,12 +63,18 @@ async def record_sales(context: RunContext, call_tracking: CallTracking, journal
     journal.rows.sort(key=attrgetter("phone"))
 
 
-async def _records(context: RunContext) -> dict[str, PhoneRecord]:
-    """Return the phones that the run is about: all, or the one that was asked for."""
+async def _records(context: RunContext, journal: Journal) -> dict[str, PhoneRecord]:
+    """Return the phones that the run is about, all or one, and note what the CRM's orders add up to."""
     store, only = context.services.store, context.request.phone
+    crm = None if only is not None else await read_crm_money(context)
     if only is not None:
-        return await store.phones([only])
-    return {phone.phone: phone async for page in store.all_phones() for phone in page}
+        phones = await store.phones([only])
+    else:
+        phones = {phone.phone: phone async for page in store.all_phones() for phone in page}
+    if crm is not None and await is_current(context, crm):
+        journal.crm_money = crm.money
+        journal.overpaid_kopecks = crm.overpaid_kopecks(phones.values())
+    return phones
 
 
 class _Recorder(Struct):
@@ -168,7 +175,8 @@ class _Recorder(Struct):
         is_removed = record.sale is None and not item.stored.may_bear_sale
         if record.intent is None and record.sale == decision.sale and (is_removed or record == item.stored):
             return None  # also when only the record of a removed sale could go: it may go with the next change
-        return save(replace(record, sale=decision.sale, intent=None))
+        falls = record.falls if decision.sale == record.sale else None  # they count from the sale that stands
+        return save(replace(record, sale=decision.sale, intent=None, falls=falls))
 
     def _foresee(self, item: PlannedChange) -> None:
         """Write the row of a change that a dry run does not make."""
@@ -184,7 +192,7 @@ class _Recorder(Struct):
             return self._queue_again(phone, decision, outcome)
         if outcome.status is ChangeStatus.DONE:
             self.moved.add(phone.phone)
-            settled = replace(phone, sale=self._recorded_sale(phone, decision, outcome), intent=None)
+            settled = replace(phone, sale=self._recorded_sale(phone, decision, outcome), intent=None, falls=None)
             self._add_row(phone, decision, decision.result, outcome)
         else:
             settled = self.with_intent(phone, decision) if outcome.half_done else phone
@@ -274,30 +282,7 @@ class _Recorder(Struct):
             self._add_row(phone, Decision(result=Result.DEFERRED), Result.DEFERRED)
 
     def _add_row(self, phone: PhoneRecord, decision: Decision, result: Result, outcome: Outcome | None = None) -> None:
-        is_change, target = decision.points > 0, decision.target
-        row = Row(  # Python builds a dict for a call with more than 15 keywords: 1.3 us instead of 0.2
-            phone=phone.phone,
-            result=result,
-            amount_kopecks=phone.amount_kopecks,
-            communication_id=target.id if target else None,
-            communication_type=target.type if target else CommunicationType.CALL,
-            previous_kopecks=decision.previous_kopecks if is_change else None,
-            sold_at=decision.sold_at if is_change else None,
-            comment=phone.comment if is_change and phone.amount_kopecks else "",
-            points=decision.points,
-            other_sales=decision.other_sales,
-        )
-        if decision.has_remarks:
-            row = replace(
-                row,
-                drifted=decision.drifted,
-                repaired=decision.repaired,
-                not_shown=decision.not_shown,
-                doubled=decision.doubled,
-            )
-        if outcome is not None:
-            row = replace(row, sale_id=outcome.sale_id, error=outcome.error)
-        self.journal.rows.append(row)
+        self.journal.rows.append(row_of(phone, decision, result, outcome))
 
 
 def _result_of(decision: Decision, outcome: Outcome) -> Result:

@@ -25,14 +25,17 @@ from crm_bridge.domain.aggregate import (
     phones_of,
     recount,
 )
+from crm_bridge.domain.crm_money import replaced
+from crm_bridge.domain.falls import falls_by_phone
 from crm_bridge.domain.journal import RefreshReport
 from crm_bridge.domain.payment_check import net_by_day
 from crm_bridge.domain.refresh_window import Window, advanced_watermark, ordinary_window
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.state import Watermark
+from crm_bridge.domain.state import CrmMoney, Watermark
 from crm_bridge.errors import RunStopped
 from crm_bridge.ports import Changes, Crm
 from crm_bridge.usecases.check_payments import check_payments, days_to_check
+from crm_bridge.usecases.crm_money import read_crm_money
 from crm_bridge.usecases.lease import LeaseKeeper
 from crm_bridge.usecases.run_context import TIME_OVER, RunContext
 
@@ -69,7 +72,7 @@ async def refresh_aggregates(
     whole = backfill or ordinary_window(watermark, now=now, lookback=lookback)
     aside = {order.order_id: order for order in await store.unreadable_orders()}
     days = [] if backfill else days_to_check(context)
-    refresh = _Refresh(context, lease, crm, aside, days)
+    refresh = _Refresh(context, lease, crm, aside, days, (await read_crm_money(context)).money)
     reached = whole.since
     windows = deque(whole.by_days())
     count = len(windows)
@@ -153,6 +156,7 @@ class _Refresh(Struct):
     Attributes:
         aside: All orders that are put aside, by id.
         days: The local days whose payments will be checked.
+        totals: What all orders come to, those that are about to be stored included.
         money: The money on those days of the orders met.
         unreadable: Those of them that this refresh has met.
         nameless: Rows without an id, which can only be counted.
@@ -163,6 +167,7 @@ class _Refresh(Struct):
     crm: Crm
     aside: dict[str, UnreadableOrder]
     days: Collection[date]
+    totals: CrmMoney
     orders: set[str] = field(default_factory=set)
     phones: set[str] = field(default_factory=set)
     without_phone: set[str] = field(default_factory=set)
@@ -302,17 +307,22 @@ class _Refresh(Struct):
             if order.phone is not None:
                 orders[order.phone][order.order_id] = order
         stored = await store.phones(touched)
+        falls = falls_by_phone(stored_orders, updated)
 
         changes = []
         for phones, members in independent_groups(stored_orders, updated):
-            records = [recount(phone, orders[phone].values(), stored.get(phone)) for phone in phones]
+            records = [
+                recount(phone, orders[phone].values(), stored.get(phone), falls=falls.get(phone)) for phone in phones
+            ]
             records = [record for record in records if record != stored.get(record.phone)]
             self.phones.update(record.phone for record in records)
+            self.totals = replaced(self.totals, stored_orders, members)
             changes.append(
                 Changes(
                     orders=members,
                     phones=[record for record in records if not record.is_idle],
                     deleted_phones=[record.phone for record in records if record.is_idle and record.phone in stored],
+                    state=[self.totals],
                 )
             )
         return changes

@@ -43,6 +43,8 @@ _LONGEST_ID = 100
 
 """No shop's database has others: they are slips of the keyboard."""
 
+_CANCELLED = "7"
+
 _FORMAT_SHARE = 10
 _FORMAT_ROWS = 20
 """More than a tenth of the rows of a window, and at least so many, cannot be read: the format has changed."""
@@ -137,6 +139,7 @@ def order_details(order_id: str, answer: Mapping[str, Any], *, zone: ZoneInfo) -
         ordered_at=_moment(info.get("doc_date"), zone),
         services=_names({"srvices": lines}),
         net_kopecks=net,
+        is_cancelled=_is_cancelled(info),
     )
 
 
@@ -195,7 +198,13 @@ def _order(order_id: str, row: Mapping[str, Any], zone: ZoneInfo, changed_at: da
         ordered_at=ordered_at,
         payments=payments,
         services=_names(row),
+        is_cancelled=_is_cancelled(row),
     )
+
+
+def _is_cancelled(row: Mapping[str, Any]) -> bool:
+    """Say whether the status is "cancelled". Source: docs/remote/agbis.md#statuses"""
+    return wire.text(row.get("status_id") or row.get("status")) == _CANCELLED
 
 
 def _payment(row: Mapping[str, Any], zone: ZoneInfo, ordered_at: datetime) -> Payment:
