@@ -14,6 +14,9 @@ from tests.terraform.configuration import ROOT
 
 SECRETS = {"comagic_token": "token-of-comagic", "agbis_password": "password-of-agbis"}
 
+SOURCE = ("main.py", "crm_bridge/errors.py", "crm_bridge/presentation/templates/base.html")
+"""What a deployment here uploads of `function/`: with all of it a plan takes 2.3 s of CPU, with these 0.3."""
+
 
 class Deployment:
     """One folder with the project, its state and the values of an admin."""
@@ -23,9 +26,12 @@ class Deployment:
         self.folder = folder / "terraform"
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
         self._env |= {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", **providers}
-        for name in ("terraform", "function"):
-            ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars", "build", "__pycache__")
-            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars", "build")
+        shutil.copytree(ROOT / "terraform", self.folder, ignore=ignored)
+        for name in SOURCE:
+            copied = folder / "function" / name
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / "function" / name, copied)
         shutil.copy(ROOT / "requirements.txt", folder)
         shutil.copy(ROOT / "terraform/terraform.example.tfvars", self.folder / "terraform.tfvars")
 

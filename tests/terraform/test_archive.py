@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -68,7 +69,13 @@ def test_the_framework_is_pinned_where_the_build_looks() -> None:
     assert "functions-framework==" in (ROOT / "requirements.txt").read_text()
 
 
-def test_the_builder_lists_what_terraform_lists(default_deployment: Deployment, tmp_path: Path) -> None:
+def test_the_builder_lists_what_terraform_lists(new_deployment: Deployment) -> None:
+    shutil.copytree(ROOT / "function", new_deployment.root / "function", dirs_exist_ok=True)
+
+    assert new_deployment.value("sort(local.files)") == files(new_deployment.root)
+
+
+def test_the_builder_packs_what_terraform_packs(default_deployment: Deployment, tmp_path: Path) -> None:
     zipped = tmp_path / "source.zip"
     build(default_deployment.root, zipped)
 
