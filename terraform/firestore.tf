@@ -35,6 +35,9 @@ resource "google_firestore_field" "expires_at" {
 
   ttl_config {}
   index_config {}
+
+  # A deleted setting would be undone on the database that stays: journals would never expire.
+  deletion_policy = "ABANDON"
 }
 
 # Large, and never queried: an index on each of their leaves would be paid for at every write. All queries of the code are on
@@ -50,6 +53,8 @@ resource "google_firestore_field" "unindexed" {
   field      = split(".", each.value)[1]
 
   index_config {}
+
+  deletion_policy = "ABANDON"
 }
 
 # Whose sale stands on a communication: a run of one phone asks for it. Of the two unindexed maps these leaves alone.

@@ -51,8 +51,9 @@ resource "google_cloudfunctions2_function" "sync" {
       }
     }
 
-    # All traffic: by default only private addresses go through the network, and CoMagic would see a stranger.
-    direct_vpc_egress = var.egress == "direct" ? "VPC_EGRESS_ALL_TRAFFIC" : null
+    # All traffic: by default only private addresses go through the network, and CoMagic would see a stranger. A null here
+    # means "keep what stands", and Google refuses that beside a connector.
+    direct_vpc_egress = var.egress == "direct" ? "VPC_EGRESS_ALL_TRAFFIC" : ""
     dynamic "direct_vpc_network_interface" {
       for_each = var.egress == "direct" ? [1] : []
       content {

@@ -72,13 +72,18 @@ resource "time_sleep" "grants" {
   ]
 }
 
-# The right to call belongs to the Cloud Run service behind a function; one on the function itself admits nobody.
+# The right to call belongs to the Cloud Run service behind a function; one on the function itself admits nobody. A function
+# that is made again is a new service without members, so they follow its id, which a mere deployment keeps.
 resource "google_cloud_run_v2_service_iam_member" "scheduler" {
   project  = var.project_id
   location = var.region
   name     = google_cloudfunctions2_function.sync.name
   role     = "roles/run.invoker"
   member   = google_service_account.main["scheduler"].member
+
+  lifecycle {
+    replace_triggered_by = [google_cloudfunctions2_function.sync.id]
+  }
 }
 
 resource "google_cloud_run_v2_service_iam_member" "admins" {
@@ -89,6 +94,10 @@ resource "google_cloud_run_v2_service_iam_member" "admins" {
   name     = google_cloudfunctions2_function.sync.name
   role     = "roles/run.invoker"
   member   = each.value
+
+  lifecycle {
+    replace_triggered_by = [google_cloudfunctions2_function.sync.id]
+  }
 }
 
 resource "google_cloud_run_v2_service_iam_member" "exchange_callers" {
@@ -99,6 +108,10 @@ resource "google_cloud_run_v2_service_iam_member" "exchange_callers" {
   name     = google_cloudfunctions2_function.exchange.name
   role     = "roles/run.invoker"
   member   = each.value
+
+  lifecycle {
+    replace_triggered_by = [google_cloudfunctions2_function.exchange.id]
+  }
 }
 
 resource "google_cloud_run_v2_service_iam_member" "exchange_public" {
@@ -111,6 +124,8 @@ resource "google_cloud_run_v2_service_iam_member" "exchange_public" {
   member   = "allUsers"
 
   lifecycle {
+    replace_triggered_by = [google_cloudfunctions2_function.exchange.id]
+
     precondition {
       condition     = var.secret_versions.exchange_api_key > 0
       error_message = "exchange_public needs a key: give exchange_api_key, and set it to 1 in secret_versions."

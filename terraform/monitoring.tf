@@ -96,6 +96,15 @@ resource "google_logging_metric" "items" {
     metric_kind = "DELTA"
     value_type  = "DISTRIBUTION"
   }
+
+  # Monitoring's own default: unnamed, it would differ at every plan.
+  bucket_options {
+    exponential_buckets {
+      num_finite_buckets = 64
+      growth_factor      = 2
+      scale              = 0.01
+    }
+  }
 }
 
 resource "google_monitoring_notification_channel" "main" {
@@ -143,7 +152,7 @@ resource "google_monitoring_dashboard" "main" {
   dashboard_json = jsonencode({
     displayName = var.name
     gridLayout = {
-      columns = 1
+      columns = "1" # as Monitoring answers it; a number would differ at every plan
       widgets = [for title, lines in local.charts : {
         title = title
         xyChart = {

@@ -28,9 +28,11 @@ resource "google_secret_manager_secret" "main" {
 resource "google_secret_manager_secret_version" "main" {
   for_each = local.secrets
 
-  project                = var.project_id
-  secret                 = google_secret_manager_secret.main[each.key].id
-  secret_data_wo         = local.secret_values[each.key] # sent and forgotten: in no state
+  project = var.project_id
+  secret  = google_secret_manager_secret.main[each.key].id
+  # Sent and forgotten: in no state. Since 7.42 the provider refuses a null in every command; an empty text is sent only
+  # where the version is new, and Google then says that the payload is required.
+  secret_data_wo         = local.secret_values[each.key] == null ? "" : local.secret_values[each.key]
   secret_data_wo_version = each.value.version
   deletion_policy        = "DISABLE" # an old value can be enabled again for as long as its secret lives
 

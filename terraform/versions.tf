@@ -2,7 +2,7 @@ terraform {
   required_version = ">= 1.11, < 2" # write-only arguments keep the secrets out of the state
 
   required_providers {
-    google  = { source = "hashicorp/google", version = ">= 7.26, < 8" } # Direct VPC egress of functions
+    google  = { source = "hashicorp/google", version = ">= 7.42, < 8" } # its rule for secrets is the one we keep; 7.33 has what firestore.tf needs, 7.26 what function.tf does
     archive = { source = "hashicorp/archive", version = "~> 2.7" }
     time    = { source = "hashicorp/time", version = "~> 0.12" }
   }

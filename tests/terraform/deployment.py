@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.terraform.cloud import Cloud
 from tests.terraform.configuration import ROOT
 
 SECRETS = {"comagic_token": "token-of-comagic", "agbis_password": "password-of-agbis"}
@@ -21,7 +22,8 @@ SOURCE = ("main.py", "crm_bridge/errors.py", "crm_bridge/presentation/templates/
 class Deployment:
     """One folder with the project, its state and the values of an admin."""
 
-    def __init__(self, folder: Path, providers: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, providers: Mapping[str, str], cloud: Cloud) -> None:
+        self.cloud = cloud
         self.root = folder
         self.folder = folder / "terraform"
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
@@ -67,16 +69,19 @@ class Deployment:
         return json.loads(json.loads(done.stdout))  # the console shows a text in quotes
 
     def apply(self, **variables: object) -> None:
-        done = self.terraform("apply", "-auto-approve", "-refresh=false", "-parallelism=20", **variables)
+        done = self.terraform("apply", "-auto-approve", "-parallelism=20", **variables)
         assert done.returncode == 0, done.stdout
 
-    def plan(self, **variables: object) -> dict[str, str]:
-        """What an apply would do: the action on each resource that it would touch."""
-        done = self.terraform("plan", "-json", "-refresh=false", **variables)
-        assert done.returncode == 0, done.stdout
-        lines = map(json.loads, done.stdout.splitlines())
+    def plan(self, *options: str, **variables: object) -> dict[str, str]:
+        """What an apply would do: the action on each resource and output that it would touch."""
+        done = self.terraform("plan", "-json", *options, **variables)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode == 0, [line["@message"] for line in lines if line["@level"] == "error"]
         changes = [line["change"] for line in lines if line["type"] == "planned_change"]
-        return {change["resource"]["addr"]: change["action"] for change in changes}
+        outputs = [item for line in lines if line["type"] == "outputs" for item in line["outputs"].items()]
+        return {change["resource"]["addr"]: change["action"] for change in changes} | {
+            f"output.{name}": output["action"] for name, output in outputs if output["action"] != "noop"
+        }
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The arguments and answers of each resource, by its address, those of modules too."""

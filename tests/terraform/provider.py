@@ -1,8 +1,9 @@
 """A stand-in for the three providers: Terraform itself plans and applies against it, without a network or a cloud.
 
 It speaks as much of Terraform's plugin protocol, version 5, as `apply` needs, with the schema of `schema.json`
-(https://developer.hashicorp.com/terraform/plugin/terraform-plugin-protocol). It keeps what it is given and makes up
-what a cloud would answer; it refuses nothing, so it shows what Terraform makes of our files, not what Google thinks.
+(https://developer.hashicorp.com/terraform/plugin/terraform-plugin-protocol). It refuses what breaks a rule of
+`rules.py`, keeps what it is given and makes up what a cloud would answer; `cloud.py` is what that cloud remembers and
+refuses.
 """
 
 from __future__ import annotations
@@ -18,31 +19,41 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import msgspec
 
+from tests.terraform.cloud import Cloud, Refused
+from tests.terraform.rules import UNKNOWN, broken, kept
+
 Schema = Mapping[str, Any]
 State = dict[str, Any]
-
-UNKNOWN = msgspec.msgpack.Ext(0, b"\x00")
-"""How Terraform writes a value that is known only after apply."""
 
 REPLACED_BY = {
     "google_storage_bucket_object": ("name", "bucket"),
     "google_secret_manager_secret_version": ("secret", "secret_data_wo_version"),
     "google_firestore_database": ("name", "location_id"),
-    "google_compute_address": ("name", "region"),
+    "google_firestore_field": ("database", "collection", "field"),
+    "google_firestore_backup_schedule": ("database",),
+    "google_compute_address": ("name", "region", "description"),
+    "google_cloudfunctions2_function": ("name", "location"),
+    "google_cloud_run_v2_service_iam_member": ("name", "role", "member"),
 }
 """Arguments whose change makes a new resource, where a test looks at that."""
 
 
 @contextmanager
-def serving(schema: Schema) -> Iterator[dict[str, str]]:
+def serving(schema: Schema, cloud: Cloud) -> Iterator[dict[str, str]]:
     """Serve the providers on a free port of this machine.
+
+    Args:
+        schema: The arguments of each resource.
+        cloud: What there is before the first call.
 
     Yields:
         The environment that makes Terraform use them.
     """
     server = grpc.server(ThreadPoolExecutor(4))
     port = server.add_insecure_port("127.0.0.1:0")
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("tfplugin5.Provider", _handlers(schema))])
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("tfplugin5.Provider", _handlers(schema, cloud))]
+    )
     server.start()
     try:
         address = {"Network": "tcp", "String": f"127.0.0.1:{port}"}
@@ -53,45 +64,67 @@ def serving(schema: Schema) -> Iterator[dict[str, str]]:
         server.stop(None).wait()
 
 
-def _handlers(schema: Schema) -> dict[str, Any]:
+def _handlers(schema: Schema, cloud: Cloud) -> dict[str, Any]:
     resources, data = schema["resources"], schema["data"]
     wire_schema = _message(
-        (1, _schema({})),
-        *((2, _message((1, name), (2, _schema(spec)))) for name, spec in resources.items()),
-        *((3, _message((1, name), (2, _schema(spec)))) for name, spec in data.items()),
+        (1, _schema("", {})),
+        *((2, _message((1, name), (2, _schema(name, spec)))) for name, spec in resources.items()),
+        *((3, _message((1, name), (2, _schema(name, spec)))) for name, spec in data.items()),
     )
+
+    def validate(request: Request) -> bytes:
+        return _message(*((1, _error(problem)) for problem in broken(request.text(1), request.value(2))))
 
     def plan(request: Request) -> bytes:
         kind, prior, proposed = request.text(1), request.value(2), request.value(3)
         if proposed is None:  # destroy
             return _message((1, _value(None)))
-        spec = resources[kind]
         changed = [name for name in REPLACED_BY.get(kind, ()) if prior and prior[name] != proposed[name]]
-        _fill(spec, proposed, lambda _name, _type: UNKNOWN)
-        return _message((1, _value(proposed)), *((2, _message((1, _message((1, name))))) for name in changed))
+        if prior and kind == "google_monitoring_dashboard":
+            proposed["dashboard_json"] = _same_dashboard(prior["dashboard_json"], proposed["dashboard_json"])
+        _fill(kind, resources[kind], proposed, lambda _name, _type: UNKNOWN)
+        replaced = ((2, _message((1, _message((1, name))))) for name in changed)
+        return _message((1, _value(proposed)), *replaced, (5, True))  # 5: may plan what the files do not say
 
     def apply(request: Request) -> bytes:
-        kind, planned = request.text(1), request.value(3)
-        if planned is not None:
-            _fill(resources[kind], planned, lambda name, type_: _made_up(planned, name, type_))
-        return _message((1, _value(planned)))
+        kind, prior, planned = request.text(1), request.value(2), request.value(3)
+        try:
+            if planned is None:
+                cloud.delete(kind, prior)
+            else:
+                _fill(kind, resources[kind], planned, lambda name, type_: _made_up(planned, name, type_))
+                cloud.write(kind, prior, planned, request.value(4))
+        except Refused as exc:
+            return _message((1, _value(prior)), (3, _error(str(exc))))
+        return _message((1, _value(planned)), (4, True))
+
+    def read(request: Request) -> bytes:
+        return _message((1, _value(cloud.read(request.text(1), request.value(2)))))
+
+    def find(request: Request) -> bytes:
+        try:
+            found = cloud.find(request.text(2))
+        except Refused as exc:
+            return _message((2, _error(str(exc))))
+        return _message((1, _message((1, request.text(1)), (2, _value(found)))))
 
     def read_data(request: Request) -> bytes:
         kind, state = request.text(1), request.value(2)
         content = json.dumps(state.get("source"), sort_keys=True)
-        _fill(data[kind], state, lambda name, type_: _made_up(state, name, type_, salt=content))
+        _fill(kind, data[kind], state, lambda name, type_: _made_up(state, name, type_, salt=content))
         return _message((1, _value(state)))
 
     answers: dict[str, Callable[[Request], bytes]] = {
         "GetSchema": lambda _: wire_schema,
         "PrepareProviderConfig": lambda request: _message((1, request.raw(1))),
         "Configure": lambda _: b"",
-        "ValidateResourceTypeConfig": lambda _: b"",
+        "ValidateResourceTypeConfig": validate,
         "ValidateDataSourceConfig": lambda _: b"",
         "UpgradeResourceState": lambda request: _message((1, _value(json.loads(Request(request.raw(3)).raw(1))))),
-        "ReadResource": lambda request: _message((1, request.raw(2))),
+        "ReadResource": read,
         "PlanResourceChange": plan,
         "ApplyResourceChange": apply,
+        "ImportResourceState": find,
         "ReadDataSource": read_data,
         "Stop": lambda _: b"",
     }
@@ -101,17 +134,32 @@ def _handlers(schema: Schema) -> dict[str, Any]:
     }
 
 
-def _fill(spec: Schema, value: State, make: Callable[[str, str], object]) -> None:
+def _error(text: str) -> bytes:
+    return _message((1, 1), (2, text))
+
+
+def _same_dashboard(prior: str, proposed: str) -> str:
+    """Keep what stands where the provider sees no difference: it drops what only Google names, then compares deeply."""
+    old, new = json.loads(prior), json.loads(proposed)
+    return prior if {name: value for name, value in old.items() if name in new} == new else proposed
+
+
+def _fill(path: str, spec: Schema, value: State, make: Callable[[str, str], object]) -> None:
     """Give each argument that the cloud decides a value, in place; forget what is write-only."""
     for name, attribute in spec.get("attributes", {}).items():
         if name.endswith("_wo"):
             value[name] = None
-        elif attribute.get("computed") and (value.get(name) is None or value[name] == UNKNOWN):
+        elif _computed(f"{path}.{name}", attribute) and (value.get(name) is None or value[name] == UNKNOWN):
             value[name] = make(name, attribute["type"])
     for name, block in spec.get("blocks", {}).items():
         inner = value.get(name)
         for item in inner if isinstance(inner, list) else [inner] if inner else []:
-            _fill(block, item, make)
+            _fill(f"{path}.{name}", block, item, make)
+
+
+def _computed(path: str, attribute: Schema) -> bool:
+    kind, _, name = path.partition(".")
+    return bool(attribute.get("computed")) or kept(kind, name)
 
 
 def _made_up(state: State, name: str, type_: str, salt: str = "") -> object:
@@ -121,25 +169,27 @@ def _made_up(state: State, name: str, type_: str, salt: str = "") -> object:
     if type_ == "string" and name.startswith("output_"):
         return hashlib.sha256(salt.encode()).hexdigest()
     if type_ == "string":
-        version = state.get("secret_data_wo_version")
-        return {"uri": f"https://{known}.run.app", "version": str(version)}.get(name, f"{name} of {known}")
+        answers = {
+            "uri": f"https://{known}.run.app",
+            "version": str(state.get("secret_data_wo_version")),
+            "deletion_policy": "DELETE",
+            "direct_vpc_egress": "",
+        }
+        return answers.get(name, f"{name} of {known}")
     return {"number": 1, "bool": False, "map(string)": {}}.get(type_, [])
 
 
-def _schema(spec: Schema) -> bytes:
-    return _message((2, _block(spec)))
+def _schema(kind: str, spec: Schema) -> bytes:
+    return _message((2, _block(kind, spec)))
 
 
-def _block(spec: Schema) -> bytes:
+def _block(path: str, spec: Schema) -> bytes:
     attributes = (
         _message(
             (1, name),
             (2, json.dumps(_type(attribute["type"]))),
-            *(
-                (number, True)
-                for number, mode in ((4, "required"), (5, "optional"), (6, "computed"))
-                if attribute.get(mode)
-            ),
+            *((number, True) for number, mode in ((4, "required"), (5, "optional")) if attribute.get(mode)),
+            *[(6, True)] * _computed(f"{path}.{name}", attribute),
             *[(10, True)] * name.endswith("_wo"),
         )
         for name, attribute in spec.get("attributes", {}).items()
@@ -147,7 +197,7 @@ def _block(spec: Schema) -> bytes:
     blocks = (
         _message(
             (1, name),
-            (2, _block(block)),
+            (2, _block(f"{path}.{name}", block)),
             (3, {"list": 2, "set": 3}.get(block.get("nesting", ""), 1)),
             (4, block["min"] if "nesting" in block else 0),
             (5, (block["max"] or 0) if "nesting" in block else 0),
