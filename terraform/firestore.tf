@@ -10,6 +10,15 @@ resource "google_firestore_database" "main" {
   depends_on                        = [time_sleep.apis]
 }
 
+# Its changes can be undone for seven days (point_in_time_recovery_enablement); a backup is there for two weeks.
+resource "google_firestore_backup_schedule" "main" {
+  project   = var.project_id
+  database  = google_firestore_database.main.name
+  retention = "1209600s"
+
+  daily_recurrence {}
+}
+
 # Cards of callers, each for an hour: a database of its own, because Google gives rights by database, not by collection.
 resource "google_firestore_database" "cards" {
   project                 = var.project_id

@@ -1,6 +1,18 @@
 # One source, deployed twice.
 locals {
-  runtime = "python312"
+  runtime = "python312" # deprecated on 2028-10-02
+
+  build_environment = {
+    GOOGLE_FUNCTION_SOURCE = "function/main.py"
+    # The build dates all files back to 1980, after it has compiled them: bytecode with time stamps is then stale, and each
+    # start compiles anew (30 ms instead of 10). With this variable Python compares contents instead of time stamps.
+    SOURCE_DATE_EPOCH = "315532801"
+  }
+
+  # What is no setting of ours. gunicorn puts its control socket here; its other choice is a home that may be read-only.
+  server_environment = {
+    XDG_RUNTIME_DIR = "/tmp"
+  }
 }
 
 resource "google_cloudfunctions2_function" "sync" {
@@ -9,15 +21,14 @@ resource "google_cloudfunctions2_function" "sync" {
   name        = "${var.name}-sync"
   location    = var.region
   description = "Carries sales from the CRM into CoMagic."
+  labels      = local.labels
 
   build_config {
-    runtime           = local.runtime
-    entry_point       = "sync"
-    service_account   = google_service_account.main["build"].id
-    docker_repository = google_artifact_registry_repository.main.id
-    environment_variables = {
-      GOOGLE_FUNCTION_SOURCE = "function/main.py"
-    }
+    runtime               = local.runtime
+    entry_point           = "sync"
+    service_account       = google_service_account.main["build"].id
+    docker_repository     = google_artifact_registry_repository.main.id
+    environment_variables = local.build_environment
     source {
       storage_source {
         bucket = google_storage_bucket.source.name
@@ -39,7 +50,7 @@ resource "google_cloudfunctions2_function" "sync" {
     max_instance_request_concurrency = 4
     ingress_settings                 = "ALLOW_ALL"
     service_account_email            = google_service_account.main["sync"].email
-    environment_variables            = { for key, value in local.environment.sync : key => value if value != null }
+    environment_variables            = merge(local.server_environment, { for key, value in local.environment.sync : key => value if value != null })
 
     dynamic "secret_environment_variables" {
       for_each = { for key, secret in local.secrets : key => secret if secret.reader == "sync" }
@@ -79,15 +90,14 @@ resource "google_cloudfunctions2_function" "exchange" {
   name        = "${var.name}-exchange"
   location    = var.region
   description = "Hands callers' cards to operators."
+  labels      = local.labels
 
   build_config {
-    runtime           = local.runtime
-    entry_point       = "exchange"
-    service_account   = google_service_account.main["build"].id
-    docker_repository = google_artifact_registry_repository.main.id
-    environment_variables = {
-      GOOGLE_FUNCTION_SOURCE = "function/main.py"
-    }
+    runtime               = local.runtime
+    entry_point           = "exchange"
+    service_account       = google_service_account.main["build"].id
+    docker_repository     = google_artifact_registry_repository.main.id
+    environment_variables = local.build_environment
     source {
       storage_source {
         bucket = google_storage_bucket.source.name
@@ -97,15 +107,16 @@ resource "google_cloudfunctions2_function" "exchange" {
   }
 
   service_config {
-    available_memory = "512Mi"
-    available_cpu    = "1" # less than one would allow only one request at a time
-    timeout_seconds  = 60  # a GET waits 25 s at most
+    available_memory   = "512Mi"
+    available_cpu      = "1" # less than one would allow only one request at a time
+    timeout_seconds    = 60  # a GET waits 25 s at most
+    min_instance_count = var.exchange_min_instances
     # 800 panels may wait for a card at once; more instances than these are somebody's mistake, and cost money.
     max_instance_count               = 10
     max_instance_request_concurrency = 80
     ingress_settings                 = "ALLOW_ALL"
     service_account_email            = google_service_account.main["exchange"].email
-    environment_variables            = { for key, value in local.environment.exchange : key => value if value != null }
+    environment_variables            = merge(local.server_environment, { for key, value in local.environment.exchange : key => value if value != null })
 
     dynamic "secret_environment_variables" {
       for_each = { for key, secret in local.secrets : key => secret if secret.reader == "exchange" }

@@ -100,6 +100,21 @@ resource "google_cloud_run_v2_service_iam_member" "admins" {
   }
 }
 
+# `gcloud run services proxy`, which shows the pages in a browser, looks at the service before it calls it.
+resource "google_cloud_run_v2_service_iam_member" "viewers" {
+  for_each = var.admins
+
+  project  = var.project_id
+  location = var.region
+  name     = google_cloudfunctions2_function.sync.name
+  role     = "roles/run.viewer"
+  member   = each.value
+
+  lifecycle {
+    replace_triggered_by = [google_cloudfunctions2_function.sync.id]
+  }
+}
+
 resource "google_cloud_run_v2_service_iam_member" "exchange_callers" {
   for_each = var.exchange_callers
 

@@ -1,14 +1,16 @@
 # The code logs one line at the end of each run, "run_finished" or "run_failed". All metrics are made of these two; the answers
 # of exchange are counted by Cloud Run itself.
 locals {
-  finished = "jsonPayload.message=\"run_finished\" NOT jsonPayload.dry_run=true" # a dry run does no work
-  of_sync  = "resource.type=\"cloud_run_revision\" resource.labels.service_name=\"${google_cloudfunctions2_function.sync.name}\""
+  finished    = "jsonPayload.message=\"run_finished\" NOT jsonPayload.dry_run=true" # a dry run does no work
+  of_sync     = "resource.type=\"cloud_run_revision\" resource.labels.service_name=\"${google_cloudfunctions2_function.sync.name}\""
+  of_exchange = "resource.type=\"cloud_run_revision\" resource.labels.service_name=\"${google_cloudfunctions2_function.exchange.name}\""
+
+  # The second half finds runs that could not log anything: out of memory, out of time.
+  failed = "((severity>=ERROR jsonPayload.message=\"run_failed\") OR (httpRequest.status>=500 httpRequest.userAgent=\"Google-Cloud-Scheduler\"))"
 
   counters = {
     run_finished = local.finished
-    # The second half finds runs that could not log anything: out of memory, out of time.
-    run_failed     = "((severity>=ERROR jsonPayload.message=\"run_failed\") OR (httpRequest.status>=500 httpRequest.userAgent=\"Google-Cloud-Scheduler\"))"
-    run_unbalanced = "jsonPayload.message=\"run_finished\" jsonPayload.balanced=false"
+    run_failed   = local.failed
   }
 
   items = ["failed", "deferred"]
@@ -16,17 +18,17 @@ locals {
   # Monitoring knows the metric NAME/x_y under this name in PromQL.
   metric   = "logging_googleapis_com:user_${replace(var.name, "-", "_")}"
   revision = "monitored_resource=\"cloud_run_revision\""
-  exchange = "run_googleapis_com:request_count{${local.revision},service_name=\"${google_cloudfunctions2_function.exchange.name}\"%s}"
+  exchange = "run_googleapis_com:request_count{${local.revision},service_name=\"${google_cloudfunctions2_function.exchange.name}\"}"
 
   # Items left over by an average run: in the last six hours, and in the six before.
   left_over = "(sum(increase(${local.metric}_items_failed_sum{${local.revision}}[6h]%[1]s)) + sum(increase(${local.metric}_items_deferred_sum{${local.revision}}[6h]%[1]s))) / sum(increase(${local.metric}_run_finished{${local.revision}}[6h]%[1]s))"
 
+  # A filter fires at the first line of the log that matches it. A query needs a metric, which shows what is missing.
   alerts = {
     run_failed = {
-      title    = "a run failed"
-      query    = "sum(increase(${local.metric}_run_failed{${local.revision}}[10m])) > 0"
-      duration = "0s"
-      hint     = "The next run repeats what is missing. If this mail comes again, see /check_setup and /runs."
+      title  = "a run failed"
+      filter = "${local.of_sync} ${local.failed}"
+      hint   = "The next run repeats what is missing. If this mail comes again, see /check_setup and /runs."
     }
     run_missing = {
       title = "no run for 26 hours"
@@ -37,10 +39,9 @@ locals {
       hint     = "See whether the jobs of Cloud Scheduler are paused, and what they were answered."
     }
     run_unbalanced = {
-      title    = "the money of a run does not add up"
-      query    = "sum(increase(${local.metric}_run_unbalanced{${local.revision}}[10m])) > 0"
-      duration = "0s"
-      hint     = "A fault of the code. The journal under /runs holds the sums of that run; keep it for the repair."
+      title  = "the money of a run does not add up"
+      filter = "${local.of_sync} jsonPayload.message=\"run_finished\" jsonPayload.balanced=false"
+      hint   = "A fault of the code. The journal under /runs holds the sums of that run; keep it for the repair."
     }
     items_growing = {
       title = "failed or deferred items are growing"
@@ -50,10 +51,9 @@ locals {
       hint     = "See the failed and deferred rows of the journals under /runs: a spent quota, or CoMagic refusing a call."
     }
     exchange_5xx = {
-      title    = "exchange answered 5xx"
-      query    = "sum(increase(${format(local.exchange, ",response_code_class=\"5xx\"")}[10m])) > 0"
-      duration = "0s"
-      hint     = "Operators get no cards. See the log of the function."
+      title  = "exchange answered 5xx"
+      filter = "log_id(\"run.googleapis.com/requests\") ${local.of_exchange} httpRequest.status>=500"
+      hint   = "Operators get no cards. See the log of the function."
     }
   }
 
@@ -66,7 +66,7 @@ locals {
       item => "sum(increase(${local.metric}_items_${item}_sum{${local.revision}}[1h]))"
     }
     "Answers of exchange, a minute" = {
-      "$${labels.response_code_class}" = "sum by (response_code_class) (increase(${format(local.exchange, "")}[1m]))"
+      "$${labels.response_code_class}" = "sum by (response_code_class) (increase(${local.exchange}[1m]))"
     }
   }
 }
@@ -126,16 +126,34 @@ resource "google_monitoring_alert_policy" "main" {
   conditions {
     display_name = each.value.title
 
-    condition_prometheus_query_language {
-      query                     = each.value.query
-      duration                  = each.value.duration
-      evaluation_interval       = "300s"
-      disable_metric_validation = true # Monitoring learns of a new metric minutes later
+    dynamic "condition_matched_log" {
+      for_each = try([each.value.filter], [])
+      content {
+        filter = condition_matched_log.value
+      }
+    }
+
+    dynamic "condition_prometheus_query_language" {
+      for_each = try([each.value.query], [])
+      content {
+        query                     = condition_prometheus_query_language.value
+        duration                  = each.value.duration
+        evaluation_interval       = "300s"
+        disable_metric_validation = true # Monitoring learns of a new metric minutes later
+      }
     }
   }
 
   alert_strategy {
     auto_close = "86400s"
+
+    # A mail an hour at most. Obligatory for a filter, refused for a query.
+    dynamic "notification_rate_limit" {
+      for_each = try([each.value.filter], [])
+      content {
+        period = "3600s"
+      }
+    }
   }
 
   documentation {

@@ -52,6 +52,7 @@ resource "google_compute_address" "main" {
   # Never edit this text: an address with another description is a new address, and CoMagic refuses it.
   description  = "On CoMagic's whitelist: tell CoMagic before it changes."
   address_type = "EXTERNAL"
+  labels       = local.labels
   depends_on   = [time_sleep.apis]
 }
 

@@ -13,6 +13,11 @@ output "egress_address" {
   value       = one(google_compute_address.main[*].address)
 }
 
+output "pages_command" {
+  description = "Shows the pages of sync in a browser, at http://127.0.0.1:8080, for as long as it runs."
+  value       = "gcloud run services proxy ${google_cloudfunctions2_function.sync.name} --project ${var.project_id} --region ${var.region} --port 8080"
+}
+
 output "admin_commands" {
   description = "What an admin calls sync with, a line each."
   value = join("\n", [

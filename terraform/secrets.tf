@@ -17,6 +17,7 @@ resource "google_secret_manager_secret" "main" {
 
   project   = var.project_id
   secret_id = "${var.name}-${replace(lower(each.key), "_", "-")}"
+  labels    = local.labels
 
   replication {
     auto {}

@@ -24,6 +24,7 @@ resource "google_storage_bucket" "source" {
   project                     = var.project_id
   name                        = "${var.project_id}-${var.name}-source" # bucket names are shared by the whole world
   location                    = var.region
+  labels                      = local.labels
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   force_destroy               = true
@@ -48,6 +49,7 @@ resource "google_artifact_registry_repository" "main" {
   location      = var.region
   repository_id = var.name
   format        = "DOCKER"
+  labels        = local.labels
 
   # Without this every deployment is paid for for ever.
   cleanup_policies {

@@ -11,7 +11,7 @@ variable "project_id" {
 }
 
 variable "region" {
-  description = "The region of the functions, the databases and the outgoing address. Moving means a new address and new databases."
+  description = "The region of the functions, the databases and the outgoing address. Moving means a new address and new databases. A new project may build only in us-central1, us-west2, europe-west1, asia-east1, australia-southeast1 and southamerica-east1."
   type        = string
   default     = "europe-west1"
 
@@ -32,6 +32,17 @@ variable "name" {
   }
 }
 
+variable "labels" {
+  description = "Labels for the bill, beside instance = name, which is always there."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value)) && key != "instance"])
+    error_message = "Each of labels has a key of 1-63 and a value of 0-63 of a-z 0-9 _ -; a key begins with a letter and is not instance."
+  }
+}
+
 variable "alert_email" {
   description = "The address that gets the alerts."
   type        = string
@@ -43,7 +54,7 @@ variable "alert_email" {
 }
 
 variable "admins" {
-  description = "Who may call sync by hand, for example [\"user:me@example.com\"]."
+  description = "Who may call sync by hand and see its pages, for example [\"user:me@example.com\"]. An organisation made since May 2024 refuses accounts from outside of it."
   type        = set(string)
   default     = []
 
@@ -65,9 +76,20 @@ variable "exchange_callers" {
 }
 
 variable "exchange_public" {
-  description = "Whether exchange is open to callers without a Google identity. They then need the key exchange_api_key."
+  description = "Whether exchange is open to callers without a Google identity. They then need the key exchange_api_key. An organisation made since May 2024 refuses this until its rule iam.allowedPolicyMemberDomains is lifted for the project."
   type        = bool
   default     = false
+}
+
+variable "exchange_min_instances" {
+  description = "How many instances of exchange always wait, each about 10 dollars a month. With 0 the first caller after a quiet quarter of an hour waits for one to start."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.exchange_min_instances >= 0 && var.exchange_min_instances <= 10 && floor(var.exchange_min_instances) == var.exchange_min_instances
+    error_message = "exchange_min_instances is a whole number from 0 to 10."
+  }
 }
 
 variable "egress" {

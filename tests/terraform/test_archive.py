@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -67,6 +70,38 @@ def test_nothing_in_function_is_left_out_but_caches() -> None:
 def test_the_framework_is_pinned_where_the_build_looks() -> None:
     """Otherwise the build adds versions of its own."""
     assert "functions-framework==" in (ROOT / "requirements.txt").read_text()
+
+
+def test_bytecode_of_the_build_is_used(default_deployment: Deployment, tmp_path: Path) -> None:
+    """The build compiles, then dates all files back to 1980: bytecode that compares time stamps would be stale."""
+    config = default_deployment.state()["google_cloudfunctions2_function.sync"]["build_config"][0]
+    shutil.copytree(ROOT / "function", tmp_path, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    environment = {"PATH": os.environ["PATH"], **config["environment_variables"]}
+    subprocess.run([sys.executable, "-m", "compileall", "-f", "-q", "."], cwd=tmp_path, env=environment, check=True)
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (315532801, 315532801))
+
+    compiled = subprocess.run(
+        [sys.executable, "-c", COUNT_COMPILATIONS], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert compiled.stdout.split() == ["0"]
+
+
+COUNT_COMPILATIONS = """
+import importlib.machinery as machinery, sys
+count = 0
+original = machinery.SourceFileLoader.source_to_code
+def counted(self, data, path, **options):
+    global count
+    count += "crm_bridge" in str(path)
+    return original(self, data, path, **options)
+machinery.SourceFileLoader.source_to_code = counted
+sys.dont_write_bytecode = True
+import crm_bridge.settings, crm_bridge.domain.decision, crm_bridge.usecases.run_sync
+print(count)
+"""
+"""How many of our modules an import compiles."""
 
 
 def test_the_builder_lists_what_terraform_lists(new_deployment: Deployment) -> None:

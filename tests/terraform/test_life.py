@@ -90,7 +90,7 @@ def test_an_instance_comes_back_on_the_database_that_was_left(deployed: Deployme
 
 
 CALLERS = {
-    SYNC: {"scheduler", 'admins["user:me@example.com"]'},
+    SYNC: {"scheduler", 'admins["user:me@example.com"]', 'viewers["user:me@example.com"]'},
     EXCHANGE: {'exchange_callers["user:ivr@example.com"]', "exchange_public[0]"},
 }
 

@@ -25,9 +25,8 @@ def test_invokers_are_let_in_at_the_cloud_run_service(configuration: Configurati
     """`roles/cloudfunctions.invoker` on a function of the second generation admits nobody."""
     members = configuration.of("google_cloud_run_v2_service_iam_member")
 
-    assert {name: body["role"] for name, body in members.items()} == dict.fromkeys(
-        ("scheduler", "admins", "exchange_callers", "exchange_public"), "roles/run.invoker"
-    )
+    invokers = dict.fromkeys(("scheduler", "admins", "exchange_callers", "exchange_public"), "roles/run.invoker")
+    assert {name: body["role"] for name, body in members.items()} == {**invokers, "viewers": "roles/run.viewer"}
     assert not configuration.of("google_cloudfunctions2_function_iam_member")
 
 
@@ -48,6 +47,7 @@ def test_each_job_has_an_account_of_its_own_and_only_these_rights(default_deploy
         ("sync", "roles/secretmanager.secretAccessor", "crm-bridge-agbis-password"),
         ("sync", "roles/secretmanager.secretAccessor", "crm-bridge-comagic-token"),
         ("user:me@example.com", "roles/run.invoker", "crm-bridge-sync"),
+        ("user:me@example.com", "roles/run.viewer", "crm-bridge-sync"),
     ]
 
 
