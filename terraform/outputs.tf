@@ -18,10 +18,14 @@ output "pages_command" {
   value       = "gcloud run services proxy ${google_cloudfunctions2_function.sync.name} --project ${var.project_id} --region ${var.region} --port 8080"
 }
 
+locals {
+  key_header = var.secret_versions.sync_api_key > 0 ? "-H \"X-API-Key: $TF_VAR_sync_api_key\" " : ""
+}
+
 output "admin_commands" {
-  description = "What an admin calls sync with, a line each."
+  description = "What an admin calls sync with, a line each; a key, if there is one, comes from the shell."
   value = join("\n", [
     for path in ["/check_setup", "/check_health", "/?update_db&dry_run&log=changes", "/?update_db&log=changes", "/runs", "/explain?phone=<phone>"] :
-    "curl -sS -m 3600 -H \"Authorization: Bearer $(gcloud auth print-identity-token)\" '${google_cloudfunctions2_function.sync.service_config[0].uri}${path}'"
+    "curl -sS -m 3600 -H \"Authorization: Bearer $(gcloud auth print-identity-token)\" ${local.key_header}'${google_cloudfunctions2_function.sync.service_config[0].uri}${path}'"
   ])
 }

@@ -40,6 +40,7 @@ resource "google_cloud_scheduler_job" "main" {
   http_target {
     http_method = "GET"
     uri         = "${google_cloudfunctions2_function.sync.service_config[0].uri}${each.value.path}"
+    headers     = { for version in data.google_secret_manager_secret_version_access.sync_api_key : "X-API-Key" => version.secret_data }
 
     oidc_token {
       service_account_email = google_service_account.main["scheduler"].email

@@ -3,12 +3,14 @@ locals {
     COMAGIC_TOKEN    = { reader = "sync", version = var.secret_versions.comagic_token }
     AGBIS_PASSWORD   = { reader = "sync", version = var.secret_versions.agbis_password }
     EXCHANGE_API_KEY = { reader = "exchange", version = var.secret_versions.exchange_api_key }
+    SYNC_API_KEY     = { reader = "sync", version = var.secret_versions.sync_api_key }
   } : key => secret if secret.version > 0 }
 
   secret_values = {
     COMAGIC_TOKEN    = var.comagic_token
     AGBIS_PASSWORD   = var.agbis_password
     EXCHANGE_API_KEY = var.exchange_api_key
+    SYNC_API_KEY     = var.sync_api_key
   }
 }
 
@@ -49,4 +51,14 @@ resource "google_secret_manager_secret_iam_member" "main" {
   secret_id = google_secret_manager_secret.main[each.key].secret_id
   role      = "roles/secretmanager.secretAccessor"
   member    = google_service_account.main[each.value.reader].member
+}
+
+# Cloud Scheduler reads no secrets: its jobs hold the key of sync themselves. It is read back for them, so that later applies
+# need no value, and so stands in the state.
+data "google_secret_manager_secret_version_access" "sync_api_key" {
+  for_each = { for key, secret in local.secrets : key => secret if key == "SYNC_API_KEY" }
+
+  project = var.project_id
+  secret  = google_secret_manager_secret.main[each.key].secret_id
+  version = google_secret_manager_secret_version.main[each.key].version
 }

@@ -362,12 +362,26 @@ variable "exchange_api_key" {
   }
 }
 
+variable "sync_api_key" {
+  description = "The key that every caller of sync then has to send, beside a Google identity. It stands in Terraform's state, because Cloud Scheduler's jobs hold it. Give it as TF_VAR_sync_api_key."
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+
+  validation {
+    condition     = var.sync_api_key == null ? true : can(regex("^\\S{16,}$", var.sync_api_key))
+    error_message = "sync_api_key has 16 characters or more and no white space."
+  }
+}
+
 variable "secret_versions" {
-  description = "Terraform can't see that a secret has changed: raise its number to write the new value. exchange_api_key at 0 means no key."
+  description = "Terraform can't see that a secret has changed: raise its number to write the new value. A key (exchange_api_key, sync_api_key) at 0 means no key."
   type = object({
     comagic_token    = optional(number, 1)
     agbis_password   = optional(number, 1)
     exchange_api_key = optional(number, 0)
+    sync_api_key     = optional(number, 0)
   })
   default = {}
 
@@ -376,6 +390,6 @@ variable "secret_versions" {
       alltrue([for number in values(var.secret_versions) : number == floor(number) && number >= 0])
       && min(var.secret_versions.comagic_token, var.secret_versions.agbis_password) >= 1
     )
-    error_message = "secret_versions holds whole numbers from 1; only exchange_api_key may be 0."
+    error_message = "secret_versions holds whole numbers from 1; only exchange_api_key and sync_api_key may be 0."
   }
 }

@@ -20,11 +20,13 @@ class Cloud:
     Attributes:
         databases: Firestore's databases by their full name, those that Terraform has forgotten too.
         fields: The settings of single fields, (database, collection, field): whether documents expire by it.
+        payloads: What secrets hold, by their name and version.
     """
 
     def __init__(self) -> None:
         self.databases: dict[str, State] = {}
         self.fields: dict[tuple[str, str, str], bool] = {}
+        self.payloads: dict[tuple[str, str], str] = {}
 
     def copy(self) -> Cloud:
         return copy.deepcopy(self)
@@ -65,6 +67,12 @@ class Cloud:
             return {**state, "bucket_options": state["bucket_options"] or _default_buckets(state)}
         return state
 
+    def data(self, kind: str, asked: State) -> State:
+        """Return what a data source adds to what was asked for."""
+        if kind == "google_secret_manager_secret_version_access":
+            return {"secret_data": self.payloads[asked["secret"], asked["version"]]}
+        return {}
+
     def find(self, name: str) -> State:
         """Return what `terraform import` finds under a database's full name; the policy is Terraform's own.
 
@@ -83,9 +91,12 @@ class Cloud:
     def _field(self, _prior: State | None, planned: State, _: Mapping[str, Any]) -> None:
         self.fields[_field(planned)] = bool(planned["ttl_config"])
 
-    def _secret_version(self, prior: State | None, _planned: State, configuration: Mapping[str, Any]) -> None:
-        if prior is None and not (configuration["secret_data"] or configuration["secret_data_wo"]):
-            raise Refused("Error 400: Field [payload] is required.")
+    def _secret_version(self, prior: State | None, planned: State, configuration: Mapping[str, Any]) -> None:
+        if prior is None:
+            payload = configuration["secret_data"] or configuration["secret_data_wo"]
+            if not payload:
+                raise Refused("Error 400: Field [payload] is required.")
+            self.payloads[planned["secret"].removeprefix("id of "), planned["version"]] = payload
 
     def _function(self, _prior: State | None, planned: State, _: Mapping[str, Any]) -> None:
         (config,) = planned["service_config"]

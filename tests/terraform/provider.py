@@ -111,6 +111,7 @@ def _handlers(schema: Schema, cloud: Cloud) -> dict[str, Any]:
     def read_data(request: Request) -> bytes:
         kind, state = request.text(1), request.value(2)
         content = json.dumps(state.get("source"), sort_keys=True)
+        state |= cloud.data(kind, state)
         _fill(kind, data[kind], state, lambda name, type_: _made_up(state, name, type_, salt=content))
         return _message((1, _value(state)))
 
@@ -190,6 +191,7 @@ def _block(path: str, spec: Schema) -> bytes:
             (2, json.dumps(_type(attribute["type"]))),
             *((number, True) for number, mode in ((4, "required"), (5, "optional")) if attribute.get(mode)),
             *[(6, True)] * _computed(f"{path}.{name}", attribute),
+            *[(7, True)] * bool(attribute.get("sensitive")),
             *[(10, True)] * name.endswith("_wo"),
         )
         for name, attribute in spec.get("attributes", {}).items()

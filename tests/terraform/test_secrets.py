@@ -7,7 +7,9 @@ import re
 from tests.terraform.configuration import FOLDER, Configuration
 from tests.terraform.deployment import SECRETS, Deployment
 
-NAMES = {"comagic_token", "agbis_password", "exchange_api_key"}
+NAMES = {"comagic_token", "agbis_password", "exchange_api_key", "sync_api_key"}
+
+KEY, ANOTHER_KEY = "0123456789abcdef", "fedcba9876543210"
 
 
 def test_secret_variables_are_ephemeral(configuration: Configuration) -> None:
@@ -66,9 +68,49 @@ def test_a_function_may_read_its_secrets_before_it_is_deployed(configuration: Co
 
 
 def test_white_space_around_a_secret_is_refused(new_deployment: Deployment) -> None:
-    done = new_deployment.terraform("plan", comagic_token="token\n", agbis_password=" ", exchange_api_key="short")
+    done = new_deployment.terraform(
+        "plan", comagic_token="token\n", agbis_password=" ", exchange_api_key="short", sync_api_key="also short"
+    )
 
     for name in NAMES:
         assert f"{name} " in done.stdout
     assert done.returncode == 1
     assert "token\n" not in done.stdout.replace("comagic_token\n", "")
+
+
+def test_scheduler_sends_the_key_of_sync(deployed: Deployment) -> None:
+    assert _headers(deployed) == [{}, {}]
+
+    deployed.apply(sync_api_key=KEY, secret_versions={"sync_api_key": 1})
+
+    assert _headers(deployed) == [{"X-API-Key": KEY}] * 2
+    assert deployed.environment("sync")["SYNC_API_KEY"] == "crm-bridge-sync-api-key"
+    assert "SYNC_API_KEY" not in deployed.environment("exchange")
+    lines = deployed.outputs()["admin_commands"].splitlines()
+    assert all('-H "X-API-Key: $TF_VAR_sync_api_key"' in line for line in lines)
+    assert deployed.plan(secret_versions={"sync_api_key": 1}) == {}
+
+
+def test_the_key_of_sync_is_rotated_and_taken_away_unseen(deployed: Deployment) -> None:
+    """Terraform prints what it changes."""
+    seen = ""
+    for values in (
+        {"sync_api_key": KEY, "secret_versions": {"sync_api_key": 1}},
+        {"sync_api_key": ANOTHER_KEY, "secret_versions": {"sync_api_key": 2}},
+        {},
+    ):
+        done = deployed.terraform("apply", "-auto-approve", **values)
+        assert done.returncode == 0, done.stdout
+        seen += done.stdout
+        key = values.get("sync_api_key")
+        assert _headers(deployed) == [{"X-API-Key": key} if key else {}] * 2
+
+    assert "(sensitive value)" in seen
+    assert KEY not in seen
+    assert ANOTHER_KEY not in seen
+
+
+def _headers(deployment: Deployment) -> list[dict[str, str]]:
+    state = deployment.state()
+    jobs = [state[f'google_cloud_scheduler_job.main["{name}"]'] for name in ("daily", "hourly")]
+    return [job["http_target"][0]["headers"] for job in jobs]
