@@ -10,10 +10,8 @@ DATABASE = "projects/my-project/databases/crm-bridge-sales"
 SYNC, EXCHANGE = (f"google_cloudfunctions2_function.{name}" for name in ("sync", "exchange"))
 
 
-def test_nothing_is_left_to_do_after_the_first_apply(new_deployment: Deployment) -> None:
-    new_deployment.apply(**SECRETS)
-
-    assert new_deployment.plan(**SECRETS) == {}
+def test_nothing_is_left_to_do_after_the_first_apply(default_deployment: Deployment) -> None:
+    assert default_deployment.plan(**SECRETS) == {}
 
 
 def test_the_first_apply_says_which_secret_it_lacks(new_deployment: Deployment) -> None:
@@ -75,18 +73,6 @@ def test_a_destroy_needs_no_secret_and_leaves_the_sales_as_they_are(deployed: De
     sales = {field: expires for field, expires in before.fields.items() if field[0] == "crm-bridge-sales"}
     assert {field for field, expires in sales.items() if expires} == {("crm-bridge-sales", "runs", "expires_at")}
     assert deployed.cloud.fields == sales
-
-
-def test_an_instance_comes_back_on_the_database_that_was_left(deployed: Deployment) -> None:
-    deployed.terraform("destroy", "-auto-approve")
-
-    done = deployed.terraform("apply", "-auto-approve", **SECRETS)
-    assert "Error 409: Database already exists" in done.stdout
-
-    done = deployed.terraform("import", "google_firestore_database.main", DATABASE)
-    assert done.returncode == 0, done.stdout
-    deployed.apply(**SECRETS)
-    assert deployed.plan() == {}
 
 
 CALLERS = {

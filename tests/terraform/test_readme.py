@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from crm_bridge.translations.en.setup import MESSAGES
 from tests.terraform.configuration import FOLDER, ROOT, Configuration
-from tests.terraform.deployment import Deployment
+from tests.terraform.deployment import SECRETS, Deployment
 
-README = FOLDER / "README.md"
+README, RUSSIAN = FOLDER / "README.md", FOLDER / "README.ru.md"
 
 META = {"source", "for_each", "type", "ephemeral"}
+
+OF_COMAGIC = {"tag_management", "site_selected"}
+"""Rights, under the names of its documentation."""
 
 PROGRAMS = {"cd", "cp", "curl", "export", "gcloud", "git", "read", "terraform"}
 
@@ -26,10 +31,11 @@ IDENTITY = (
 """What distinguishes two resources of one type in a project."""
 
 
-@pytest.fixture(scope="module")
-def section() -> str:
+@pytest.fixture(scope="module", params=[README, RUSSIAN], ids=lambda path: path.name)
+def section(request: pytest.FixtureRequest) -> str:
     """The text of the document."""
-    return README.read_text()
+    path: Path = request.param
+    return path.read_text()
 
 
 def _blocks(section: str, *languages: str) -> str:
@@ -42,13 +48,32 @@ def _commands(section: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def test_it_has_the_whole_life_of_an_instance(section: str) -> None:
-    headings = re.findall(r"^## (.*)", section, re.MULTILINE)
+def test_it_has_the_whole_life_of_an_instance() -> None:
+    headings = re.findall(r"^## (.*)", README.read_text(), re.MULTILINE)
 
     assert headings == [
-        "Deploy", "Update", "Rotate a secret", "Roll back", "Back up and restore", "Move to another project", "Destroy",
-        "A second customer", "What it costs", "Alerts",
+        "Before you begin", "Deploy", "Pages in a browser", "Update", "Rotate a secret", "Roll back", "Back up",
+        "Restore", "Move", "Remove", "A second customer", "What it costs", "Alerts", "When something is wrong",
     ]  # fmt: skip
+
+
+def test_the_russian_half_is_whole() -> None:
+    """The same headings, commands, tables and numbers; only the words differ."""
+
+    def shape(text: str) -> dict[str, list[str]]:
+        prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+        return {
+            "headings": re.findall(r"^#+ ", prose, re.MULTILINE),
+            "commands": [re.sub(r"\s+#.*", "", line) for line in _blocks(text, "sh", "hcl").splitlines()],
+            "columns": [str(row.count("|")) for row in re.findall(r"^\|.*\|$", prose, re.MULTILINE)],
+            "names": sorted(set(re.findall(r"`([a-z/_?=&.]+)`", prose))),
+            "costs": re.findall(r"(?<=\| )\d+\.\d\d(?= \|)", text.replace(",", ".")),
+        }
+
+    english, russian = (shape(path.read_text()) for path in (README, RUSSIAN))
+
+    assert len(english["commands"]) > 80
+    assert russian == english
 
 
 def test_its_variables_exist(section: str, configuration: Configuration) -> None:
@@ -76,9 +101,20 @@ def test_its_outputs_exist(section: str, configuration: Configuration) -> None:
 def test_every_name_in_it_is_one_of_ours(section: str, configuration: Configuration) -> None:
     """A word like `exchange_public` is a variable, an output, a secret's number or an alert."""
     words = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", section))
-    known = {*configuration.variables, *configuration.outputs, *configuration.locals["alerts"], "check_setup"}
+    checks = {key.removeprefix("check.") for key in MESSAGES if key.startswith("check.")}
+    known = {*configuration.variables, *configuration.outputs, *configuration.locals["alerts"], *checks, *OF_COMAGIC}
+    known |= {"check_setup", "date_from", "date_till"}
 
     assert words - known == set()
+
+
+def test_the_regions_that_build_for_a_new_project_are_named(section: str, configuration: Configuration) -> None:
+    region = configuration.variables["region"]
+    named = set(re.findall(r"\b[a-z]+-[a-z]+\d\b", region["description"]))
+
+    assert len(named) == 6
+    assert region["default"] in named
+    assert named <= set(re.findall(r"\b[a-z]+-[a-z]+\d\b", section))
 
 
 def test_its_files_exist(section: str) -> None:
@@ -116,10 +152,45 @@ def test_its_terraform_commands_exist(section: str) -> None:
     assert {"init", "apply", "output", "destroy"} <= used <= known
 
 
-def test_its_two_customers_share_a_project_and_nothing_else(
-    section: str, new_deployment: Deployment, tmp_path: Path
-) -> None:
-    (snippet,) = [block for block in re.findall(r"^```hcl\n(.*?)^```", section, re.M | re.S) if "module " in block]
+def _follow(deployment: Deployment, heading: str, block: int, **secrets: str) -> None:
+    """Do what a block of the README's section says, as the admin of the example, with these secrets in the shell."""
+    parts = re.split(r"^## ", README.read_text(), flags=re.MULTILINE)
+    (chapter,) = [part for part in parts if part.startswith(f"{heading}\n")]
+    commands = re.findall(r"^```sh\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL)[block]
+    for words in (shlex.split(command, comments=True) for command in commands.splitlines()):
+        if words[0] == "terraform":
+            approved = ["-auto-approve"] if words[1] in {"apply", "destroy"} else []
+            done = deployment.terraform(*words[1:2], *approved, *words[2:], **(secrets if approved else {}))
+            assert done.returncode == 0, (words, done.stdout)
+        elif words[1:4] == ["firestore", "databases", "restore"]:
+            sales = deployment.cloud.databases["projects/my-project/databases/crm-bridge-sales"]
+            deployment.cloud.databases[f"projects/my-project/databases/{words[-1]}"] = {**sales, "name": words[-1]}
+
+
+@pytest.mark.parametrize("way", [0, 1], ids=["by minute", "from a backup"])
+def test_a_database_is_restored_as_it_says(deployed: Deployment, way: int) -> None:
+    _follow(deployed, "Restore", way)
+
+    assert deployed.environment("sync")["STORE_URL"] == "firestore://my-project/crm-bridge-sales-2"
+    assert deployed.plan(database="crm-bridge-sales-2") == {}
+    for database in ("crm-bridge-sales", "crm-bridge-sales-2"):
+        assert deployed.cloud.fields[database, "runs", "expires_at"]
+        assert f"projects/my-project/databases/{database}" in deployed.cloud.databases
+
+
+def test_an_instance_comes_back_as_it_says(deployed: Deployment) -> None:
+    _follow(deployed, "Remove", 0)
+    assert deployed.state() == {}
+    done = deployed.terraform("apply", "-auto-approve", **SECRETS)
+    assert "Error 409: Database already exists" in done.stdout
+
+    _follow(deployed, "Remove", 2, **SECRETS)
+    assert deployed.plan() == {}
+
+
+def test_its_two_customers_share_a_project_and_nothing_else(new_deployment: Deployment, tmp_path: Path) -> None:
+    found = re.findall(r"^```hcl\n(.*?)^```", README.read_text(), re.M | re.S)
+    (snippet,) = [block for block in found if "module " in block]
     new_deployment.folder = tmp_path / "customers"
     new_deployment.folder.mkdir()
     (new_deployment.folder / "main.tf").write_text(snippet.replace("../crm-bridge/terraform", "../terraform"))
