@@ -4,6 +4,7 @@ locals {
     AGBIS_PASSWORD   = { reader = "sync", version = var.secret_versions.agbis_password }
     EXCHANGE_API_KEY = { reader = "exchange", version = var.secret_versions.exchange_api_key }
     SYNC_API_KEY     = { reader = "sync", version = var.secret_versions.sync_api_key }
+    ALERT_URLS       = { reader = "sync", version = var.secret_versions.alert_urls }
   } : key => secret if secret.version > 0 }
 
   secret_values = {
@@ -11,6 +12,7 @@ locals {
     AGBIS_PASSWORD   = var.agbis_password
     EXCHANGE_API_KEY = var.exchange_api_key
     SYNC_API_KEY     = var.sync_api_key
+    ALERT_URLS       = var.alert_urls
   }
 }
 

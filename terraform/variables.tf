@@ -362,6 +362,19 @@ variable "exchange_api_key" {
   }
 }
 
+variable "alert_urls" {
+  description = "A comma list of Apprise addresses that get the code's own alerts. They hold passwords: give them as TF_VAR_alert_urls."
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+
+  validation {
+    condition     = var.alert_urls == null ? true : can(regex("^[A-Za-z][A-Za-z0-9]*://\\S+", var.alert_urls))
+    error_message = "alert_urls is a comma list of addresses like tgram://<token>/<chat>."
+  }
+}
+
 variable "sync_api_key" {
   description = "The key that every caller of sync then has to send, beside a Google identity. It stands in Terraform's state, because Cloud Scheduler's jobs hold it. Give it as TF_VAR_sync_api_key."
   type        = string
@@ -376,12 +389,13 @@ variable "sync_api_key" {
 }
 
 variable "secret_versions" {
-  description = "Terraform can't see that a secret has changed: raise its number to write the new value. A key (exchange_api_key, sync_api_key) at 0 means no key."
+  description = "Terraform can't see that a secret has changed: raise its number to write the new value. exchange_api_key, sync_api_key and alert_urls at 0 are not set."
   type = object({
     comagic_token    = optional(number, 1)
     agbis_password   = optional(number, 1)
     exchange_api_key = optional(number, 0)
     sync_api_key     = optional(number, 0)
+    alert_urls       = optional(number, 0)
   })
   default = {}
 
@@ -390,6 +404,6 @@ variable "secret_versions" {
       alltrue([for number in values(var.secret_versions) : number == floor(number) && number >= 0])
       && min(var.secret_versions.comagic_token, var.secret_versions.agbis_password) >= 1
     )
-    error_message = "secret_versions holds whole numbers from 1; only exchange_api_key and sync_api_key may be 0."
+    error_message = "secret_versions holds whole numbers from 1; only exchange_api_key, sync_api_key and alert_urls may be 0."
   }
 }

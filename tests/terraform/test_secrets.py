@@ -7,7 +7,7 @@ import re
 from tests.terraform.configuration import FOLDER, Configuration
 from tests.terraform.deployment import SECRETS, Deployment
 
-NAMES = {"comagic_token", "agbis_password", "exchange_api_key", "sync_api_key"}
+NAMES = {"comagic_token", "agbis_password", "exchange_api_key", "sync_api_key", "alert_urls"}
 
 KEY, ANOTHER_KEY = "0123456789abcdef", "fedcba9876543210"
 
@@ -68,14 +68,31 @@ def test_a_function_may_read_its_secrets_before_it_is_deployed(configuration: Co
 
 
 def test_white_space_around_a_secret_is_refused(new_deployment: Deployment) -> None:
-    done = new_deployment.terraform(
-        "plan", comagic_token="token\n", agbis_password=" ", exchange_api_key="short", sync_api_key="also short"
-    )
+    wrong = {
+        "comagic_token": "token\n",
+        "agbis_password": " ",
+        "exchange_api_key": "short",
+        "sync_api_key": "also short",
+        "alert_urls": "me@example.com",
+    }
+    assert set(wrong) == NAMES
+
+    done = new_deployment.terraform("plan", **wrong)
 
     for name in NAMES:
         assert f"{name} " in done.stdout
     assert done.returncode == 1
     assert "token\n" not in done.stdout.replace("comagic_token\n", "")
+
+
+def test_addresses_of_alerts_are_a_secret_of_sync(deployed: Deployment) -> None:
+    raised = {"alert_urls": 1}
+    deployed.apply(alert_urls="tgram://bot-token/chat", secret_versions=raised)
+
+    assert deployed.environment("sync")["ALERT_URLS"] == "crm-bridge-alert-urls"
+    assert "ALERT_URLS" not in deployed.environment("exchange")
+    assert "bot-token" not in (deployed.folder / "terraform.tfstate").read_text()
+    assert deployed.plan(secret_versions=raised) == {}
 
 
 def test_scheduler_sends_the_key_of_sync(deployed: Deployment) -> None:

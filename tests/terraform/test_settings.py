@@ -11,7 +11,7 @@ from tests.terraform.deployment import Deployment
 MADE_HERE = {"STORE_URL"}
 """Set from the names of our own resources, so that nobody can get it wrong."""
 
-AHEAD = {"SYNC_API_KEY"}
+AHEAD = {"SYNC_API_KEY", "ALERT_URLS"}
 """Settings that Terraform can set before the code reads them; nothing sets them by default."""
 
 WRONG = {
