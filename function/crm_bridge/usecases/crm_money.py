@@ -31,7 +31,7 @@ class CrmMoneyRead(Struct, frozen=True, kw_only=True):
         """Return how far all phones below zero are below it together."""
         if self.overpaid is not None:
             return sum(self.overpaid.values())
-        return sum(phone.overpaid_kopecks for phone in phones)
+        return sum([phone.overpaid_kopecks for phone in phones])  # a list: a generator takes twice the time
 
 
 async def read_crm_money(context: RunContext) -> CrmMoneyRead:
