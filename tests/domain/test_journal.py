@@ -68,6 +68,10 @@ class TestMoney:
     def test_is_not_balanced_when_a_phone_with_a_sum_has_a_result_without_one(self) -> None:
         assert journal([row(ANNA, Result.NOTHING_PAID, 1)]).money()["balanced"] is False
 
+    def test_is_not_balanced_when_a_sum_stands_twice(self) -> None:
+        assert journal([row(ANNA, Result.PROBLEM, 1)]).money()["balanced"] is True
+        assert journal([row(ANNA, Result.PROBLEM, 1, doubled=True)]).money()["balanced"] is False
+
     def test_says_where_each_sum_is(self) -> None:
         results = (
             Result.APPLIED, Result.UPDATED, Result.PROBLEM, Result.NOT_FOUND, Result.FAILED, Result.DEFERRED,
