@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +47,8 @@ def main() -> int:
         parser.error(f"there is no mutant {', '.join(sorted(unknown))}")
     chosen = [known[name] for name in arguments.names or known]
 
-    right = _test(None, sorted({test for mutant in chosen for test in mutant.tests}))
+    every_test = sorted({test for mutant in chosen for test in mutant.tests})
+    right = _test(None, every_test, options=["-n", str(arguments.jobs), "--dist", "loadfile"])
     if right.by != "":
         print(f"The tests do not pass on the program as it is: {right.by}")
         return 1
@@ -62,23 +63,23 @@ def main() -> int:
 
 
 def _try(mutant: Mutant) -> Outcome:
-    outcome = _test(mutant, mutant.tests)
+    outcome = _test(mutant, mutant.tests, options=["-p", "no:xdist"])
     print(f"{mutant.name}: {outcome.by or 'nothing noticed it'}", file=sys.stderr, flush=True)
     return outcome if outcome.by else Outcome(caught=False, by=f"{mutant.title} ({', '.join(mutant.tests)})")
 
 
-def _test(mutant: Mutant | None, tests: Collection[str]) -> Outcome:
+def _test(mutant: Mutant | None, tests: Collection[str], *, options: Sequence[str]) -> Outcome:
     """Run tests on a copy of the tree, up to the first that fails; `by` is empty when all pass."""
     with _copy() as tree:
         if mutant is not None and (problem := mutant.apply(tree)):
             return Outcome(caught=False, by=f"the patch does not apply: {problem}")
-        options = ["-x", "-q", "--tb=no", "-rf", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not firestore"]
+        quick = ["-x", "-q", "--tb=no", "-rf", "-p", "no:cacheprovider", "-k", "not firestore"]
         # Whichever example fails: nobody reads it, and to make it small takes minutes.
         env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "FAULTS_SHRINK": "no"}
         env.pop("PYTHONPATH", None)
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", *options, *tests],
+                [sys.executable, "-m", "pytest", *quick, *options, *tests],
                 cwd=tree,
                 env=env,
                 check=False,
