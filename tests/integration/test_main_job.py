@@ -302,6 +302,22 @@ async def test_a_sale_moves_when_full_runs_of_three_days_did_not_see_its_call(br
     assert sums(bridge) == {second: [70000]}
 
 
+@pytest.mark.parametrize("query", ["dry_run", f"phone={ANNA}", "limit=1"])
+async def test_a_run_that_is_not_about_all_phones_counts_no_day_of_absence(bridge: SyncApp, query: str) -> None:
+    comagic = bridge.world.comagic
+    first, _ = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 2))
+    paid_order(bridge, ANNA, "700")
+    await bridge.run()
+
+    comagic.hide(first)
+    for _ in range(3):
+        await bridge.run(query)
+        bridge.clock.advance(timedelta(days=1))
+
+    assert results(await bridge.run("")) == {ANNA: "problem"}
+    assert sums(bridge) == {first: [70000]}
+
+
 async def test_a_call_that_comagic_no_longer_has_loses_its_sale_at_the_first_write(bridge: SyncApp) -> None:
     comagic = bridge.world.comagic
     first, second = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 2))
