@@ -75,6 +75,8 @@ resource "google_firestore_field" "communication" {
   collection = "phones"
   field      = each.value
 
+  deletion_policy = "ABANDON" # the database stays: to clear its indexes again fails, as for the fields above
+
   index_config {
     indexes {
       order       = "ASCENDING"
