@@ -8,6 +8,7 @@ import pytest
 
 from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Result
+from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import Row
 from tests.docs.markdown import Document, in_code
 from tests.support.factories import NOON
@@ -95,6 +96,7 @@ async def test_the_keys_of_a_row_are_all_there(name: str, heading: str, served: 
         previous_kopecks=50,
         sold_at=NOON,
         comment="Химчистка пальто",
+        reason=FallReason.REFUNDED,
         sale_id=7,
         error="forbidden",
         points=2,
