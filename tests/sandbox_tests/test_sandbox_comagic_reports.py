@@ -70,7 +70,7 @@ async def test_fields_replace_the_defaults(api: CoMagicCaller, comagic: CoMagic)
         ("get.chats_report", {"id", "communication_id", "date_time", "visitor_phone_number"}),
         ("get.offline_messages_report", {"id", "communication_id", "visitor_phone_number", "text"}),
         ("get.communications_report", {"id", "communication_type", "date_time", "person_id"}),
-        ("get.goals_report", {"id", "communication_id", "name", "site_id"}),
+        ("get.goals_report", {"type", "communication_id", "ext_id", "site_id"}),
     ],
 )
 async def test_defaults_of_the_other_reports(

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.sandbox.clock import Clock
 from tests.sandbox.comagic.get_methods import Reader, Rows
+from tests.sandbox.comagic.site_rows import site_row
 from tests.sandbox.comagic.store import Communication, HistoryEntry, Key, Sale, State, Store, Tag
 from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.comagic.view import LOGINS
@@ -35,8 +36,12 @@ class Account:
     def clear(self) -> None:
         """Remove all communications; tags and sites are those of a new account."""
         self.store = Store()
-        self._reader = Reader(self.store, self.clock, self.local, self.sale_tag_id)
-        self._writer = Writer(self.store, self.clock, self.local, self.sale_tag_id)
+        writer = self._writer = Writer(self.store, self.clock, self.local, self.sale_tag_id)
+
+        def domains() -> dict[int, str]:
+            return {key: domain for key, (domain, _) in writer.sites.items()}
+
+        self._reader = Reader(self.store, self.clock, self.local, self.sale_tag_id, domains)
         self._writer.tags = {1: ("Не обработано", True), 88: ("Нецелевой контакт", True)}
         self._writer.tags[self.sale_tag_id] = (self.switches.sale_tag_name, True)
         self._writer.sites = {
@@ -218,7 +223,7 @@ class Account:
                 for key, (name, is_system) in sorted(self._tags().items())
             ]
         return [
-            {"id": key, "domain_name": domain, "sales_enabled": enabled}
+            site_row(key, domain, sales_enabled=enabled)
             for key, (domain, enabled) in sorted(self._writer.sites.items())
         ]
 

@@ -7,19 +7,33 @@ from typing import Any, Protocol
 
 from tests.sandbox.comagic.errors import ApiError
 from tests.sandbox.comagic.fields import Field, Table
+from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.local_time import LocalTime
 
 Predicate = Callable[[Any], bool]
 _ORDERED = ("=", "!=", "<", ">", "<=", ">=")
+_TEXT = ("like", "regexp", "in")
 _OPERATORS: dict[str, tuple[str, ...]] = {
-    "int": (*_ORDERED, "in"),
-    "num": (*_ORDERED, "in"),
-    "str": ("=", "!=", "like", "regexp", "in"),
-    "phone": ("=", "!=", "like", "regexp", "in"),
+    "number": (*_ORDERED, "in"),
+    "string": ("=", "!=", *_TEXT),
+    "phone": ("=", "!=", *_TEXT),
     "enum": ("=", "!=", "in"),
-    "bool": ("=", "!="),
-    "dt": _ORDERED,
-    "list": ("=", "!=", "jsquery"),
+    "boolean": ("=", "!="),
+    "iso8601": _ORDERED,
+    "array": ("=", "!=", "jsquery"),
+    "object": ("=", "!=", "jsquery"),
+}
+# Only the Russian edition has these, most of them "not for every method".
+_NULL_TESTS = {"is_null": "=", "is_not_null": "!="}
+_NEWER: dict[str, tuple[str, ...]] = {
+    "number": ("not_in", *_NULL_TESTS),
+    "string": ("ilike", "not_like", "not_ilike", "not_in", *_NULL_TESTS),
+    "phone": ("ilike", "not_like", "not_ilike", "not_in", *_NULL_TESTS),
+    "enum": ("not_in", *_NULL_TESTS),
+    "boolean": tuple(_NULL_TESTS),
+    "iso8601": tuple(_NULL_TESTS),
+    "array": ("overlap", "not_overlap"),
+    "object": (),
 }
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
@@ -29,10 +43,17 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<=": lambda a, b: a <= b,
     ">=": lambda a, b: a >= b,
     "like": lambda a, b: b.fullmatch(a) is not None,
+    "ilike": lambda a, b: b.fullmatch(a) is not None,
+    "not_like": lambda a, b: b.fullmatch(a) is None,
+    "not_ilike": lambda a, b: b.fullmatch(a) is None,
     "regexp": lambda a, b: b.search(a) is not None,
     "in": lambda a, b: a in b,
+    "not_in": lambda a, b: a not in b,
+    "overlap": lambda a, b: not b.isdisjoint(a),
+    "not_overlap": lambda a, b: b.isdisjoint(a),
 }
-_TAG_QUERY = re.compile(r"#\s*(?:\.\s*tag_id\s*=\s*(\d+)|\(\s*tag_id\s*=\s*(\d+)\s*\))")
+# Of PostgreSQL's jsquery: one part of an object, or of any item of an array, is a number or a text.
+_QUERY = re.compile(r'(#)?\s*\.?\s*\(?\s*(\w+)\s*=\s*(?:(\d+)|"([^"]*)")\s*\)?')
 
 
 class RawGetter(Protocol):
@@ -44,11 +65,12 @@ class RawGetter(Protocol):
 class FilterCompiler:
     """Compiles a filter over one table."""
 
-    def __init__(self, table: Table, getter: RawGetter, local: LocalTime, max_in_items: int) -> None:
+    def __init__(self, table: Table, getter: RawGetter, local: LocalTime, switches: CoMagicSwitches) -> None:
         self._table = table
         self._getter = getter
         self._local = local
-        self._max_in_items = max_in_items
+        self._max_in_items = switches.max_in_items
+        self._newer = switches.newer_operators == "accepted"
 
     def compile(self, node: Any, path: str = "filter") -> Predicate:
         """Return the predicate of a filter.
@@ -87,11 +109,14 @@ class FilterCompiler:
             raise ApiError("unexpected_parameters", f"{path}.field", name)
         if not field.filterable:
             raise ApiError("filter_prohibited", f"{path}.field", name)
-        if operator not in _OPERATORS[field.type]:
+        allowed = _OPERATORS[field.type] + (_NEWER[field.type] if self._newer else ())
+        if operator not in allowed:
             raise ApiError("invalid_parameter_value", f"{path}.operator", operator)
         get = self._getter(name, raw=True)
         if operator == "jsquery":
-            return _tag_query(get, value, path)
+            return _json_query(get, value, path)
+        if operator in _NULL_TESTS:
+            operator, value = _NULL_TESTS[operator], None
         if value is None:
             return _null_test(get, operator, path)
         wanted = self._operand(field, operator, value, path)
@@ -104,13 +129,14 @@ class FilterCompiler:
         return holds
 
     def _operand(self, field: Field, operator: str, value: Any, path: str) -> Any:
-        if operator == "in":
+        if operator in ("in", "not_in", "overlap", "not_overlap"):
             if not isinstance(value, list) or not value or len(value) > self._max_in_items:
                 raise ApiError("invalid_parameter_value", f"{path}.value", value)
             return frozenset(self._scalar(field, item, path) for item in value)
         scalar = self._scalar(field, value, path)
-        if operator == "like":
-            return re.compile(".*".join(re.escape(part) for part in scalar.split("%")), re.DOTALL)
+        if operator.endswith("like"):
+            flags = re.DOTALL | (re.IGNORECASE if "ilike" in operator else 0)
+            return re.compile(".*".join(re.escape(part) for part in scalar.split("%")), flags)
         if operator == "regexp":
             try:
                 return re.compile(scalar)
@@ -123,10 +149,9 @@ class FilterCompiler:
         if field.type == "phone" and number:
             return str(value)
         right = {
-            "int": number,
-            "num": number,
-            "bool": isinstance(value, bool),
-            "dt": isinstance(value, str) and self._local.moment(value) is not None,
+            "number": number,
+            "boolean": isinstance(value, bool),
+            "iso8601": isinstance(value, str) and self._local.moment(value) is not None,
         }.get(field.type, isinstance(value, str))
         if not right:
             raise ApiError("invalid_parameter_value", f"{path}.value", value)
@@ -147,10 +172,18 @@ def _null_test(get: Callable[[Any], Any], operator: str, path: str) -> Predicate
     raise ApiError("invalid_parameter_value", f"{path}.value", None)
 
 
-def _tag_query(get: Callable[[Any], Any], value: Any, path: str) -> Predicate:
-    """Understand the one query over tags that is known; any other is refused."""
-    match = _TAG_QUERY.fullmatch(value.strip()) if isinstance(value, str) else None
+def _json_query(get: Callable[[Any], Any], value: Any, path: str) -> Predicate:
+    """Understand the two forms of query that clients use, `#.tag_id = 1` and `part = "text"`; refuse any other."""
+    match = _QUERY.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ApiError("invalid_parameter_value", f"{path}.value", value)
-    wanted = int(match.group(1) or match.group(2))
-    return lambda row: any(tag["tag_id"] == wanted for tag in get(row) or ())
+    any_item, part, number, text = match.groups()
+    wanted = text if number is None else int(number)
+
+    def holds(row: Any) -> bool:
+        seen = get(row)
+        if not any_item:
+            return isinstance(seen, dict) and seen.get(part) == wanted
+        return isinstance(seen, list) and any(isinstance(item, dict) and item.get(part) == wanted for item in seen)
+
+    return holds

@@ -1,10 +1,11 @@
 """The `get` methods of CoMagic."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -22,12 +23,16 @@ from tests.sandbox.local_time import LocalTime, months_later
 Rows = list[dict[str, Any]]
 _TIMES = ("start_time", "date_time")
 _KEPT_RESULTS = 4
+_UNASKED = ("utm_referrer", "source")
 
 
 class Reader:
     """Answers lists and reports."""
 
-    def __init__(self, store: Store, clock: Clock, local: LocalTime, sale_tag_id: int) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, local: LocalTime, sale_tag_id: int, domains: Callable[[], dict[int, str]]
+    ) -> None:
+        self._domains = domains
         self._store = store
         self._clock = clock
         self._local = local
@@ -39,13 +44,13 @@ class Reader:
         """Return a page of a short list and the count of all its rows."""
 
         def getter(name: str, *, raw: bool = False) -> Any:
-            return itemgetter(name)
+            return lambda row: row.get(name)
 
         query = parse_query(params, LISTS[method], getter, self._local, switches)
         found = [row for row in rows if query.predicate is None or query.predicate(row)]
         sort_rows(found, query.sort, getter)
         page = found[query.offset : query.offset + query.limit]
-        return [{name: row[name] for name in query.names} for row in page], len(found)
+        return [{name: row.get(name) for name in query.names} for row in page], len(found)
 
     def report(self, method: str, params: Params, switches: CoMagicSwitches) -> tuple[Rows, int]:
         """Return a page of a report and the count of all its rows.
@@ -56,7 +61,7 @@ class Reader:
         kind, table = REPORTS[method]
         now = self._clock.now()
         first, last = self._interval(params, now, switches)
-        view = View(switches, self._local, now.timestamp(), self._sale_tag_id)
+        view = View(switches, self._local, now.timestamp(), self._sale_tag_id, self._domains())
         getter = view.getter if kind else view.of_communication
         query = parse_query(params, table, getter, self._local, switches)
         rows = self._matching(kind, first, last, params, query, getter, switches)
@@ -65,7 +70,8 @@ class Reader:
             page = shuffled_page(rows, query, descending=descending)
         else:
             page = rows[query.offset : query.offset + query.limit]
-        cells = [(name, getter(name)) for name in query.names]
+        names = query.names if switches.unasked_fields == "absent" else (*query.names, *_UNASKED)
+        cells = [(name, getter(name)) for name in names]
         return [{name: get(row) for name, get in cells} for row in page], len(rows)
 
     def _interval(self, params: Params, now: datetime, switches: CoMagicSwitches) -> tuple[int, int]:

@@ -42,15 +42,15 @@ def parse_query(params: Params, table: Table, getter: RawGetter, local: LocalTim
         raise ApiError("invalid_parameter_value", "limit", limit)
     if not 0 <= offset <= _MAX_OFFSET:
         raise ApiError("invalid_parameter_value", "offset", offset)
-    names = _fields(params.get("fields"), table, switches.unknown_field_error)
+    names = _fields(params.get("fields"), table, switches)
     predicate = None
     if params.get("filter") is not None:
-        compiler = FilterCompiler(table, getter, local, switches.max_in_items)
+        compiler = FilterCompiler(table, getter, local, switches)
         predicate = compiler.compile(params["filter"])
     return Query(names, predicate, _sort(params.get("sort"), table), limit, offset)
 
 
-def _fields(wanted: list[Any] | None, table: Table, mnemonic: str) -> tuple[str, ...]:
+def _fields(wanted: list[Any] | None, table: Table, switches: CoMagicSwitches) -> tuple[str, ...]:
     if wanted is None:
         return tuple(field.name for field in table.values() if field.default)
     if not wanted:
@@ -58,8 +58,9 @@ def _fields(wanted: list[Any] | None, table: Table, mnemonic: str) -> tuple[str,
     for index, name in enumerate(wanted):
         if not isinstance(name, str):
             raise ApiError("data_type_error", f"fields[{index}]", name)
-        if name not in table:
-            raise ApiError(mnemonic, f"fields[{index}]", name)
+        known = table.get(name)
+        if known is None or not (known.documented or switches.client_fields == "accepted"):
+            raise ApiError(switches.unknown_field_error, f"fields[{index}]", name)
     return tuple(wanted)
 
 

@@ -31,6 +31,11 @@ class CoMagicSwitches(Switchboard):
         sale_cost_form: JSON form of `sale_cost`: 3200 and 4500.5, 3200.0, or "3200.00".
         visitor_phone_form: JSON type of `visitor_phone_number`.
         unknown_field_error: What an unknown name in `fields` is answered with.
+        client_fields: Fields that no page has and public clients name, such as `utm_referrer` of calls.
+        unasked_fields: Whether rows also have `utm_referrer` and `source`, as somebody's rows had.
+        newer_operators: Operators of filters that only the Russian edition has, "not for every method".
+        edition: Whose wording errors have: the Russian pages misspell a mnemonic.
+        meta_key: Where a list's metadata is whose page says `meta_data`: `get.account`, `get.sites`.
         sale_tag_name: The Russian product says «Продажа», CallGear `Sale`.
         sort_ties: `shuffled`: rows of the same second come in another order on every page.
         max_in_items: The longest list of the operator `in`.
@@ -38,7 +43,9 @@ class CoMagicSwitches(Switchboard):
         key: State of the key.
         account_active: A blocked account refuses everything.
         tag_rights: What the key may do with tags: `update` sets them, `select` only reads.
-        consultant: Whether the component that chats and offline messages need is on.
+        key_rights: `tags_only`: the key was made for tags, and may do nothing else that needs a right.
+        components: What is switched on: everything, call tracking with telephony, or telephony alone.
+        consultant: Whether chats and offline messages are there; off refuses their reports, whatever else is on.
     """
 
     result_shape: str = choice("nested", "flat")
@@ -62,6 +69,11 @@ class CoMagicSwitches(Switchboard):
     sale_cost_form: str = choice("number", "float", "string")
     visitor_phone_form: str = choice("string", "number")
     unknown_field_error: str = choice("invalid_parameter_value", "unexpected_parameters")
+    client_fields: str = choice("accepted", "refused")
+    unasked_fields: str = choice("absent", "present")
+    newer_operators: str = choice("accepted", "refused")
+    edition: str = choice("english", "russian")
+    meta_key: str = choice("metadata", "meta_data")
     sale_tag_name: str = choice("Продажа", "Sale")
     sort_ties: str = choice("stable", "shuffled")
     max_in_items: int = choice(200, 10_000)
@@ -69,4 +81,6 @@ class CoMagicSwitches(Switchboard):
     key: str = choice("valid", "expired", "blocked", state=True)
     account_active: bool = choice(True, False, state=True)
     tag_rights: str = choice("update", "select", "none", state=True)
+    key_rights: str = choice("all", "tags_only", state=True)
+    components: str = choice("all", "call_tracking", "telephony", state=True)
     consultant: bool = choice(True, False, state=True)
