@@ -1,8 +1,10 @@
-"""Parameters of CoMagic's methods and the checks of their names and JSON types."""
+"""Parameters of CoMagic's methods, as `documented.json` has them, and the checks of their names and JSON types."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from tests.sandbox.comagic.errors import ApiError
@@ -20,20 +22,20 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Parameters of a method.
+    """What a method needs.
 
     Attributes:
         types: Name -> JSON type; a name that is not here is unexpected.
         required: Names that have to be there.
-        rights: What the key needs, `update` or `select`, or None.
-        component: What has to be switched on.
+        rights: Units and verbs, as `tag_management: update`; the key has to have one of them.
+        components: One of them has to be on; empty when none is needed.
         free: No points are taken, and the answer has no limits.
     """
 
     types: dict[str, str]
     required: tuple[str, ...] = ()
-    rights: str | None = None
-    component: str | None = None
+    rights: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
     free: bool = False
 
 
@@ -55,42 +57,40 @@ def check(params: Params, spec: Spec) -> None:
             raise ApiError("data_type_error", name, value, params={"object": None})
 
 
-_USER = {"user_id": "int"}
-_LIST = {"limit": "int", "offset": "int", "filter": "dict", "sort": "list", "fields": "list"} | _USER
-_REPORT = {"date_from": "str", "date_till": "str"} | _LIST
-_INTERVAL = ("date_from", "date_till")
-_TAG = {
-    "communication_id": "int",
-    "communication_ext_id": "str",
-    "communication_type": "str",
-    "tag_id": "int",
-} | _USER
-_SALE = {
-    "communication_id": "int",
-    "communication_type": "str",
-    "date_time": "str",
-    "transaction_value": "number",
-    "comment": "str",
-} | _USER
-
-SPECS: dict[str, Spec] = {
-    "get.account": Spec(_LIST),
-    "get.tags": Spec(_LIST, rights="select"),
-    "get.sites": Spec(_LIST),
-    "get.calls_report": Spec(_REPORT | {"include_ongoing_calls": "bool"}, _INTERVAL),
-    "get.chats_report": Spec(_REPORT, _INTERVAL, component="consultant"),
-    "get.offline_messages_report": Spec(
-        _REPORT | {"include_tech_offline_messages": "bool"}, _INTERVAL, component="consultant"
-    ),
-    "get.communications_report": Spec(_REPORT, _INTERVAL),
-    "get.goals_report": Spec(_REPORT, _INTERVAL),
-    "set.tag_sales": Spec(
-        _SALE,
-        ("communication_id", "communication_type", "date_time", "transaction_value"),
-        rights="update",
-    ),
-    "set.tag_communications": Spec(_TAG, ("communication_type", "tag_id"), rights="update"),
-    "unset.tag_communications": Spec(_TAG, ("communication_type", "tag_id"), rights="update"),
-    "login.user": Spec({"login": "str", "password": "str"}, ("login", "password"), free=True),
-    "logout.user": Spec({}, free=True),
+DOCUMENTED: dict[str, Any] = json.loads(Path(__file__).with_name("documented.json").read_text())
+_JSON_TYPES = {
+    "number": "int",
+    "boolean": "bool",
+    "array": "list",
+    "object": "dict",
+    "string": "str",
+    "enum": "str",
+    "iso8601": "str",
 }
+_FREE = ("login.user", "logout.user")
+# Sums, where a whole number would not do.
+_DECIMALS = ("transaction_value", "cost_ratio")
+
+
+def _spec(method: str, facts: dict[str, Any]) -> Spec:
+    params = facts["params"]
+    # Only the id of what is changed: "update" may be partial, says the page of the verbs.
+    needed = {"id"} if method.startswith("update.") and "id" in params else set(params)
+    return Spec(
+        {name: "number" if name in _DECIMALS else _JSON_TYPES[kind] for name, (kind, _) in params.items()},
+        tuple(name for name, (_, required) in params.items() if required and name in needed),
+        tuple(facts.get("rights", ())),
+        tuple(facts.get("components", ())),
+        method in _FREE,
+    )
+
+
+# The documented methods that the sandbox answers.
+_ANSWERED = (
+    *("get.account", "get.tags", "get.sites", "get.calls_report", "get.chats_report", "get.offline_messages_report"),
+    *("get.communications_report", "get.goals_report", "login.user", "logout.user"),
+    *("set.tag_sales", "set.tag_communications", "unset.tag_communications"),
+)
+SPECS: dict[str, Spec] = {method: _spec(method, DOCUMENTED["methods"][method]) for method in _ANSWERED}
+# The page of `unset` has lost this parameter, which its text speaks of.
+SPECS["unset.tag_communications"].types["communication_ext_id"] = "str"

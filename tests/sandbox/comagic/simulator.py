@@ -108,7 +108,8 @@ class CoMagic(Simulator, Account):
                 rows, total = self._reader.plain_list(method, self.list_rows(method), params, switches)
             self.quota.spend()
             counted = {"total_items": total, "version": None} | self._metadata()
-            return _answer(call, {"data": rows, "metadata": counted})
+            key = self.switches.meta_key if method in _META_DATA_PAGES else "metadata"
+            return _answer(call, {"data": rows, key: counted})
         data: Answer = {}
         if method == "set.tag_sales":
             data = {"id": self._writer.set_sale(params, switches)}
@@ -132,7 +133,7 @@ class CoMagic(Simulator, Account):
         identity = envelope.get("id") if isinstance(envelope, dict) else None
         if self.switches.error_id == "null" or not isinstance(identity, (str, int)):
             identity = None
-        answer = {"jsonrpc": "2.0", "id": identity, "error": error.body(metadata)}
+        answer = {"jsonrpc": "2.0", "id": identity, "error": error.body(metadata, self.switches.edition)}
         limited = error.mnemonic == "limit_exceeded"
         return Reply(encode(answer), self.switches.limit_status if limited else 200, JSON)
 
@@ -177,13 +178,15 @@ class CoMagic(Simulator, Account):
         return data if flat else {"data": data, "metadata": self._metadata()}
 
 
+_META_DATA_PAGES = ("get.account", "get.sites")
 _NOT_SHOWN = ("mnemonic", "after", "field")
 # What stands in `params` when the fault does not say.
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "limit_exceeded": {"limit_type": "minute", "limit_max_value": 60},
     "ip_not_whitelisted": {"ip": "203.0.113.7"},
-    "method_component_disabled": {"components": ["consultant"]},
+    "method_component_disabled": {"components": ["call_tracking", "consultant", "lead", "sitephone"]},
     "parameter_component_disabled": {"components": ["consultant"]},
+    "error": {"error_message": "Something has gone wrong"},
     "data_type_error": {"object": None},
 }
 
@@ -197,6 +200,5 @@ def _refuse_address(incoming: Incoming, path: str) -> Reply | None:
         return error_page(404, "Not Found")
     if incoming.verb != "POST":
         return error_page(405, "Method Not Allowed")
-    if not incoming.headers.get("content-type", "").lower().startswith("application/json"):
-        return error_page(415, "Unsupported Media Type")
+    # The documents demand a content type; clients that send none, or text/plain, are served all the same.
     return None

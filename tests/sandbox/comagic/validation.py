@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.sandbox.clock import Clock
+from tests.sandbox.comagic.access import has_component, is_granted
 from tests.sandbox.comagic.errors import ApiError
 from tests.sandbox.comagic.limits import Quota
 from tests.sandbox.comagic.params import SPECS, Params, Spec, check
@@ -68,10 +69,9 @@ class RequestValidator:
             raise ApiError("account_inactive", known_account=False)
         if not spec.free:
             self._quota.check()
-        if spec.component == "consultant" and not switches.consultant:
-            raise ApiError("method_component_disabled", params={"components": ["consultant"]})
-        allowed = {"update": ("update", "select"), "select": ("select",), "none": ()}[switches.tag_rights]
-        if spec.rights is not None and spec.rights not in allowed:
+        if not has_component(method, spec, switches):
+            raise ApiError("method_component_disabled", params={"components": list(spec.components)})
+        if spec.rights and not any(is_granted(right, switches) for right in spec.rights):
             raise ApiError("forbidden")
         check(params, spec)
         return Call(envelope["id"], method, params, spec)
