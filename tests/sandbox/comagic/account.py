@@ -6,8 +6,9 @@ from itertools import count
 from typing import Any
 
 from tests.sandbox.clock import Clock
+from tests.sandbox.comagic.access import components, permissions
+from tests.sandbox.comagic.directory import Directory
 from tests.sandbox.comagic.get_methods import Reader, Rows
-from tests.sandbox.comagic.site_rows import site_row
 from tests.sandbox.comagic.store import Communication, HistoryEntry, Key, Sale, State, Store, Tag
 from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.comagic.view import LOGINS
@@ -41,6 +42,7 @@ class Account:
         def domains() -> dict[int, str]:
             return {key: domain for key, (domain, _) in writer.sites.items()}
 
+        self._directory = Directory(writer)
         self._reader = Reader(self.store, self.clock, self.local, self.sale_tag_id, domains)
         self._writer.tags = {1: ("Не обработано", True), 88: ("Нецелевой контакт", True)}
         self._writer.tags[self.sale_tag_id] = (self.switches.sale_tag_name, True)
@@ -48,7 +50,6 @@ class Account:
             SITE_ID: ("example.ru", True),
             SITE_WITHOUT_SALES_ID: ("example.org", False),
         }
-        self._tag_ids = count(47902)
         self._call_ids = count(_FIRST_CALL_ID)
         # Row ids and communication ids of the other kinds come from ranges that do not meet.
         self._ids = {
@@ -80,7 +81,7 @@ class Account:
         for key, (known, _) in self._tags().items():
             if known == name:
                 return key
-        key = next(self._tag_ids)
+        key = next(self._writer.tag_ids)
         self._writer.tags[key] = (name, is_system)
         return key
 
@@ -217,15 +218,17 @@ class Account:
         """Return the rows of the short lists."""
         if method == "get.account":
             return [{"app_id": 4735, "name": "Химчистка", "timezone": self.local.name}]
-        if method == "get.tags":
-            return [
-                {"id": key, "name": name, "is_system": is_system}
-                for key, (name, is_system) in sorted(self._tags().items())
-            ]
-        return [
-            site_row(key, domain, sales_enabled=enabled)
-            for key, (domain, enabled) in sorted(self._writer.sites.items())
-        ]
+        self._tags()
+        return self._directory.rows(method.removeprefix("get."))
+
+    def key_info(self) -> dict[str, Any]:
+        """Return what `getobj.account` says of the account, the key's rights and the components that are on."""
+        account = {"app_id": 4735, "app_state": "active", "app_name": "Химчистка", "timezone": self.local.name}
+        user = {"user_id": 2870, "user_type": "admin", "user_login": LOGINS["api"], "user_name": "Робот"}
+        tariff = {"tp_id": 406, "tp_name": "Enterprise", "customer_id": 183510, "crm_type": None, "lang": "ru"}
+        agency = {"is_agent_app": False, "is_agent": False, "agent_type": None, "is_bi_available": False}
+        access = {"components": list(components(self.switches)), "permissions": permissions(self.switches)}
+        return account | user | tariff | agency | access | {"project": "comagic", "report_currency": "RUB"}
 
     def _tags(self) -> dict[int, tuple[str, bool]]:
         # The switch may have been moved since the tags were made.

@@ -52,6 +52,7 @@ ERRORS: dict[str, tuple[int, str]] = {
         "tariff plan settings in your account",
     ),
     "already_in_use": (-32602, "This value is already used by another entity"),
+    "virtual_phone_number_not_found": (-32007, "Virtual phone number {virtual_phone_number} not found."),
 }
 # What the Russian edition of 2026 prints in another way, slips included: mnemonic -> (mnemonic, message).
 RUSSIAN_EDITION: dict[str, tuple[str, str]] = {
@@ -78,6 +79,7 @@ class ApiError(Exception):
 
     Attributes:
         known_account: Whether the caller has been recognised; before that an error has no limits.
+        code: In place of the usual one: `forbidden` has another when a system's own entity is to be deleted.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class ApiError(Exception):
         *,
         params: dict[str, Any] | None = None,
         known_account: bool = True,
+        code: int | None = None,
     ) -> None:
         super().__init__(mnemonic)
         self.mnemonic = mnemonic
@@ -95,6 +98,7 @@ class ApiError(Exception):
         self.value = value
         self.params = params or {}
         self.known_account = known_account
+        self.code = code
 
     def body(self, metadata: dict[str, Any] | None, edition: str = "english") -> dict[str, Any]:
         """Return the value of the answer's `error`, as an edition of the documents words it."""
@@ -112,6 +116,7 @@ class ApiError(Exception):
         if metadata is not None:
             data["metadata"] = metadata
         words = {key: ", ".join(item) if isinstance(item, list) else item for key, item in self.params.items()}
+        code = code if self.code is None else self.code
         return {"code": code, "message": message.format_map(_Blank(words)), "data": data}
 
 

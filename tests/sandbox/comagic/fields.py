@@ -43,7 +43,7 @@ def read_tables(text: str) -> dict[str, Table]:
 
 
 TABLES = read_tables(Path(__file__).with_name("field_table.txt").read_text())
-# Method -> kind of communication (None is all) and table.
+# Method -> kind of communication that its rows are made of (None is all) and table.
 REPORTS: dict[str, tuple[str | None, Table]] = {
     method: (kind, TABLES[method])
     for method, kind in {
@@ -52,6 +52,11 @@ REPORTS: dict[str, tuple[str | None, Table]] = {
         "get.offline_messages_report": "offline_message",
         "get.goals_report": "goal",
         "get.communications_report": None,
+        "get.call_legs_report": "call",
+        "get.financial_call_legs_report": "call",
+        "get.visitor_sessions_report": None,
+        "get.chat_messages_report": "chat",
+        "get.campaign_daily_stat": None,
     }.items()
 }
-LISTS: dict[str, Table] = {method: table for method, table in TABLES.items() if not method.endswith("_report")}
+LISTS: dict[str, Table] = {method: table for method, table in TABLES.items() if method not in REPORTS}

@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 
 from tests.sandbox.clock import Clock
+from tests.sandbox.comagic.derived import daily_rows, getter_of, message_getter, messages_of
 from tests.sandbox.comagic.errors import ApiError
-from tests.sandbox.comagic.fields import LISTS, REPORTS
+from tests.sandbox.comagic.fields import LISTS, REPORTS, Table
+from tests.sandbox.comagic.filters import RawGetter
 from tests.sandbox.comagic.params import Params
 from tests.sandbox.comagic.query import Query, parse_query, shuffled_page, sort_rows
 from tests.sandbox.comagic.store import Communication, Store
@@ -23,6 +25,9 @@ from tests.sandbox.local_time import LocalTime, months_later
 Rows = list[dict[str, Any]]
 _TIMES = ("start_time", "date_time")
 _KEPT_RESULTS = 4
+_MESSAGE_DAYS = 30
+# "An empty array is [], an empty object {}", say the documents; the reports are not always so.
+_EMPTY: dict[str, Callable[[], Any]] = {"array": list, "object": dict}
 _UNASKED = ("utm_referrer", "source")
 
 
@@ -46,11 +51,8 @@ class Reader:
         def getter(name: str, *, raw: bool = False) -> Any:
             return lambda row: row.get(name)
 
-        query = parse_query(params, LISTS[method], getter, self._local, switches)
-        found = [row for row in rows if query.predicate is None or query.predicate(row)]
-        sort_rows(found, query.sort, getter)
-        page = found[query.offset : query.offset + query.limit]
-        return [{name: row.get(name) for name in query.names} for row in page], len(found)
+        table = LISTS.get(method) or REPORTS[method][1]
+        return self._small(rows, params, table, getter, switches)
 
     def report(self, method: str, params: Params, switches: CoMagicSwitches) -> tuple[Rows, int]:
         """Return a page of a report and the count of all its rows.
@@ -60,11 +62,20 @@ class Reader:
         """
         kind, table = REPORTS[method]
         now = self._clock.now()
+        if method == "get.chat_messages_report":
+            return self._messages(params, table, now, switches)
         first, last = self._interval(params, now, switches)
+        if method == "get.campaign_daily_stat":
+            communications = self._work_out(None, first, last, True, None, None)
+            site_id = params["site_id"]
+            rows_of_days = daily_rows(communications, site_id, self._domains().get(site_id, ""), self._local)
+            return self.plain_list(method, rows_of_days, params, switches)
         view = View(switches, self._local, now.timestamp(), self._sale_tag_id, self._domains())
-        getter = view.getter if kind else view.of_communication
+        getter = getter_of(method, view, self._local)
         query = parse_query(params, table, getter, self._local, switches)
         rows = self._matching(kind, first, last, params, query, getter, switches)
+        if method == "get.visitor_sessions_report":
+            rows = [row for row in rows if row.site_id is not None]
         descending = bool(query.sort) and query.sort[0][1]
         if switches.sort_ties == "shuffled" and (not query.sort or query.sort[0][0] in _TIMES):
             page = shuffled_page(rows, query, descending=descending)
@@ -73,6 +84,33 @@ class Reader:
         names = query.names if switches.unasked_fields == "absent" else (*query.names, *_UNASKED)
         cells = [(name, getter(name)) for name in names]
         return [{name: get(row) for name, get in cells} for row in page], len(rows)
+
+    def _messages(self, params: Params, table: Table, now: datetime, switches: CoMagicSwitches) -> tuple[Rows, int]:
+        """Return messages of chats that are named, or that began within an interval of at most 30 days."""
+        chats = self._store.timelines["chat"].rows
+        wanted = [*([params["chat_id"]] if params.get("chat_id") is not None else []), *(params.get("chat_ids") or ())]
+        dated = params.get("date_from") is not None and params.get("date_till") is not None
+        if not wanted and not dated:
+            raise ApiError("required_parameter_missed", "chat_id")
+        if dated:
+            first, last = self._interval(params, now, switches)
+            if last - first > _MESSAGE_DAYS * 86_400:
+                raise ApiError("date_interval_limit_reached", "date_from", params["date_from"])
+            low, high = self._store.timelines["chat"].between(first, last)
+            chats = chats[low:high]
+        messages = messages_of(chat for chat in chats if not wanted or chat.id in wanted)
+        return self._small(messages, params, table, message_getter(self._local), switches)
+
+    def _small(
+        self, rows: list[Any], params: Params, table: Table, getter: RawGetter, switches: CoMagicSwitches
+    ) -> tuple[Rows, int]:
+        """Return a page of rows that are few, and their count; a part that a row lacks comes empty."""
+        query = parse_query(params, table, getter, self._local, switches)
+        found = [row for row in rows if query.predicate is None or query.predicate(row)]
+        sort_rows(found, query.sort, getter)
+        cells = [(name, getter(name), _EMPTY.get(table[name].type)) for name in query.names]
+        page = found[query.offset : query.offset + query.limit]
+        return [{name: _or(get(row), empty) for name, get, empty in cells} for row in page], len(found)
 
     def _interval(self, params: Params, now: datetime, switches: CoMagicSwitches) -> tuple[int, int]:
         moments = []
@@ -116,7 +154,7 @@ class Reader:
         return rows
 
     def _work_out(
-        self, kind: str | None, first: int, last: int, ongoing: bool, query: Query, getter: Any
+        self, kind: str | None, first: int, last: int, ongoing: bool, query: Query | None, getter: Any
     ) -> list[Communication]:
         slices = []
         for name, timeline in self._store.timelines.items():
@@ -128,6 +166,8 @@ class Reader:
             rows = [row for row in rows if not row.ongoing]
         if self._store.hidden:
             rows = [row for row in rows if row.key not in self._store.hidden]
+        if query is None:
+            return rows
         if query.predicate is not None:
             rows = list(filter(query.predicate, rows))
         if query.sort == (("start_time", False),) or query.sort == (("date_time", False),):
@@ -136,6 +176,10 @@ class Reader:
             return rows[::-1]
         sort_rows(rows, query.sort, getter)
         return rows
+
+
+def _or(value: Any, empty: Callable[[], Any] | None) -> Any:
+    return empty() if value is None and empty is not None else value
 
 
 def encode(answer: dict[str, Any]) -> bytes:

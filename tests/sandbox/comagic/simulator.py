@@ -101,6 +101,9 @@ class CoMagic(Simulator, Account):
         if method == "logout.user":
             self._validator.sessions.pop(params["access_token"], None)
             return _answer(call, {"data": {}})
+        if method == "getobj.account":
+            self.quota.spend()
+            return _answer(call, {"data": self.key_info(), "metadata": {"version": None} | self._metadata()})
         if method.startswith("get."):
             if method in REPORTS:
                 rows, total = self._reader.report(method, params, switches)
@@ -110,16 +113,22 @@ class CoMagic(Simulator, Account):
             counted = {"total_items": total, "version": None} | self._metadata()
             key = self.switches.meta_key if method in _META_DATA_PAGES else "metadata"
             return _answer(call, {"data": rows, key: counted})
-        data: Answer = {}
-        if method == "set.tag_sales":
-            data = {"id": self._writer.set_sale(params, switches)}
-        elif method == "set.tag_communications":
-            self._writer.set_tag(params, switches)
-        else:
-            self._writer.unset_tag(params, switches)
+        data = self._write(method, params)
         self.quota.spend()
         flat = switches.result_shape == "flat"
         return _answer(call, data if flat else {"data": data, "metadata": self._metadata()})
+
+    def _write(self, method: str, params: dict[str, Any]) -> Answer:
+        switches = self.switches
+        if method == "set.tag_sales":
+            return {"id": self._writer.set_sale(params, switches)}
+        if method == "set.tag_communications":
+            self._writer.set_tag(params, switches)
+            return {}
+        if method == "unset.tag_communications":
+            self._writer.unset_tag(params, switches)
+            return {}
+        return self._directory.change(method, params)
 
     def _metadata(self) -> Answer:
         form = self.switches.limits_in_metadata

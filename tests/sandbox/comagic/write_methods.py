@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import count
 from typing import Any
 
 from tests.sandbox.clock import Clock
@@ -22,16 +23,18 @@ class Writer:
     Attributes:
         tags: Id -> name and whether it is a system tag.
         sites: Id -> domain and whether sales are on.
+        tag_ids: Ids of tags that are still to be made.
     """
 
     def __init__(self, store: Store, clock: Clock, local: LocalTime, sale_tag_id: int) -> None:
         self.tags: dict[int, tuple[str, bool]] = {}
         self.sites: dict[int, tuple[str, bool]] = {}
-        self._store = store
+        self.store = store
         self._clock = clock
         self._local = local
         self._sale_tag_id = sale_tag_id
         self._last_sale_id = 777000
+        self.tag_ids = count(47902)
 
     def set_sale(self, params: Params, switches: CoMagicSwitches) -> int:
         """Do set.tag_sales and return the sale's id.
@@ -77,7 +80,7 @@ class Writer:
         tags: Sequence[Tag] = row.state.tags
         if all(tag.tag_id != self._sale_tag_id for tag in tags):
             tags = (*tags, self.tag(self._sale_tag_id, who))
-        self._store.put(row, tags, (*before, sale), done_at or self._clock.now())
+        self.store.put(row, tags, (*before, sale), done_at or self._clock.now())
         self._note(what, who, row, amount, comment)
         return sale.sale_id
 
@@ -102,14 +105,14 @@ class Writer:
     def put_tag(self, row: Communication, tag_id: int, who: str) -> None:
         """Add a tag; `who` set it."""
         tags = (*row.state.tags, self.tag(tag_id, who))
-        self._store.put(row, tags, row.state.sales, self._clock.now())
+        self.store.put(row, tags, row.state.sales, self._clock.now())
 
     def take_tag(self, row: Communication, tag_id: int, who: str, *, keep_sale: bool = False) -> None:
         """Remove a tag; with the sale tag, the sale as well."""
         tags = [tag for tag in row.state.tags if tag.tag_id != tag_id]
         is_sale = tag_id == self._sale_tag_id
         amount = sum(sale.amount_kopecks for sale in row.state.sales) or None
-        self._store.put(row, tags, row.state.sales if keep_sale or not is_sale else (), self._clock.now())
+        self.store.put(row, tags, row.state.sales if keep_sale or not is_sale else (), self._clock.now())
         if is_sale:
             self._note("unset", who, row, amount, None)
 
@@ -127,7 +130,7 @@ class Writer:
         kind = params["communication_type"]
         if kind not in TYPES:
             raise ApiError("invalid_parameter_value", "communication_type", kind)
-        known = self._store.by_id[kind]
+        known = self.store.by_id[kind]
         key, ext_id = params.get("communication_id"), params.get("communication_ext_id")
         if key is None and ext_id is None:
             raise ApiError("required_parameter_missed", "communication_id")
@@ -160,4 +163,4 @@ class Writer:
 
     def _note(self, what: str, who: str, row: Communication, amount: int | None, comment: str | None) -> None:
         entry = HistoryEntry(what, who, *row.key, amount, comment, self._clock.now())
-        self._store.history.append(entry)
+        self.store.history.append(entry)
