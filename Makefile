@@ -65,6 +65,7 @@ lock: .venv/test
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile $(PIP_COMPILE) --output-file requirements.txt pyproject.toml
 	$(BIN)/pip-compile $(PIP_COMPILE) --extra test --constraint requirements.txt --output-file tests/requirements.txt pyproject.toml
+	cd tests/foreign_clients && ../../$(BIN)/pip-compile $(PIP_COMPILE) --output-file requirements.txt requirements.in
 
 PIP_COMPILE := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host

@@ -20,6 +20,23 @@ def _charged(row: Communication) -> int:
     return 0 if row.lost or row.direction == "in" else -(-row.duration // 60)
 
 
+_ADVERTISED = (
+    *("adv_system", "ext_campaign_id", "ext_campaign_name", "keyword_id", "keyword", "banner_id", "banner_name"),
+    *("current_banner_id", "old_banner_ids", "group_id", "group_name", "auditory_id", "auditory_name"),
+    *("placement_name", "yandex_placement_type", "campaign_type", "device_type", "position_type"),
+    *("yandex_region_id", "yandex_region_name", "yandex_region_type"),
+)
+
+
+def _advertised(row: Communication) -> Row:
+    """Return what the advertising system knows of a click; all parts are there, most of them null."""
+    campaign = campaign_of(row)
+    if campaign is None or campaign.engine is None:
+        return dict.fromkeys(_ADVERTISED)
+    known = {"adv_system": campaign.engine, "ext_campaign_id": str(campaign.id), "ext_campaign_name": campaign.name}
+    return dict.fromkeys(_ADVERTISED) | known | {"keyword": BELIEVABLE["search_query"](row)}
+
+
 _PARTIES: dict[str, Getter] = {
     "calling_phone_number": lambda row: row.phone if row.direction == "in" else VIRTUAL_PHONE,
     "called_phone_number": lambda row: VIRTUAL_PHONE if row.direction == "in" else row.phone,
@@ -62,7 +79,7 @@ _SESSIONS: dict[str, Getter] = {
     "visitor_language": lambda row: "ru",
     "hits_count": lambda row: 1 + dice(row, 24, 9),
     "hits": lambda row: [],
-    "integrated_campaign_data": lambda row: {},
+    "integrated_campaign_data": _advertised,
     "person_id": person_id_of,
 }
 _OVERRIDES = {

@@ -1,0 +1,1 @@
+"""Clients of CoMagic that other people have written, run against the sandbox as they are."""
