@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from tests.sandbox.agbis.model import STATUS_NAMES, Client, Order
+from tests.sandbox.agbis.prices import DIRECTORIES, PRICE_LISTS, RETAIL, SERVICE, price_rows, tree_rows
 from tests.sandbox.agbis.rows import client_info, client_row, flows, full_order, order_pay_row, order_row, service_rows
 from tests.sandbox.agbis.sessions import Session, Sessions
 from tests.sandbox.agbis.shop import Shop
@@ -148,12 +149,24 @@ class Commands:
         today = self.writer.date(self.shop.clock.now())
         return {"error": 0, "date_list": [{"date": today, "count": "0"}]}
 
-    def price_list(self, _params: Params) -> Answer:
-        row = {"id": "500", "folder_id": "0", "tovar_type": "2", "code": "K1", "unit": "шт", "price_id": "0"}
-        return {"error": 0, "price_list": [row | {"name": "Химчистка пальто", "price": self.writer.money(280050)}]}
+    def price_list(self, params: Params) -> Answer:
+        """Answer with the retail list, services only, unless asked otherwise; other lists are empty."""
+        known = str(params.get("price_id", RETAIL)) == RETAIL
+        rows = price_rows(self.writer, str(params.get("tovar_type", SERVICE))) if known else []
+        return {"error": 0, "price_list": rows}
 
-    def reception_centers(self, _params: Params) -> Answer:
-        return {"error": 0, "list": [{"id": "1", "name": "Приёмный пункт 1", "address": "ул. Ленина, 5", "phone": ""}]}
+    def price_tree(self, params: Params) -> Answer:
+        wanted = params.get("id")
+        if wanted is None and self.shop.switches.price_tree_without_id == "error_105":
+            raise Refusal(105, "Некорректные данные: id")
+        return {"error": 0, "price": tree_rows() if str(wanted or RETAIL) == RETAIL else []}
+
+    def price_lists(self, _params: Params) -> Answer:
+        return {"error": 0, "price_lists": PRICE_LISTS}
+
+    def last_change_order(self, _params: Params) -> Answer:
+        """Answer with an empty list, as the real one always does."""
+        return {"error": 0, "last_orders": []}
 
     def _client(self, client: Client | None) -> Answer:
         if client is None and self.shop.switches.not_found_form == "error_1":
@@ -207,6 +220,10 @@ def _digits(phone: str) -> str:
     return "".join(char for char in phone if char.isdecimal())
 
 
+def _directory(key: str, rows: list[Answer]) -> Callable[[Commands, Params], Answer]:
+    return lambda _commands, _params: {"error": 0, key: rows}
+
+
 _WINDOW = ("StartDate", "StopDate")
 COMMANDS: dict[str, Command] = {
     "Login": Command(Commands.login, session=False, needs=("User", "Pwd", "AsUser")),
@@ -222,11 +239,15 @@ COMMANDS: dict[str, Command] = {
     "ContrInfoForAll": Command(Commands.contr_info, needs=("contr_id",)),
     "ContragInfoForAll": Command(Commands.contrag_info, needs=("teleph_cell",)),
     "GetStatusOrder": Command(Commands.status_order, session=False, needs=("doc_num",)),
-    "PriceList": Command(Commands.price_list, session=False, needs=("price_id",)),
-    "ReceptionCenters": Command(Commands.reception_centers, session=False),
+    "PriceList": Command(Commands.price_list, session=False),
+    "PriceTree": Command(Commands.price_tree, session=False),
+    "PriceLists": Command(Commands.price_lists),
+    "LastChangeOrder": Command(Commands.last_change_order),
     "api_version": Command(Commands.api_version, session=False, database=False),
     "ExecutedApiCount": Command(Commands.executed_api_count, session=False, database=False),
 }
+for _name, (_key, _rows) in DIRECTORIES.items():
+    COMMANDS[_name] = Command(_directory(_key, _rows), session=False)
 # An empty success of each command, for the fault `empty_success`.
 EMPTY: dict[str, Answer] = {
     "OrderByDateTimeForAll": {"orders": []},

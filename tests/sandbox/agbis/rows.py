@@ -180,6 +180,10 @@ def order_pay_row(order: Order, client: Client, flow: Flow, writer: Writer) -> R
     }
 
 
+# Where a payment of a kind stands in FullOrderInfo; 3, 31 and 32 are of the cash desk.
+_PURSES = {"4": "bank", "9": "card", "91": "bonus", "92": "deposit"}
+
+
 def full_order(order: Order, writer: Writer) -> Row:
     """Return the answer of FullOrderInfo, in which a cancelled order has no lines."""
     cancelled = order.status == CANCELLED
@@ -188,37 +192,58 @@ def full_order(order: Order, writer: Writer) -> Row:
         "doc_num": order.number,
         "kredit": writer.money(order.kredit_kopecks),
         "debet": writer.money(order.net_kopecks),
+        "barcode": "",
+        "firm_id": "11",
         "doc_date": writer.date(order.doc_date),
         "date_out": "",
+        "date_out_fact": writer.moment(order.update) if order.status == 5 else "",
+        "current_sclad_id": "1",
         "status_id": str(order.status),
-        "contragent_id": "" if order.spoiled == "no_client" else order.client_id,
+        "photo_exist": "0",
+        "discount": "0",
+        "sclad_to": "1",
+        "fast_exec_id": "0",
+        "sclad_name": "Приёмный пункт 1",
+        "sclad_adr": "ул. Ленина, 5",
+        "sclad_hours": "09:00-21:00",
+        "discount_extrnl_id": "",
         "sclad_kredit_id": "1",
+        "contragent_id": "" if order.spoiled == "no_client" else order.client_id,
+        "waiting_confirm": "0",
+        "is_not_confirmed": "0",
+        "condition_id": "",
+        "condition_name": "",
+        "max_bonus_pay": "0",
     }
-    lines = [] if cancelled else service_rows(order, writer)
-    renamed = {"tov_id": "tovar_id", "service": "name", "qty": "qty_kredit"}
-    services = [{renamed.get(key, key): value for key, value in line.items()} for line in lines]
-    payments = [
-        {
-            "doc_id": payment.document_id,
-            "doc_type": payment.doc_type,
-            "kassa_debet": writer.money(debet),
-            "kassa_kredit": writer.money(kredit),
-            "bank_debet": "0",
-            "card_debet": "0",
-            "bonus_debet": "0",
-            "deposit_debet": "0",
-        }
-        for payment, debet, kredit in flows(order, writer)
-    ]
     return {
         "dor_id": order.id,
         "order_dop_info": info,
-        "order_services": services,
-        "order_payments": payments,
+        "order_services": [] if cancelled else _full_lines(order, writer),
+        "order_payments": [_full_payment(flow, writer) for flow in flows(order, writer)],
         "order_comments": [],
         "order_plans": [],
         "order_signs": [],
     }
+
+
+def _full_lines(order: Order, writer: Writer) -> list[Row]:
+    """Return services and goods in one list, under the names that only this command has."""
+    renamed = {"tov_id": "tovar_id", "service": "name", "tovar_name": "name", "qty": "qty_kredit", "dol_id": "dos_id"}
+    lines = [line | {"tovar_type": "2", "unitname": "шт"} for line in service_rows(order, writer)]
+    lines += [_goods_row(line, writer) | {"tovar_type": "1", "unitname": "шт"} for line in order.goods]
+    return [{renamed.get(key, key): value for key, value in line.items()} for line in lines]
+
+
+def _full_payment(flow: Flow, writer: Writer) -> Row:
+    payment, debet, kredit = flow
+    purse = _PURSES.get(payment.doc_type, "kassa")
+    row: Row = {"doc_id": payment.document_id, "doc_type": payment.doc_type}
+    row |= {f"{name}_debet": "0" for name in ("kassa", "bank", "card", "bonus", "deposit")}
+    row |= {f"{name}_kredit": "0" for name in ("kassa", "bank", "card")}
+    row[f"{purse}_debet"] = writer.money(debet)
+    if kredit or f"{purse}_kredit" in row:  # bonus and deposit are documented without
+        row[f"{purse}_kredit"] = writer.money(kredit)
+    return row
 
 
 def client_info(client: Client | None, writer: Writer, *, orders: list[Order]) -> Row:

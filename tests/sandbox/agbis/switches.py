@@ -42,6 +42,7 @@ class AgbisSwitches(Switchboard):
         wrong_credentials_code: Error of a refused Login.
         login_guard_seconds: Login again within that time is refused, and so for two minutes; 0 is off.
         throttle_form: `http` 429, or `error_102` in the body.
+        price_tree_without_id: The documents of 2026 call the id necessary; a public page asks without.
         max_window_days: A wider window is answered with a 504 page.
         compressed: Answers are deflated for those who accept it.
         min_gap_seconds: Data commands that follow quicker are throttled; 0 is off.
@@ -82,9 +83,14 @@ class AgbisSwitches(Switchboard):
     wrong_credentials_code: int = choice(2, 1)
     login_guard_seconds: int = choice(120, 0)
     throttle_form: str = choice("http", "error_102")
+    price_tree_without_id: str = choice("error_105", "whole")
     max_window_days: int = choice(31, 7, 1)
     compressed: bool = choice(False, True)
     min_gap_seconds: int = choice(0, 1, state=True)
     payment_bumps_update: bool = choice(True, False, state=True)
     refund_bumps_update: bool = choice(True, False, state=True)
     database_down: bool = choice(False, True, state=True)
+
+
+SEEN = AgbisSwitches(spaces="percent", colons="raw", numeric_ids=True)
+"""How the one real answer that is public is written: `%20`, `%2F`, no coded colon, numbers for ids."""
