@@ -171,7 +171,8 @@ def test_the_sandbox_prints_the_settings_that_are_shown() -> None:
     (shown,) = [each.output for each in Document("docs/running.md").commands if "tests.sandbox" in each.line]
     settings = World().settings("http://127.0.0.1:9090")
 
-    assert shown.splitlines()[1:] == [f"{name}={text}" for name, text in settings.items()]
+    assert shown.splitlines()[1:-1] == [f"{name}={text}" for name, text in settings.items()]
+    assert shown.splitlines()[-1].endswith("python -m tests.sandbox --list")
 
 
 STORIES_IN_RUSSIAN = {

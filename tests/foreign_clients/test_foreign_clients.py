@@ -12,14 +12,13 @@ import pytest
 
 from tests.foreign_clients import environment
 from tests.foreign_clients.account import lived_in
-from tests.foreign_clients.table import CALLS, SHAPES, table
+from tests.foreign_clients.table import CALLS, SHAPES
 from tests.sandbox.comagic.fields import TABLES
 from tests.sandbox.comagic.simulator import CoMagic
 from tests.sandbox.serve import serve_in_thread
 from tests.sandbox_tests.callers import CoMagicCaller
 from tests.support.waiting import PATIENCE
 
-README = Path(__file__).parents[1] / "sandbox" / "README.md"
 LOGINS = {
     "comagic-wrapper": {"login": "robot@example.ru", "password": "secret"},
     "comagic-data-api-sdk": {"token": "token"},
@@ -125,7 +124,3 @@ async def test_a_request_as_another_program_makes_it(shape: dict[str, Any]) -> N
         assert answer["result"]["metadata"]["total_items"] >= len(rows)
     else:
         assert isinstance(answer["result"]["data"], dict)
-
-
-def test_the_readme_has_the_table() -> None:
-    assert table() in README.read_text()

@@ -6,6 +6,7 @@ import socket
 import sys
 from typing import Any
 
+from tests.sandbox.offers import offers
 from tests.sandbox.serve import SandboxServer
 from tests.sandbox.world import World, populate
 
@@ -15,8 +16,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.sandbox",
         description="Simulators of Agbis and CoMagic over one made-up dry cleaner. "
-        "GET /_sandbox/state shows everything in it.",
+        "GET /_sandbox/state shows everything in it; --list says what it offers.",
     )
+    parser.add_argument("--list", action="store_true", help="print what it offers, as Markdown, and end")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=9090, help="port, 0 for any free one (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="another seed, another population (default: %(default)s)")
@@ -32,6 +34,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Serve until TERM or INT."""
     args = arguments()
+    if args.list:
+        print(offers(), end="")
+        return
     world = World(latency=args.latency_ms / 1000)
     world.comagic.minute_limit = args.quota_minute
     world.comagic.day_limit = args.quota_day
@@ -52,6 +57,7 @@ def main() -> None:
     print(
         f"# The sandbox answers at {base}; what it knows: {base}/_sandbox/state. For the bridge:",
         *(f"{name}={text}" for name, text in world.settings(base).items()),
+        "# What can be asked, switched, broken and made to happen: python -m tests.sandbox --list",
         sep="\n",
         flush=True,
     )

@@ -29,6 +29,19 @@ COMAGIC_EVENTS = (
     "add_call", "add_chat", "add_message", "add_goal", "add_site", "add_tag_name", "add_tag",
     "sell_by_hand", "unsell_by_hand", "delete_communication",
 )  # fmt: skip
+REQUESTS = {
+    "GET /_sandbox/state": "sales, history, orders, clients, quota, switches, and the expected results of a first run",
+    "GET /_sandbox/requests": "every request so far, without secrets",
+    "GET /_sandbox/faults": "the faults that wait for their request",
+    "POST /_sandbox/faults": 'makes requests fail: `{"method": "set.tag_sales", "kind": "http_503", "times": 2}`',
+    "DELETE /_sandbox/faults": "ends all faults",
+    "POST /_sandbox/switches": 'moves switches: `{"comagic": {"duplicate_set": "add"}}`',
+    "POST /_sandbox/clock": '`{"advance_seconds": 86400}`',
+    "POST /_sandbox/limits": '`{"minute_limit": 60, "spend_day": true}`',
+    "POST /_sandbox/events": "what clients and people do: "
+    '`{"event": "add_call", "phone": "79261234567", "at": "2026-06-15T12:00"}`, or a list of such',
+    "POST /_sandbox/reset": 'empties it; `{"seed": 2, "phones": 10}` fills it again',
+}
 
 
 class Control:

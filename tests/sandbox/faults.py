@@ -133,6 +133,31 @@ AFTER: dict[str, Callable[[Reply], Reply]] = {
 }
 SIGNALS = ("reset_before", "reset_after", "timeout_before", "timeout_after", "connect_error", "slow")
 COMMON_KINDS = (*BEFORE, *AFTER, *SIGNALS, "empty_success", "rewritten", "drip")
+MEANINGS = {
+    "http_500": "an error page, nothing is done",
+    "http_502_html": "a proxy's error page, nothing is done",
+    "http_503": "an error page, nothing is done; `retry_after` names a delay",
+    "http_504_html": "a proxy's error page, nothing is done",
+    "http_429": "too many requests, nothing is done; `retry_after` names a delay",
+    "not_json": "a page of HTML with status 200, nothing is done",
+    "truncated_json": "half an answer, nothing is done",
+    "empty_body": "no body, nothing is done",
+    "deep_json": "900 levels of brackets",
+    "long_number": "a number of five million digits",
+    "gzip_bomb": "300 MiB of white space in 300 KB",
+    "http_502_after": "a proxy's error page after the request has taken effect",
+    "not_json_after": "a page of HTML after the request has taken effect",
+    "truncated_after": "half of the true answer",
+    "reset_before": "the connection is closed, nothing is done",
+    "reset_after": "the connection is closed after the request has taken effect",
+    "timeout_before": "no answer for `seconds` (120), nothing is done",
+    "timeout_after": "no answer for `seconds` (120) after the request has taken effect",
+    "connect_error": "no connection is made",
+    "slow": "the true answer, after `seconds` (5)",
+    "empty_success": "a success without rows, nothing is done",
+    "rewritten": "the true answer, with `pattern` replaced `by` a text",
+    "drip": "the true answer, a byte every `seconds` (1)",
+}
 
 
 async def play(fault: Fault, act: Callable[[], Reply], clock: Clock) -> Reply | None:

@@ -16,6 +16,15 @@ from tests.sandbox.reply import HTML, Incoming, Reply
 from tests.sandbox.simulator import Simulator, without_secrets
 
 __all__ = ["Agbis", "AgbisSwitches", "Client", "Line", "Order", "Payment"]
+OWN_FAULTS = {
+    "error": "the error `code` (108) with `msg`, nothing is done",
+    "error_as_string": "the same, the code a string",
+    "http_403_json": "status 403 with JSON",
+    "no_orders_key": "a success without its list",
+    "bom": "the true answer behind a byte order mark",
+    "wrong_content_type": "the true answer, said to be text in windows-1251",
+    "session_lost": "all sessions are forgotten before the request",
+}
 
 
 class Agbis(Simulator, Shop):

@@ -21,6 +21,15 @@ __all__ = ["CoMagic", "CoMagicSwitches", "Communication", "HistoryEntry", "Sale"
 
 JSON = "application/json; charset=utf-8"
 Answer = dict[str, Any]
+OWN_FAULTS = {
+    "error": "the error `mnemonic` (`internal_error`), with `params` of its text; `after`: after the effect",
+    "error_unknown_mnemonic": "an error that no document has",
+    "limit_exceeded_minute": "the minute's limit is spent; `metadata: false` leaves out how long",
+    "limit_exceeded_day": "the day's limit is spent; `metadata: false` leaves out how long",
+    "id_mismatch": "the true answer with somebody else's `id`",
+    "no_result": "an answer with neither `result` nor `error`",
+    "no_data": "a result without `data`",
+}
 
 
 class CoMagic(Simulator, Account):
