@@ -96,6 +96,23 @@ async def test_results_of_creating_may_be_flat(api: CoMagicCaller, comagic: CoMa
     assert (await api.result("create.tags", name="Свой тег")).keys() == {"id"}
 
 
+async def test_names_stand_beside_the_ids_that_are_given(api: CoMagicCaller) -> None:
+    block = (await api.result("create.site_blocks", site_id=25187, name="Второй"))["data"]["id"]
+    line = (await api.result("create.sip_lines", **CREATED["sip_lines"]))["data"]
+    person = {"last_name": "Сидоров", "first_name": "Пётр", "phone_numbers": [], "organization_id": 61}
+    contact = (await api.result("create.contacts", **person))["data"]["id"]
+    await api.result("update.contacts", id=contact, patronymic="Ильич")
+    campaign = (await api.result("create.campaigns", **CREATED["campaigns"]))["data"]["id"]
+    await api.result("update.campaigns", id=campaign, cost_ratio=1.5)
+
+    assert (await names(api, "site_blocks"))[block]["site_domain_name"] == "example.ru"
+    shown = (await names(api, "sip_lines"))[line["id"]]
+    assert (shown["employee_full_name"], shown["phone_number"]) == ("Смирнова Анна Петровна", line["phone_number"])
+    known = (await names(api, "contacts"))[contact]
+    assert (known["full_name"], known["organization_name"]) == ("Сидоров Пётр Ильич", "Ателье")
+    assert (await names(api, "campaigns"))[campaign]["cost_ratio"] == 1.5
+
+
 # Sites
 
 
@@ -186,6 +203,15 @@ async def test_legs_and_their_charges_belong_to_calls(api: CoMagicCaller, comagi
     assert [charge["total_charge"] for charge in charges] == [3.6, 0.0]
 
 
+async def test_two_reports_of_the_same_calls_do_not_mix(api: CoMagicCaller, comagic: CoMagic) -> None:
+    """A filtered report is worked out once; the same filter means something else in another report."""
+    call = comagic.add_call("79990000001", TEN, duration=61)
+    by_id = {"field": "id", "operator": "=", "value": call * 10 + 1}
+
+    assert await api.rows("get.calls_report", filter=by_id) == []
+    assert len(await api.rows("get.call_legs_report", filter=by_id)) == 1
+
+
 async def test_messages_of_chats(api: CoMagicCaller, comagic: CoMagic) -> None:
     comagic.add_chat("79990000001", TEN)
     comagic.add_chat("79990000002", TEN + timedelta(hours=1))
@@ -200,6 +226,8 @@ async def test_messages_of_chats(api: CoMagicCaller, comagic: CoMagic) -> None:
     assert await chats(**JUNE, chat_id=second) == [second, second]
     assert await api.mnemonic("get.chat_messages_report") == "required_parameter_missed"
     assert await api.mnemonic("get.chat_messages_report", chat=first) == "unexpected_parameters"
+    comagic.hide(784617, communication_type="chat")
+    assert await chats(**JUNE) == [second, second]
     too_long = JUNE | {"date_from": "2026-05-01 00:00:00"}
     assert await api.mnemonic("get.chat_messages_report", **too_long) == "date_interval_limit_reached"
 
@@ -226,3 +254,6 @@ async def test_days_of_campaigns_count_what_they_brought(api: CoMagicCaller, com
     assert {row["date"] for row in rows} == {"2026-06-13", "2026-06-14"}
     assert (sum(row["calls_count"] for row in rows), sum(row["goals_count"] for row in rows)) == (3, 1)
     assert await api.mnemonic("get.campaign_daily_stat", **JUNE) == "required_parameter_missed"
+    of_a_day = {"field": "date", "operator": "=", "value": "2026-06-13"}
+    found = await api.rows("get.campaign_daily_stat", site_id=25187, filter=of_a_day)
+    assert {row["date"] for row in found} == {"2026-06-13"}

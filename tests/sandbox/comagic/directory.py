@@ -1,6 +1,7 @@
 """The lists of the account that are no reports, and the methods that change them."""
 
 from copy import deepcopy
+from decimal import Decimal
 from itertools import chain, count
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.sandbox.comagic.write_methods import Writer
 
 Row = dict[str, Any]
 _FIRST_NEW_ID = 900_001
+_NEW_LINE = {"password": "new-password", "server": "sip.example.ru"}
 _CONTROL = ("access_token", "user_id", "id")
 # Of these a second one with the same name is a duplicate.
 _NAMED = ("group_employees", "group_contacts", "contact_organizations", "schedules", "campaigns")
@@ -62,7 +64,7 @@ class Directory:
             return self._switch_number(verb, params)
         if name == "sip_line_password":
             self._known("sip_lines", params)
-            return {"password": "new-password"}
+            return {"password": _NEW_LINE["password"]}
         if name == "campaign_parameter_weights":
             self._refuse_unknown_site(params)
             self._weights.setdefault(params["site_id"], {}).update(_given(params))
@@ -77,18 +79,35 @@ class Directory:
             self._refuse_duplicate(name, params)
         if verb == "create":
             key = next(self._ids)
-            self._rows[name][key] = given
+            self._rows[name][key] = given | self._names(name, given)
             if name == "sip_lines":
-                return {"id": key, "phone_number": "0111", "password": "new-password", "server": "sip.example.ru"}
+                line = {"phone_number": f"0{key - _FIRST_NEW_ID + 111}", "status": "active", "type": "in_out"}
+                self._rows[name][key] |= line
+                return {"id": key, "phone_number": line["phone_number"], **_NEW_LINE}
             return {"id": key}
         key = self._known(name, params)
         if verb == "update":
-            self._rows[name][key] |= given
+            self._rows[name][key] |= given | self._names(name, self._rows[name][key] | given)
         elif self._rows[name][key].get("is_system") or self._rows[name][key].get("type") in ("system", "integrated"):
             raise ApiError("forbidden", "id", key, code=-32602)
         else:
             del self._rows[name][key]
         return {}
+
+    def _names(self, name: str, row: Row) -> Row:
+        """Return the names that stand beside ids, and those that are put together of others."""
+        found: Row = {}
+        if "site_id" in row:
+            found["site_domain_name"] = self._writer.sites[row["site_id"]][0]
+        if name in ("employees", "contacts"):
+            parts = (row.get(part) for part in ("last_name", "first_name", "patronymic"))
+            found["full_name"] = " ".join(filter(None, parts))
+        for part, owner in (("employee", "employees"), ("organization", "contact_organizations")):
+            known = self._rows[owner].get(row.get(f"{part}_id", 0), {})
+            label = "full_name" if part == "employee" else "name"
+            if known:
+                found[f"{part}_{label}"] = known[label]
+        return found
 
     def _change_tag(self, verb: str, _: str, params: Params) -> Row:
         tags, key, name = self._writer.tags, params.get("id"), params.get("name")
@@ -169,4 +188,13 @@ class Directory:
 
 
 def _given(params: Params) -> Row:
-    return {name: value for name, value in params.items() if name not in _CONTROL}
+    return {name: _plain(value) for name, value in params.items() if name not in _CONTROL}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as it goes out again: numbers came in as exact decimals."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return float(value) if isinstance(value, Decimal) else value

@@ -151,11 +151,15 @@ class FilterCompiler:
         right = {
             "number": number,
             "boolean": isinstance(value, bool),
-            "iso8601": isinstance(value, str) and self._local.moment(value) is not None,
+            "iso8601": isinstance(value, str) and self._is_moment(field, value),
         }.get(field.type, isinstance(value, str))
         if not right:
             raise ApiError("invalid_parameter_value", f"{path}.value", value)
         return value
+
+    def _is_moment(self, field: Field, value: str) -> bool:
+        # The days of campaigns are dates without a time.
+        return self._local.moment(f"{value} 00:00:00" if field.name == "date" else value) is not None
 
 
 def _only(node: dict[str, Any], names: tuple[str, ...], path: str) -> None:

@@ -60,7 +60,7 @@ class Reader:
         Raises:
             ApiError: A parameter is wrong.
         """
-        kind, table = REPORTS[method]
+        _, table = REPORTS[method]
         now = self._clock.now()
         if method == "get.chat_messages_report":
             return self._messages(params, table, now, switches)
@@ -73,7 +73,7 @@ class Reader:
         view = View(switches, self._local, now.timestamp(), self._sale_tag_id, self._domains())
         getter = getter_of(method, view, self._local)
         query = parse_query(params, table, getter, self._local, switches)
-        rows = self._matching(kind, first, last, params, query, getter, switches)
+        rows = self._matching(method, first, last, params, query, getter, switches)
         if method == "get.visitor_sessions_report":
             rows = [row for row in rows if row.site_id is not None]
         descending = bool(query.sort) and query.sort[0][1]
@@ -98,7 +98,8 @@ class Reader:
                 raise ApiError("date_interval_limit_reached", "date_from", params["date_from"])
             low, high = self._store.timelines["chat"].between(first, last)
             chats = chats[low:high]
-        messages = messages_of(chat for chat in chats if not wanted or chat.id in wanted)
+        shown = (chat for chat in chats if chat.key not in self._store.hidden)
+        messages = messages_of(chat for chat in shown if not wanted or chat.id in wanted)
         return self._small(messages, params, table, message_getter(self._local), switches)
 
     def _small(
@@ -132,7 +133,7 @@ class Reader:
 
     def _matching(
         self,
-        kind: str | None,
+        method: str,
         first: int,
         last: int,
         params: Params,
@@ -140,9 +141,10 @@ class Reader:
         getter: Any,
         switches: CoMagicSwitches,
     ) -> list[Communication]:
+        kind = REPORTS[method][0]
         ongoing = bool(params.get("include_ongoing_calls"))
         asked = {name: params.get(name) for name in ("filter", "sort")}
-        key = (kind, first, last, ongoing, repr(asked), switches, self._store.version)
+        key = (method, first, last, ongoing, repr(asked), switches, self._store.version)
         if switches.visibility_delay_seconds:
             return self._work_out(kind, first, last, ongoing, query, getter)
         rows = self._results.get(key)
