@@ -73,7 +73,7 @@ def _test(mutant: Mutant | None, tests: Collection[str], *, options: Sequence[st
     with _copy() as tree:
         if mutant is not None and (problem := mutant.apply(tree)):
             return Outcome(caught=False, by=f"the patch does not apply: {problem}")
-        quick = ["-x", "-q", "--tb=no", "-rf", "-p", "no:cacheprovider", "-k", "not firestore"]
+        quick = ["-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "-k", "not firestore"]
         # Whichever example fails: nobody reads it, and to make it small takes minutes.
         env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "FAULTS_SHRINK": "no"}
         env.pop("PYTHONPATH", None)
