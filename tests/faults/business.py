@@ -34,10 +34,6 @@ HAND_REACHES = timedelta(days=15)
 MOST_MISSING = 4
 """Communications that may be missing at once: more would make a clean run's report a shrunken one."""
 
-UNMENDED_FOREIGN_SALE_ON_A_MOVE = True
-"""A move takes off whatever stands on the communication that is left. Until the program looks at what stands there, no
-sale that differs from the record is on a communication that vanishes or gets another phone."""
-
 
 @dataclass
 class Business:
@@ -185,7 +181,7 @@ class Business:
 
     def a_call_has_another_phone(self, call: int, phone: str | None) -> None:
         chosen = self.recent_call(call)
-        if chosen is not None and self.is_as_recorded(("call", chosen)):
+        if chosen is not None:
             self.world.comagic.change_phone(chosen, phone)
 
     @property
@@ -193,12 +189,13 @@ class Business:
         return self.world.comagic.store.hidden
 
     def may_vanish(self, call: int) -> bool:
+        """Nobody can find out what people did to a sale on a call that is not shown, nor about many missing calls."""
         return len(self.hidden) + self.deleted < MOST_MISSING and self.is_as_recorded(("call", call))
 
     def is_as_recorded(self, key: Key) -> bool:
         """What stands is what the program has recorded, or it has recorded nothing there."""
         row, recorded = self.witness.communication(key), self.witness.recorded(key)
-        if row is None or recorded is None or not UNMENDED_FOREIGN_SALE_ON_A_MOVE:
+        if row is None or recorded is None:
             return True
         _, record = recorded
         stands = [sale.amount_kopecks for sale in row.state.sales]
@@ -207,13 +204,9 @@ class Business:
         return stands == [record.sale.amount_kopecks]
 
     def visible_call(self, number: int) -> int | None:
-        """A recent call that people may change: not hidden, nor on its way to another phone."""
+        """A recent call that is shown, so that people can change it."""
         chosen = self.recent_call(number)
-        if chosen is None or ("call", chosen) in self.hidden:
-            return None
-        recorded = self.witness.recorded(("call", chosen))
-        moves = recorded is not None and recorded[0] != self.world.comagic.communication(chosen).phone
-        return None if moves and UNMENDED_FOREIGN_SALE_ON_A_MOVE else chosen
+        return None if ("call", chosen) in self.hidden else chosen
 
     def recent_call(self, number: int) -> int | None:
         since = (self.world.clock.now() - HAND_REACHES).timestamp()

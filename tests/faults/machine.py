@@ -39,10 +39,6 @@ BETWEEN_CLEAN_RUNS = timedelta(days=2)
 
 QUERIES = ["", "dry_run", "update_db&dry_run", "limit=1", "update_db&limit=2", "phone", "update_db&phone"]
 
-UNMENDED_PHONE_WITH_ANOTHERS_COMMUNICATION = True
-"""A run with `phone=` knows nothing of other phones' recorded sales. Until it does, there is none while a communication
-with a recorded sale has become another phone's."""
-
 played: Counter[str] = Counter()
 """What was tried so far in this process, for the figures of a long run."""
 
@@ -150,8 +146,6 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
     @rule(query=st.sampled_from(QUERIES), phone=st.sampled_from(PHONES))
     def another_run(self, query: str, phone: str) -> None:
         if query.endswith("phone"):
-            if UNMENDED_PHONE_WITH_ANOTHERS_COMMUNICATION and self.business.has_a_call_of_another_phone:
-                return
             query = f"{query}={phone}"
         before = self.stored_sales(), list(self.world.comagic.history)
         self.run(query)

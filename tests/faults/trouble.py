@@ -15,14 +15,7 @@ AnyFaults = list[tuple[Fault, tuple[int, int | None]]]
 AFTER_A_DEATH = [45, 61, 130]
 """Seconds until the next run; the lease of a killed run stands for up to 60."""
 
-UNMENDED_CLOCK_SET_BACK_BY_DAYS = True
-"""A login, and a change that CoMagic does not show yet, are waited for by the calendar. Until the waits go by the
-monotonic clock, no clock is set back by more than a run lasts."""
-
-CLOCKS = [
-    *(timedelta(), timedelta(seconds=70), timedelta(minutes=10), -timedelta(minutes=10)),
-    *([] if UNMENDED_CLOCK_SET_BACK_BY_DAYS else [timedelta(hours=40)]),
-]
+CLOCKS = [timedelta(), timedelta(seconds=70), timedelta(minutes=10), -timedelta(minutes=10), timedelta(hours=40)]
 """How far the clock of `sync` may be ahead; it is set only between runs."""
 
 CRM = ["Login", "RefreshSession", "OrderByDateTimeForAll", "ClientsByDateTimeForAll", "ContrInfoForAll"]
