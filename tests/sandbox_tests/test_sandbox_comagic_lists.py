@@ -1,5 +1,6 @@
 """CoMagic's lists and their `create`, `update` and `delete`; reports made of parts of communications."""
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -126,6 +127,17 @@ async def test_a_new_site_has_no_sales_until_they_are_switched_on(api: CoMagicCa
     assert (await names(api, "sites"))[key]["sales_enabled"] is True
     assert refused["error"]["data"]["mnemonic"] == "tariff_restrictions"
     assert "result" in done
+
+
+async def test_a_copied_account_has_sites_of_its_own(api: CoMagicCaller, comagic: CoMagic) -> None:
+    """Tests copy worlds; what the copy shows is its own."""
+    comagic.add_call("79990000001", TEN)
+    other = deepcopy(comagic)
+    await api.result("update.sites", id=25187, domain_name="example.com")
+
+    assert [row["site_domain_name"] for row in await api.rows(fields=["site_domain_name"])] == ["example.com"]
+    copied = await CoMagicCaller(other).rows(fields=["site_domain_name"])
+    assert [row["site_domain_name"] for row in copied] == ["example.ru"]
 
 
 async def test_a_site_in_use_cannot_be_removed(api: CoMagicCaller, comagic: CoMagic) -> None:

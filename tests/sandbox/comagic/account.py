@@ -37,13 +37,9 @@ class Account:
     def clear(self) -> None:
         """Remove all communications; tags and sites are those of a new account."""
         self.store = Store()
-        writer = self._writer = Writer(self.store, self.clock, self.local, self.sale_tag_id)
-
-        def domains() -> dict[int, str]:
-            return {key: domain for key, (domain, _) in writer.sites.items()}
-
-        self._directory = Directory(writer)
-        self._reader = Reader(self.store, self.clock, self.local, self.sale_tag_id, domains)
+        self._writer = Writer(self.store, self.clock, self.local, self.sale_tag_id)
+        self._directory = Directory(self._writer)
+        self._reader = Reader(self.store, self.clock, self.local, self.sale_tag_id, self._writer.domains)
         self._writer.tags = {1: ("Не обработано", True), 88: ("Нецелевой контакт", True)}
         self._writer.tags[self.sale_tag_id] = (self.switches.sale_tag_name, True)
         self._writer.sites = {

@@ -36,6 +36,10 @@ class Writer:
         self._last_sale_id = 777000
         self.tag_ids = count(47902)
 
+    def domains(self) -> dict[int, str]:
+        """Return the domain of each site."""
+        return {key: domain for key, (domain, _) in self.sites.items()}
+
     def set_sale(self, params: Params, switches: CoMagicSwitches) -> int:
         """Do set.tag_sales and return the sale's id.
 
