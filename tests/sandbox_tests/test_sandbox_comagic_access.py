@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from tests.sandbox.comagic.errors import ERRORS, RUSSIAN_EDITION, ApiError
-from tests.sandbox.comagic.params import DOCUMENTED, SPECS
+from tests.sandbox.comagic.params import SPECS
 from tests.sandbox.comagic.simulator import CoMagic, CoMagicSwitches
 from tests.sandbox_tests.callers import JUNE, CoMagicCaller, envelope, sale
 
 pytestmark = pytest.mark.anyio
-METHODS = DOCUMENTED["methods"]
 
 
 def least(method: str) -> dict[str, Any]:
@@ -23,11 +22,11 @@ def least(method: str) -> dict[str, Any]:
 
 
 def needing(what: str) -> Iterator[str]:
-    return (method for method in SPECS if METHODS[method].get(what))
+    return (method for method, spec in SPECS.items() if getattr(spec, what))
 
 
 @pytest.mark.parametrize("method", SPECS)
-async def test_every_documented_method_has_an_answer(api: CoMagicCaller, method: str) -> None:
+async def test_every_method_has_an_answer(api: CoMagicCaller, method: str) -> None:
     answer = await api.answer(method, **least(method))
 
     assert "result" in answer or answer["error"]["data"]["mnemonic"] in ERRORS
@@ -36,7 +35,7 @@ async def test_every_documented_method_has_an_answer(api: CoMagicCaller, method:
 
 @pytest.mark.parametrize("method", [*needing("components")])
 async def test_a_method_whose_components_are_off_names_them(api: CoMagicCaller, comagic: CoMagic, method: str) -> None:
-    needed = METHODS[method]["components"]
+    needed = list(SPECS[method].components)
     comagic.switches = CoMagicSwitches(components="telephony")
     answer = await api.answer(method, **least(method))
     if "va" in needed:
@@ -72,7 +71,7 @@ async def test_a_key_made_for_tags_alone_may_do_nothing_else_that_needs_a_right(
 ) -> None:
     comagic.switches = CoMagicSwitches(key_rights="tags_only")
     answer = await api.answer(method, **least(method))
-    of_tags = any(right.startswith("tag_management") for right in METHODS[method]["rights"])
+    of_tags = any(right.startswith("tag_management") for right in SPECS[method].rights)
     refused = answer.get("error", {}).get("code") == -32003
 
     assert refused is not of_tags
