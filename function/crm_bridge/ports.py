@@ -268,5 +268,8 @@ class CardStore(Protocol):
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
         """Return the card, or None when there is none or it has expired at `now`."""
 
+    async def delete(self, card_id: str) -> None:
+        """Delete the card, if there is one."""
+
     async def wait(self, card_id: str, *, now: Callable[[], datetime], seconds: float) -> Card | None:
         """Return the card as soon as it is there, or None after `seconds`; it must be valid when it is found."""

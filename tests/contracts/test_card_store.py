@@ -36,6 +36,16 @@ class TestCardStore:
         assert type(found.posted_at) is datetime
         assert found.posted_at.isoformat() == "2026-06-15T09:00:00+00:00"
 
+    async def test_a_deleted_card_is_gone_and_no_other(self, cards: CardStore) -> None:
+        await cards.put(card("__all__"))
+        await cards.put(card("a2"))
+
+        await cards.delete("__all__")
+        await cards.delete("nobody")
+
+        assert await cards.get("__all__", now=NOON) is None
+        assert await cards.get("a2", now=NOON) == card("a2")
+
     async def test_gone_at_the_instant_it_expires(self, cards: CardStore) -> None:
         """Firestore deletes expired documents hours later; readers must not see them."""
         await cards.put(card("a1", expires_at=NOON + timedelta(hours=1)))

@@ -95,7 +95,7 @@ slashes = st.sampled_from([b"", b"/"])
 @st.composite
 def with_a_bad_id(draw: st.DrawFn) -> InvalidInput:
     target = b"/api/" + draw(bad_segments) + draw(slashes)
-    method = draw(st.sampled_from(["GET", "HEAD", "POST"]))
+    method = draw(st.sampled_from(["GET", "HEAD", "POST", "DELETE"]))
     return InvalidInput(method, target, draw(pieces(draw(good_bodies))) if method == "POST" else (b"",))
 
 
@@ -106,7 +106,9 @@ def with_a_bad_path(draw: st.DrawFn) -> InvalidInput:
         st.sampled_from(
             [b"/", b"/api", b"/api/", b"/api//", b"//api/", b"/API/", b"/api/api/", b"/api/./", b"/apix/", b"api/"]
         ).map(lambda prefix: prefix + b"/" + card_id if prefix in {b"/api//", b"/api/"} else prefix + card_id)
-        | st.binary(max_size=30).filter(lambda path: not path.startswith(b"/api/") and b"?" not in path)
+        | st.binary(max_size=30).filter(
+            lambda path: not path.startswith((b"/api/", b"/check_health")) and b"?" not in path
+        )
         | st.just(b"/api/" + card_id + b"//")
         | st.just(b"/api/" + card_id + b"/" + card_id)
     )
@@ -194,9 +196,9 @@ def with_a_bad_verb_query_or_key(draw: st.DrawFn) -> InvalidInput:
     body = draw(pieces(draw(good_bodies | st.binary(max_size=50))))
     which = draw(st.sampled_from(["verb", "query", "key"]))
     if which == "verb":
-        verbs = st.sampled_from(["PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND"])
+        verbs = st.sampled_from(["PUT", "PATCH", "TRACE", "CONNECT", "PROPFIND"])
         verbs |= st.text(string.ascii_letters, min_size=1, max_size=10).filter(
-            lambda verb: verb not in {"GET", "HEAD", "POST", "OPTIONS"}
+            lambda verb: verb not in {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
         )
         return InvalidInput(draw(verbs), target, body)
     if which == "query":

@@ -42,6 +42,9 @@ class MemoryCards:
         card = self.cards.get(card_id)
         return card if card and now < card.expires_at else None
 
+    async def delete(self, card_id: str) -> None:
+        self.cards.pop(card_id, None)
+
     async def wait(self, card_id: str, *, now: Callable[[], datetime], seconds: float) -> Card | None:
         self.waiting += 1
         try:

@@ -357,20 +357,79 @@ async def test_a_server_need_not_give_the_raw_path(serve: AsgiApp) -> None:
 # Verbs
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "BREW"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "CONNECT", "get", "BREW"])
 async def test_another_verb_is_not_allowed(serve: AsgiApp, method: str) -> None:
     answer = await ask(serve, method, "/api/a1", body=WHOLE)
 
     assert (answer.status, answer.json()) == (405, {"Error": "Method not allowed"})
-    assert answer.headers["allow"] == "GET, HEAD, POST, OPTIONS"
+    assert answer.headers["allow"] == "GET, HEAD, POST, DELETE, OPTIONS"
 
 
 async def test_options_names_the_verbs(serve: AsgiApp) -> None:
     answer = await ask(serve, "OPTIONS", "/api/a1")
 
     assert (answer.status, answer.body) == (204, b"")
-    assert answer.headers["allow"] == "GET, HEAD, POST, OPTIONS"
+    assert answer.headers["allow"] == "GET, HEAD, POST, DELETE, OPTIONS"
     assert "content-length" not in answer.headers
+
+
+# Deleting
+
+
+async def test_a_deleted_card_is_gone_and_deleting_it_again_is_no_error(serve: AsgiApp) -> None:
+    await post(serve, "a1", JOHN)
+    await post(serve, "a2", JOHN)
+
+    first = await ask(serve, "DELETE", "/api/a1")
+    again = await ask(serve, "DELETE", "/api/a1/")
+
+    assert [(each.status, each.body) for each in (first, again)] == [(200, b'{"result": "OK"}')] * 2
+    assert (await get(serve, "a1")).json() == {"Error": "No data for id = a1"}
+    assert (await get(serve, "a2")).status == 200
+
+
+@pytest.mark.parametrize("card_id", ["a.b", "a" * 21, "%61"])
+async def test_a_bad_id_to_delete_is_refused_as_by_get(serve: AsgiApp, card_id: str) -> None:
+    answer = await ask(serve, "DELETE", f"/api/{card_id}")
+
+    assert (answer.status, answer.json()) == (400, {"Error": BAD_ID})
+
+
+async def test_deleting_needs_the_key(locked: AsgiApp) -> None:
+    await ask(locked, "POST", "/api/a1", body=WHOLE, headers=key_in("X-API-Key", KEY))
+
+    refused = await ask(locked, "DELETE", "/api/a1")
+
+    assert (refused.status, refused.json()) == (401, {"Error": "Unauthorized"})
+    assert (await ask(locked, "GET", "/api/a1", headers=key_in("X-API-Key", KEY))).status == 200
+
+
+# Health
+
+
+@pytest.mark.parametrize("target", ["/check_health", "/check_health/", "/check_health?x=1"])
+async def test_health_is_answered_without_a_key(locked: AsgiApp, target: str) -> None:
+    answer = await ask(locked, "GET", target)
+
+    assert (answer.status, answer.json()) == (200, {"status": "ok"})
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_health_is_503_when_the_database_cannot_be_used() -> None:
+    class NoCards(MemoryCards):
+        async def get(self, card_id: str, *, now: datetime) -> Card | None:
+            raise StoreUnavailable("/data/cards.db", "it is damaged")
+
+    answer = await ask(app(services(NoCards())), "GET", "/check_health")
+
+    assert (answer.status, answer.json()) == (503, {"Error": "The database cannot be used: it is damaged"})
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_health_is_only_read(serve: AsgiApp, method: str) -> None:
+    answer = await ask(serve, method, "/check_health")
+
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 @pytest.mark.parametrize("target", ["/api/a1", "/api/nobody", "/api/a.b", "/api/a1?wait=x", "/"])

@@ -101,13 +101,19 @@ def test_head_options_and_other_verbs(function: Function) -> None:
         got = client.get("/api/verbs")
         asked = client.head("/api/verbs")
         options = client.options("/api/verbs")
+        put = client.put("/api/verbs", json=JOHN)
+        health = client.get("/check_health", headers={"X-API-Key": ""})
         deleted = client.delete("/api/verbs")
+        gone = client.get("/api/verbs")
 
     assert (asked.status_code, asked.content) == (200, b"")
     assert asked.headers["content-length"] == got.headers["content-length"]
     assert (options.status_code, options.content) == (204, b"")
-    assert deleted.status_code == 405
-    assert options.headers["allow"] == deleted.headers["allow"] == "GET, HEAD, POST, OPTIONS"
+    assert put.status_code == 405
+    assert options.headers["allow"] == put.headers["allow"] == "GET, HEAD, POST, DELETE, OPTIONS"
+    assert (health.status_code, health.json()) == (200, {"status": "ok"})
+    assert (deleted.status_code, deleted.json()) == (200, {"result": "OK"})
+    assert gone.status_code == 400
 
 
 def test_without_the_key_nothing_is_answered(function: Function) -> None:

@@ -1,10 +1,9 @@
-"""The function `exchange`: POST and GET `/api/<id>`."""
+"""The function `exchange`: POST, GET and DELETE `/api/<id>`, GET `/check_health`."""
 
 from __future__ import annotations
 
 import asyncio
 import codecs
-import hmac
 import json
 import logging
 import re
@@ -17,19 +16,22 @@ from starlette.responses import Response
 
 from crm_bridge.domain.card import Card, CardForm, check_card_id
 from crm_bridge.errors import InvalidInput, StoreUnavailable
+from crm_bridge.handlers.keys import has_key
 from crm_bridge.services import ExchangeServices
-from crm_bridge.usecases.exchange_card import get_card, post_card
+from crm_bridge.usecases.exchange_card import check_database, delete_card, get_card, post_card
 
 log = logging.getLogger(__name__)
 
 _BODY_LIMIT = 4096  # bytes
 _LONGEST_WAIT = timedelta(seconds=25)  # below what proxies and browsers allow a silent answer
 _NO_WAIT = timedelta()
-_ALLOWED = "GET, HEAD, POST, OPTIONS"
+_VERBS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
+_VERBS_OF_HEALTH = ("GET", "HEAD", "OPTIONS")
 _HEADERS = [(b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store")]
 
 # Matches the path as it was sent: decoded, `a%2Fb` would look like two segments and `%61` like an id.
 _PATH = re.compile(rb"/api/([^/]+)/?")
+_HEALTH = (b"/check_health", b"/check_health/")
 _SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
 
 
@@ -56,24 +58,39 @@ async def handle(request: Request, services_factory: Callable[[], ExchangeServic
 
 
 async def _route(request: Request, services: ExchangeServices) -> Response:
-    match = _PATH.fullmatch(_raw_path(request))
-    if not match:
+    path = _raw_path(request)
+    card_path = _PATH.fullmatch(path)
+    if not card_path and path not in _HEALTH:
         return _json(404, {"Error": "Not found"})
-    if request.method == "OPTIONS":
-        return Response(status_code=204, headers={"Allow": _ALLOWED, "Cache-Control": "no-store"})
-    if request.method not in {"GET", "HEAD", "POST"}:
-        response = _json(405, {"Error": "Method not allowed"})
-        response.headers["Allow"] = _ALLOWED
-        return response
+    if (answer := _answer_to_verb(request.method, _VERBS if card_path else _VERBS_OF_HEALTH)) is not None:
+        return answer
+    if not card_path:  # without a key: it says nothing about cards
+        await check_database(services)
+        return _json(200, {"status": "ok"})
     key = services.settings.exchange_api_key
-    if key is not None and not _has_key(request, key):
+    if key is not None and not has_key(request, key):
         response = _json(401, {"Error": "Unauthorized"})
         response.headers["WWW-Authenticate"] = "Bearer"
         return response
-    card_id = match[1].decode("latin-1")
-    if request.method == "POST":
-        return await _post(request, card_id, services)
-    return await _get(request, card_id, services)
+    card_id = card_path[1].decode("latin-1")
+    match request.method:
+        case "POST":
+            return await _post(request, card_id, services)
+        case "DELETE":
+            return await _delete(card_id, services)
+        case _:
+            return await _get(request, card_id, services)
+
+
+def _answer_to_verb(method: str, allowed: tuple[str, ...]) -> Response | None:
+    """Answer a verb that needs no card, or that the path does not take."""
+    if method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": ", ".join(allowed), "Cache-Control": "no-store"})
+    if method not in allowed:
+        response = _json(405, {"Error": "Method not allowed"})
+        response.headers["Allow"] = ", ".join(allowed)
+        return response
+    return None
 
 
 async def _post(request: Request, card_id: str, services: ExchangeServices) -> Response:
@@ -86,6 +103,15 @@ async def _post(request: Request, card_id: str, services: ExchangeServices) -> R
     except InvalidInput as exc:
         return _json(400, {"result": f"Invalid form submission, {exc}"})
     await post_card(card_id, form, services)
+    return _OK
+
+
+async def _delete(card_id: str, services: ExchangeServices) -> Response:
+    try:
+        check_card_id(card_id)
+    except InvalidInput as exc:
+        return _json(400, {"Error": str(exc)})
+    await delete_card(card_id, services)
     return _OK
 
 
@@ -130,20 +156,6 @@ def _raw_path(request: Request) -> bytes:
     if isinstance(raw_path, bytes):
         return raw_path
     return str(request.scope["path"]).encode("utf-8", "replace")  # servers need not give the raw path
-
-
-def _has_key(request: Request, key: str) -> bool:
-    """Return whether one of the headers holds the key.
-
-    One is enough: `Authorization` may hold Google's own token while `X-API-Key` holds our key.
-    """
-    wanted = key.encode()
-    given = [value.encode("latin-1") for value in request.headers.getlist("x-api-key")]
-    for value in request.headers.getlist("authorization"):
-        scheme, _, token = value.partition(" ")
-        if scheme.lower() == "bearer":
-            given.append(token.strip().encode("latin-1"))
-    return any(hmac.compare_digest(candidate, wanted) for candidate in given)
 
 
 def _wait(request: Request) -> timedelta:

@@ -27,3 +27,17 @@ async def get_card(card_id: str, services: ExchangeServices, *, wait: timedelta)
     if wait:
         return await services.cards.wait(card_id, now=services.clock.now, seconds=wait.total_seconds())
     return await services.cards.get(card_id, now=services.clock.now())
+
+
+async def delete_card(card_id: str, services: ExchangeServices) -> None:
+    """Delete the card, if there is one."""
+    await services.cards.delete(card_id)
+
+
+async def check_database(services: ExchangeServices) -> None:
+    """Make sure that cards can be read.
+
+    Raises:
+        StoreUnavailable: They cannot.
+    """
+    await services.cards.get("check_health", now=services.clock.now())  # whether there is such a card or not

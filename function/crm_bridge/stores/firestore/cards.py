@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_bridge.domain.card import Card
-from crm_bridge.stores.documents import from_document, to_document
+from crm_bridge.stores.documents import Document, from_document, to_document
 from crm_bridge.stores.firestore.connection import FirestoreConnection
 from crm_bridge.stores.firestore.encoding import decode, write
 from crm_bridge.stores.firestore.failures import reporting_failures
@@ -31,9 +31,7 @@ class FirestoreCardStore:
 
     @reporting_failures
     async def put(self, card: Card) -> None:
-        message = write(self.connection.name_of(CARDS, card.card_id), to_document(card))
-        async with asyncio.timeout(_PATIENCE):  # the retry alone ends when its last attempt does
-            await self.connection.commit([message], retry=_RETRY, timeout=_PATIENCE)
+        await self._write(card.card_id, to_document(card))
 
     @reporting_failures
     async def get(self, card_id: str, *, now: datetime) -> Card | None:
@@ -42,8 +40,17 @@ class FirestoreCardStore:
         card = from_document(decode(found[0].fields), Card) if found else None
         return card if card is not None and card.expires_at > now else None
 
+    @reporting_failures
+    async def delete(self, card_id: str) -> None:
+        await self._write(card_id, None)
+
     async def wait(self, card_id: str, *, now: Callable[[], datetime], seconds: float) -> Card | None:
         return await wait_for_card(lambda moment: self.get(card_id, now=moment), now=now, seconds=seconds)
+
+    async def _write(self, card_id: str, document: Document | None) -> None:
+        message = write(self.connection.name_of(CARDS, card_id), document)
+        async with asyncio.timeout(_PATIENCE):  # the retry alone ends when its last attempt does
+            await self.connection.commit([message], retry=_RETRY, timeout=_PATIENCE)
 
     @_RETRY
     async def _get(self, name: str) -> list[Any]:
