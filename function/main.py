@@ -36,10 +36,10 @@ async def exchange(request: Request) -> Response:
 def _sync() -> Handle:
     from crm_bridge.handlers.sync import handle  # noqa: PLC0415
     from crm_bridge.usecases.run_context import stop_runs_on_sigterm  # noqa: PLC0415
-    from crm_bridge.wiring import build_sync_services  # noqa: PLC0415
+    from crm_bridge.wiring import build_sync_services, sync_api_key  # noqa: PLC0415
 
     stop_runs_on_sigterm()
-    return partial(handle, services_factory=build_sync_services)
+    return partial(handle, services_factory=build_sync_services, api_key=sync_api_key())
 
 
 @cache

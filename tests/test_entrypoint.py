@@ -27,7 +27,7 @@ def loaded(then: str = "") -> set[str]:
     code = _LOAD.format(main=str(MAIN), folder=str(MAIN.parent), then=then)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        env=environment({"COMAGIC_TOKEN": "token"}),
+        env=environment({"COMAGIC_TOKEN": "token", "ALERT_URLS": "json://127.0.0.1/"}),
         cwd=ROOT / "terraform",
         capture_output=True,
         check=True,
@@ -44,7 +44,9 @@ def test_loading_imports_nothing_that_only_a_request_needs() -> None:
     assert not [name for name in loaded() if name.startswith(("google.cloud.firestore", "httpx", "phonenumbers"))]
 
 
-@pytest.mark.parametrize("heavy", ["google.cloud.firestore", "grpc", "phonenumbers", "httpx", "tenacity"])
+@pytest.mark.parametrize(
+    "heavy", ["google.cloud.firestore", "grpc", "phonenumbers", "httpx", "tenacity", "apprise", "requests", "dotenv"]
+)
 def test_exchange_on_sqlite_does_without(heavy: str) -> None:
     modules = loaded(
         "from crm_bridge import wiring; import crm_bridge.handlers.exchange; wiring.build_exchange_services()",
@@ -53,7 +55,7 @@ def test_exchange_on_sqlite_does_without(heavy: str) -> None:
     assert not [name for name in modules if name == heavy or name.startswith(f"{heavy}.")]
 
 
-@pytest.mark.parametrize("heavy", ["google.cloud.firestore", "grpc"])
+@pytest.mark.parametrize("heavy", ["google.cloud.firestore", "grpc", "apprise", "requests", "dotenv"])
 def test_sync_on_sqlite_does_without(heavy: str) -> None:
     modules = loaded(
         "from crm_bridge import wiring; import crm_bridge.handlers.sync\n"

@@ -19,14 +19,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"errors", "domain"},
     "logs": {"redaction"},
     "ports": {"domain", "errors", "clock", "settings"},
-    "services": {"ports", "clock", "settings"},
+    "services": {"ports", "clock", "settings", "domain"},
     "clients": {"ports", "domain", "errors", "clock", "redaction"},
     "stores": {"ports", "domain", "errors", "clock", "redaction"},
     "translations": {"domain", "errors"},
     "presentation": {"translations", "domain", "settings"},
     "usecases": {"services", "ports", "domain", "errors", "clock", "settings", "logs", "redaction"},
     "handlers": {"usecases", "presentation", "translations", "services", "domain", "errors", "settings", "logs"},
-    "wiring": {"clients", "stores", "services", "ports", "clock", "settings", "logs", "redaction", "errors"},
+    "wiring": {"clients", "stores", "presentation", "services", "ports", "domain", "clock", "settings", "logs"}
+    | {"redaction", "errors"},
     "main": {"handlers", "wiring", "services", "usecases"},
 }
 """What a layer may import beside itself; libraries are below all of them."""
@@ -37,6 +38,7 @@ LIBRARIES = {
     "google": {"stores", "wiring"},
     "jinja2": {"presentation"},
     "tenacity": {"clients"},
+    "apprise": {"clients"},
     "functions_framework": {"main"},
 }
 """Libraries that only some layers may know."""

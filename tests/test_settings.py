@@ -44,6 +44,7 @@ WRONG = {
     "PHONE_REGION": ["ru", "RUS", "7"],
     "SYNC_TIME_BUDGET_SECONDS": ["0", "1e3"],
     "EXCHANGE_TTL_SECONDS": ["0"],
+    "ALERT_URLS": ["me@example.com", "tgram://", "json://a b"],
     "RUNS_TTL_DAYS": ["no"],
     "LOG_LEVEL": ["LOUD"],
 }
@@ -72,11 +73,19 @@ def test_all_wrong_settings_are_named_at_once() -> None:
 
 
 def test_every_attribute_has_its_variable() -> None:
-    assert {attribute for attribute, _, _ in VARIABLES.values()} == {each.name for each in fields(Settings)}
+    attributes = {each.name for each in fields(Settings)} - {"unknown_variables"}
+
+    assert {attribute for attribute, _, _ in VARIABLES.values()} == attributes
 
 
 def test_no_secret_shows_when_settings_are_printed() -> None:
-    secrets = {"COMAGIC_TOKEN": "t0ken-value", "AGBIS_PASSWORD": "pa55word", "EXCHANGE_API_KEY": "k3y-value"}
+    secrets = {
+        "COMAGIC_TOKEN": "t0ken-value",
+        "AGBIS_PASSWORD": "pa55word",
+        "EXCHANGE_API_KEY": "k3y-value",
+        "SYNC_API_KEY": "other-k3y",
+        "ALERT_URLS": "tgram://b0t-token/7",
+    }
 
     text = repr(Settings.from_env(secrets))
 
@@ -85,6 +94,50 @@ def test_no_secret_shows_when_settings_are_printed() -> None:
 
 def test_the_last_newline_of_a_secret_is_dropped() -> None:
     assert Settings.from_env({"COMAGIC_TOKEN": "token\n"}).comagic_token == "token"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("AGBIS_PASWORD", "AGBIS_PASSWORD"),
+        ("COMAGIC_KEY", "COMAGIC_TOKEN"),
+        ("SYNC_APIKEY", "SYNC_API_KEY"),
+        ("EXCHANGE_TTL", "EXCHANGE_TTL_SECONDS"),
+        ("ALERT_URL", "ALERT_URLS"),
+        ("CRM_LOOKBACK", "CRM_LOOKBACK_DAYS"),
+    ],
+)
+def test_a_misspelt_variable_is_named_with_the_nearest_right_one(name: str, meant: str) -> None:
+    settings = Settings.from_env({name: "hunter2?"})
+
+    assert settings.unknown_variables == (f"{name} is not a setting: did you mean {meant}?",)
+
+
+def test_an_error_of_the_settings_names_misspelt_variables_too() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"COMAGIC_TOKN": "x"}, required=COMAGIC_VARIABLES)
+
+    assert str(caught.value) == (
+        "Settings: COMAGIC_TOKEN is missing; COMAGIC_TOKN is not a setting: did you mean COMAGIC_TOKEN?"
+    )
+
+
+def test_variables_of_others_and_empty_ones_are_left_alone() -> None:
+    assert Settings.from_env({"PATH": "/bin", "SYNCTHING": "1", "CRM_X": " ", "K_SERVICE": ""}).unknown_variables == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("tgram://token/1", ("tgram://token/1",)),
+        (
+            " json://a/x , mailto://me:pw@mail.ru?to=a@b.ru,c@d.ru,",
+            ("json://a/x", "mailto://me:pw@mail.ru?to=a@b.ru,c@d.ru"),
+        ),
+    ],
+)
+def test_alerts_go_to_several_addresses(text: str, addresses: tuple[str, ...]) -> None:
+    assert Settings.from_env({"ALERT_URLS": text}).alert_urls == addresses
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for those of `sync`
     from crm_bridge.domain.aggregate import ChangedOrders, Client, Order, UnreadableOrder
+    from crm_bridge.domain.alert import Alert
     from crm_bridge.domain.card import Card
     from crm_bridge.domain.communication import (
         Communication,
@@ -156,6 +157,13 @@ class CallTracking(Protocol):
         Raises:
             QuotaSpent: The day's points are spent, or the wait would last beyond the run's deadline.
         """
+
+
+class AlertSender(Protocol):
+    """Sends messages to the people of ALERT_URLS."""
+
+    async def send(self, alert: Alert) -> list[bool]:
+        """Send a message to every address, within seconds; return whether each address took it. Never raises."""
 
 
 class Changes(Struct, frozen=True, kw_only=True):

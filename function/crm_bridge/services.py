@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from crm_bridge.clock import Clock, RunTime
-from crm_bridge.ports import CallTracking, CardStore, Crm, SalesStore
+from crm_bridge.ports import AlertSender, CallTracking, CardStore, Crm, SalesStore
 
 if TYPE_CHECKING:
+    from crm_bridge.domain.alert import AlertNotes
     from crm_bridge.settings import Settings
+
+
+class Alerts:
+    """Alerts of one process.
+
+    Attributes:
+        sender: Sends them.
+        lock: Held while messages are on their way.
+        known: What the database remembered last.
+        unsaved: `known` is newer than what the database has: it could not be written.
+    """
+
+    def __init__(self, sender: AlertSender) -> None:
+        self.sender = sender
+        self.lock = asyncio.Lock()
+        self.known: AlertNotes | None = None
+        self.unsaved = False
 
 
 class SyncServices(Struct, frozen=True, kw_only=True):
@@ -20,6 +39,7 @@ class SyncServices(Struct, frozen=True, kw_only=True):
     Attributes:
         crm: Makes a Crm for one run, with counters of its own.
         call_tracking: Makes a CallTracking for one run, with counters of its own.
+        alerts: None without ALERT_URLS.
     """
 
     settings: Settings
@@ -27,6 +47,7 @@ class SyncServices(Struct, frozen=True, kw_only=True):
     store: SalesStore
     crm: Callable[[RunTime], Crm]
     call_tracking: Callable[[RunTime], CallTracking]
+    alerts: Alerts | None = None
 
 
 ServicesFactory = Callable[[tuple[str, ...]], SyncServices]

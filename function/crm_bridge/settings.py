@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -18,6 +18,11 @@ COMAGIC_VARIABLES = ("COMAGIC_TOKEN",)
 
 AGBIS_VARIABLES = ("AGBIS_URL", "AGBIS_USER", "AGBIS_PASSWORD")
 """What a refresh from the CRM needs."""
+
+PREFIXES = ("AGBIS_", "COMAGIC_", "CRM_", "SYNC_", "EXCHANGE_", "ALERT_")
+"""How our variables begin: another one that begins so is a typing mistake."""
+
+_LONGEST_NAME = 100  # characters of an unknown variable that a message shows
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -38,7 +43,11 @@ class FirestoreStore(Struct, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything that can be set, checked. Times are `timedelta`; `repr` holds no secret.
 
-    Attributes are the variables of `VARIABLES`, in lower case and with the unit dropped from the name.
+    Attributes are the variables of `VARIABLES`, in lower case and with the unit dropped from the name, and:
+
+    Attributes:
+        unknown_variables: What is wrong with each variable that begins like ours and is none of them. A run is refused
+            for them; everything else goes on.
     """
 
     store_url: SqliteStore | FirestoreStore
@@ -58,9 +67,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     sync_time_budget: timedelta
     exchange_ttl: timedelta
     exchange_api_key: str | None
+    sync_api_key: str | None
+    alert_urls: tuple[str, ...] | None
     runs_ttl: timedelta
     sync_max_decrease_percent: int
     log_level: str
+    unknown_variables: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Settings(store_url={self.store_url})"  # other settings may be secret
@@ -91,9 +103,31 @@ class Settings(Struct, frozen=True, kw_only=True):
                 problems.append(
                     "STORE_URL must be a Firestore in the cloud, where a file does not outlive its instance"
                 )
+        unknown = _unknown_variables(env)
         if problems:
-            raise SettingsError("Settings: " + "; ".join(problems))
-        return cls(**values)  # type: ignore[arg-type]  # the keys are those of VARIABLES, which a test compares
+            raise settings_error([*problems, *unknown])
+        return cls(**values, unknown_variables=unknown)  # type: ignore[arg-type]  # a test compares the keys
+
+
+def settings_error(problems: Iterable[str]) -> SettingsError:
+    """Return one error that names all that is wrong."""
+    return SettingsError("Settings: " + "; ".join(problems))
+
+
+def read_sync_api_key(env: Mapping[str, str]) -> str | None:
+    """Read the key of `sync` alone: it is asked for even when other settings cannot be read."""
+    return env.get("SYNC_API_KEY", "").strip() or None
+
+
+def _unknown_variables(env: Mapping[str, str]) -> tuple[str, ...]:
+    names = sorted(name for name in env if name.startswith(PREFIXES) and name not in VARIABLES and env[name].strip())
+    return tuple(f"{name[:_LONGEST_NAME]} is not a setting: did you mean {_nearest(name)}?" for name in names)
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name needs it
+
+    return get_close_matches(name, VARIABLES, n=1, cutoff=0)[0]
 
 
 def _store(text: str) -> SqliteStore | FirestoreStore:
@@ -158,6 +192,13 @@ def _sources(text: str) -> tuple[CommunicationType, ...]:
     return tuple(dict.fromkeys(SOURCES[name] for name in names))
 
 
+def _addresses(text: str) -> tuple[str, ...]:
+    addresses = tuple(re.split(r"\s*,\s*(?=[A-Za-z][A-Za-z0-9]*://)", text.strip(", ")))  # an address may have commas
+    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9]*://\S+", address) for address in addresses):
+        raise ValueError("must be a comma list of Apprise addresses, e.g. tgram://<token>/<chat>")
+    return addresses
+
+
 def _zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
@@ -192,6 +233,8 @@ VARIABLES: Mapping[str, tuple[str, str | None, Callable[[str], object]]] = {
     "SYNC_TIME_BUDGET_SECONDS": ("sync_time_budget", "1500", _seconds(1, 3600)),
     "EXCHANGE_TTL_SECONDS": ("exchange_ttl", "3600", _seconds(1, 30 * 86_400)),
     "EXCHANGE_API_KEY": ("exchange_api_key", None, str),
+    "ALERT_URLS": ("alert_urls", None, _addresses),
+    "SYNC_API_KEY": ("sync_api_key", None, str),
     "SYNC_MAX_DECREASE_PERCENT": ("sync_max_decrease_percent", "20", _whole(0, 100)),
     "RUNS_TTL_DAYS": ("runs_ttl", "90", _days(1, _LONG_AGO)),
     "LOG_LEVEL": ("log_level", "INFO", _one_of(_LOG_LEVELS)),

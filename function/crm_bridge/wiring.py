@@ -15,13 +15,14 @@ from crm_bridge import logs
 from crm_bridge.clock import Clock, RunTime, SystemClock
 from crm_bridge.ports import CallTracking, CardStore, Crm, SalesStore
 from crm_bridge.redaction import register_secrets
-from crm_bridge.services import ExchangeServices, SyncServices
-from crm_bridge.settings import FirestoreStore, Settings, SqliteStore
+from crm_bridge.services import Alerts, ExchangeServices, SyncServices
+from crm_bridge.settings import FirestoreStore, Settings, SqliteStore, read_sync_api_key
 
 if TYPE_CHECKING:
     import httpx
 
     from crm_bridge.clients.agbis.session import AgbisSession
+    from crm_bridge.domain.alert import Alert
     from crm_bridge.stores.firestore.connection import FirestoreConnection
 
 _CONNECT_SECONDS = 60  # a new instance behind Cloud NAT may need half a minute for its first connection
@@ -43,6 +44,13 @@ def build_sync_services(required: Collection[str]) -> SyncServices:
     return _sync_services(settings)
 
 
+def sync_api_key() -> str | None:
+    """Return the key that callers of `sync` must show, whatever the other settings hold."""
+    key = read_sync_api_key(os.environ)
+    register_secrets(key)
+    return key
+
+
 @lru_cache(maxsize=1)  # reading the environment takes as long as answering a card: a quarter of a millisecond
 def build_exchange_services() -> ExchangeServices:
     """Return what `exchange` works with.
@@ -59,7 +67,8 @@ def build_exchange_services() -> ExchangeServices:
 
 @lru_cache(maxsize=1)
 def _sync_services(settings: Settings) -> SyncServices:
-    register_secrets(settings.comagic_token, settings.agbis_password, settings.agbis_url)
+    register_secrets(settings.comagic_token, settings.agbis_password, settings.agbis_url, settings.sync_api_key)
+    register_secrets(*(settings.alert_urls or ()))
     return assemble_sync_services(settings, clock=clock, http=_http, store=_sales_store(settings))
 
 
@@ -108,7 +117,22 @@ def assemble_sync_services(
             time=time,
         )
 
-    return SyncServices(settings=settings, clock=clock, store=store, crm=crm, call_tracking=call_tracking)
+    return SyncServices(
+        settings=settings, clock=clock, store=store, crm=crm, call_tracking=call_tracking, alerts=_alerts(settings)
+    )
+
+
+def _alerts(settings: Settings) -> Alerts | None:
+    if settings.alert_urls is None:
+        return None
+    from crm_bridge.clients.alert_sender import AppriseSender  # noqa: PLC0415
+
+    def text(alert: Alert) -> tuple[str, str]:
+        from crm_bridge.presentation.alert_text import alert_text  # noqa: PLC0415 - a message is rare
+
+        return alert_text(alert, settings.time_zone)
+
+    return Alerts(AppriseSender(settings.alert_urls, text))
 
 
 @cache

@@ -53,7 +53,7 @@ async def test_the_readme_names_the_parameters_of_a_run(served: SyncApp) -> None
     ("name", "heading"), [("docs/admin.md", "address | parameters"), ("README.ru.md", "адрес | параметры")]
 )
 async def test_the_parameters_of_the_pages_are_all_there(name: str, heading: str, served: SyncApp) -> None:
-    values = {"json", "html", "csv", "all", "changes", "none"}
+    values = {"json", "html", "csv", "all", "changes", "none", "test"}
     for address, parameters, _ in Document(name).table(heading):
         (path,) = in_code(address)
         if path not in {"/", "/check_health"}:

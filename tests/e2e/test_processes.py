@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import threading
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -56,6 +57,30 @@ def test_every_line_of_a_run_is_json_with_severity_and_run_id_and_no_secret(
         assert secret not in text
     assert not SESSION_ID.search(text)
     assert not FULL_PHONE.search(text)
+
+
+def test_the_key_of_sync_is_asked_for_and_is_in_no_log(world: World, settings: dict[str, str], tmp_path: Path) -> None:
+    key, log = "k3y-of-sync", tmp_path / "log"
+    shown = [{"X-API-Key": key}, {"Authorization": f"Bearer {key}"}, httpx.BasicAuth("admin", key), {}]
+    populate(world, phones=5)
+    changed = {**settings, "SYNC_API_KEY": key, "LOG_LEVEL": "DEBUG"}
+    with log.open("wb") as output, running_function("sync", changed, output=output) as function:
+        statuses = [
+            httpx.get(
+                f"{function.url}/check_setup",
+                headers=each if isinstance(each, dict) else None,
+                auth=each if isinstance(each, httpx.BasicAuth) else None,
+                timeout=PATIENCE,
+            ).status_code
+            for each in shown
+        ]
+        run = httpx.get(f"{function.url}/?update_db", headers={"X-API-Key": f"{key}?"}, timeout=PATIENCE)
+    text = log.read_text(encoding="utf-8")
+
+    assert statuses == [503, 503, 503, 401]
+    assert (run.status_code, run.json()) == (401, {"success": False, "message": "ERROR: Unauthorized"})
+    for secret in (key, b64encode(f"admin:{key}".encode()).decode()):
+        assert secret not in text
 
 
 def test_a_fault_of_ours_is_logged_with_its_traceback_and_without_the_secrets_in_it(

@@ -73,7 +73,13 @@ async def requested(monkeypatch: pytest.MonkeyPatch, query: str, headers: dict[s
 
 
 async def answered(
-    query: str, headers: dict[str, str], *, path: str = "/", method: str = "GET", body: bytes = b""
+    query: str,
+    headers: dict[str, str],
+    *,
+    path: str = "/",
+    method: str = "GET",
+    body: bytes = b"",
+    api_key: str | None = None,
 ) -> Response:
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -93,7 +99,7 @@ async def answered(
     def services_factory(required: object = ()) -> Any:
         return Settings.from_env({})
 
-    return await sync.handle(request, services_factory)
+    return await sync.handle(request, services_factory, api_key=api_key)
 
 
 async def test_every_field_of_a_request_survives_the_headers_of_the_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,6 @@ from tests.terraform.deployment import Deployment
 MADE_HERE = {"STORE_URL"}
 """Set from the names of our own resources, so that nobody can get it wrong."""
 
-AHEAD = {"SYNC_API_KEY", "ALERT_URLS"}
-"""Settings that Terraform can set before the code reads them; nothing sets them by default."""
-
 WRONG = {
     "project_id": "My Project",
     "region": "Europe",
@@ -82,7 +79,7 @@ def _set_by_terraform(configuration: Configuration) -> set[str]:
 
 
 def test_every_variable_that_terraform_sets_is_read(configuration: Configuration) -> None:
-    assert _set_by_terraform(configuration) - set(VARIABLES) - AHEAD == set()
+    assert _set_by_terraform(configuration) - set(VARIABLES) == set()
 
 
 def test_every_setting_can_be_set(configuration: Configuration) -> None:

@@ -10,6 +10,7 @@ from string import Formatter
 
 import pytest
 
+from crm_bridge.domain.alert import AlertKind
 from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Note, Reason, Verdict
@@ -43,7 +44,9 @@ def constants() -> set[str]:
 
 FAMILIES: dict[str, Iterable[str]] = {
     # prefix of a key that is put together, as in f"verdict.{verdict}": the names that may follow it
-    "check": ["settings", "database", "crm_login", "crm_orders", *COMAGIC_CHECKS],
+    "alert": AlertKind,
+    "alert_over": [kind for kind in AlertKind if kind is not AlertKind.TEST],
+    "check": ["alerts", "settings", "database", "crm_login", "crm_orders", *COMAGIC_CHECKS],
     "fall": FallReason,
     "kind": CommunicationType,
     "label": COLUMNS,

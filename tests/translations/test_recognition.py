@@ -138,7 +138,7 @@ def about_systems() -> Iterator[tuple[str, str]]:
 
 def of_settings() -> Iterator[tuple[str, str]]:
     """Each problem of the settings, as one finds them by getting all wrong."""
-    wrong = dict.fromkeys(VARIABLES, "?")
+    wrong = dict.fromkeys([*VARIABLES, "AGBIS_PASWORD"], "?")
     for env, required in (
         (wrong | {"K_SERVICE": "sync", "FIRESTORE_EMULATOR_HOST": "localhost"}, ()),
         ({"K_SERVICE": "sync"}, ("COMAGIC_TOKEN", "AGBIS_URL")),

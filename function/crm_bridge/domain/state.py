@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from crm_bridge.domain.alert import AlertNotes
+
 
 class Watermark(Struct, frozen=True, kw_only=True):
     """How far the CRM has been read.
@@ -65,4 +67,4 @@ class CrmMoney(Struct, frozen=True, kw_only=True):
     revision: int = 0
 
 
-State = Watermark | SaleTag | CrmSession | CrmMoney
+State = Watermark | SaleTag | CrmSession | CrmMoney | AlertNotes

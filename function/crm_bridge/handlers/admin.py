@@ -49,11 +49,14 @@ async def answer_explain(request: Request, services_factory: ServicesFactory) ->
 
 
 async def answer_check_setup(request: Request, services_factory: ServicesFactory) -> Response:
-    """Check the setup: 200 when all checks hold, else 503."""
-    reject_unknown(request.query_params, ("format",))
+    """Check the setup, and with `alert=test` the alerts: 200 when all checks hold, else 503."""
+    query = request.query_params
+    reject_unknown(query, ("alert", "format"))
     answer_format = requested_format(request)
+    if "alert" in query:
+        read_choice(query, "alert", ("test",), default="test")
     try:
-        checks = await check_setup(services_factory(()))
+        checks = await check_setup(services_factory(()), test_alert="alert" in query)
     except SettingsError as exc:
         checks = settings_are_wrong(str(exc))
     status = 200 if all(check.ok for check in checks) else 503

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from types import ModuleType
 
 from msgspec import Struct
@@ -13,21 +14,34 @@ from starlette.responses import JSONResponse, Response
 from crm_bridge.domain.journal import filter_log
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.state import Watermark
-from crm_bridge.errors import BridgeError, InvalidInput
+from crm_bridge.errors import BridgeError, InvalidInput, SettingsError
+from crm_bridge.handlers.keys import has_key
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_format, requested_format
 from crm_bridge.handlers.parameters import parse
 from crm_bridge.handlers.responses import Failed, failure_of, failure_page, journal_response
-from crm_bridge.services import ServicesFactory
+from crm_bridge.services import ServicesFactory, SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
+from crm_bridge.usecases.alert import alert_after_failure
+from crm_bridge.usecases.run_context import SyncRequest
 from crm_bridge.usecases.run_sync import run_sync
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Request, ServicesFactory], Awaitable[Response]]
 
+_CHALLENGE = 'Basic realm="crm-bridge", charset="UTF-8"'
 
-async def handle(request: Request, services_factory: ServicesFactory) -> Response:
-    """Answer a request of `sync`; a failure has exactly the keys `success` and `message`."""
+
+async def handle(request: Request, services_factory: ServicesFactory, *, api_key: str | None = None) -> Response:
+    """Answer a request of `sync`; a failure has exactly the keys `success` and `message`.
+
+    Args:
+        request: The request.
+        services_factory: Gives the services.
+        api_key: What the caller must show, whatever the path and the verb; None: nobody is asked.
+    """
+    if api_key is not None and not has_key(request, api_key, basic=True):
+        return _unauthorized()  # also to a browser, which shows it to a person who has no key
     try:
         answer = await _answer(request, services_factory)
     except BridgeError as exc:
@@ -38,6 +52,11 @@ async def handle(request: Request, services_factory: ServicesFactory) -> Respons
     if isinstance(answer, Failed) and accepted_format(request) is AnswerFormat.HTML:
         return failure_page(request, answer)
     return answer
+
+
+def _unauthorized() -> Failed:
+    """Answer the same to whoever has no key; `Basic` makes a browser ask for it."""
+    return Failed(401, "Unauthorized", {"WWW-Authenticate": _CHALLENGE, "Cache-Control": "no-store"})
 
 
 async def _answer(request: Request, services_factory: ServicesFactory) -> Response:
@@ -56,12 +75,28 @@ async def _answer_sync(request: Request, services_factory: ServicesFactory) -> R
     answer_format = requested_format(request, formats=tuple(AnswerFormat))
     await _refuse_body(request)
     required = COMAGIC_VARIABLES + (AGBIS_VARIABLES if wanted.update_db else ())
-    services = services_factory(required)
+    services = await _services_of_run(wanted, services_factory, required)
     result = await run_sync(wanted, services)
     if answer_format is not AnswerFormat.JSON:
         return journal_response(request, answer_format, result.journal, log_filter)
     journal = filter_log(result.journal, log_filter)
     return JSONResponse({"success": True, "message": result.message, "journal": journal})
+
+
+async def _services_of_run(
+    wanted: SyncRequest, services_factory: ServicesFactory, required: tuple[str, ...]
+) -> SyncServices:
+    """Return what the run works with; a setting that it lacks is a failed run, so an alert is sent if that is possible.
+
+    Raises:
+        SettingsError: Names every setting that is missing or wrong.
+    """
+    try:
+        return services_factory(required)
+    except SettingsError as exc:
+        with suppress(SettingsError):  # without those that are required, the others may do
+            await alert_after_failure(wanted, exc, services_factory(()))
+        raise
 
 
 async def _refuse_body(request: Request) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Client, Order, UnreadableOrder
+from crm_bridge.domain.alert import AlertNotes
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import LEASE_TTL, Lease, Run, RunStatus
 from crm_bridge.domain.sale import SaleEvent
@@ -48,6 +49,7 @@ STATE_KEYS: dict[type[object], str] = {
     SaleTag: "sale_tag",
     CrmSession: "crm_session",
     CrmMoney: "crm_money",
+    AlertNotes: "alerts",
 }
 
 PAGE = 10_000

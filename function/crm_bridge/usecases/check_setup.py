@@ -28,7 +28,8 @@ from crm_bridge.errors import (
 )
 from crm_bridge.ports import CallTracking
 from crm_bridge.services import SyncServices
-from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES
+from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES, settings_error
+from crm_bridge.usecases.alert import send_test_alert
 from crm_bridge.usecases.run_context import Deadline
 
 PAGE_LIMIT = timedelta(seconds=25)
@@ -43,6 +44,8 @@ class Hint(StrEnum):
     """What to do about a check, as the key of a message; `translations` has a text for each."""
 
     SETTINGS = "setup.settings"
+    ALERTS_SENT = "setup.alerts_sent"
+    ALERTS_REFUSED = "setup.alerts_refused"
     SETTINGS_MISSING = "setup.settings_missing"
     DATABASE = "setup.database"
     STORE = "setup.store"
@@ -80,11 +83,28 @@ def settings_are_wrong(reason: str) -> list[Check]:
     return [Check(name="settings", ok=False, hint=Hint.SETTINGS, values={"reason": reason})]
 
 
-async def check_setup(services: SyncServices) -> list[Check]:
-    """Make every check; none of them raises."""
+async def check_setup(services: SyncServices, *, test_alert: bool = False) -> list[Check]:
+    """Make every check; none of them raises.
+
+    Args:
+        services: What `sync` works with.
+        test_alert: Also send a message to each address of ALERT_URLS.
+    """
     crm_login, comagic = await asyncio.gather(_check_crm_login(services), _check_comagic(services))
     database = await _check_database(services)
-    return [database, crm_login, await _check_crm_orders(services, database), *comagic]
+    unknown = services.settings.unknown_variables
+    settings = settings_are_wrong(str(settings_error(unknown))) if unknown else []
+    alerts = [await _check_alerts(services)] if test_alert else []
+    return [*settings, database, crm_login, await _check_crm_orders(services, database), *comagic, *alerts]
+
+
+async def _check_alerts(services: SyncServices) -> Check:
+    if services.alerts is None:
+        return _missing("alerts", ["ALERT_URLS"])
+    accepted = await send_test_alert(services.alerts)
+    if refused := [str(number) for number, each in enumerate(accepted, start=1) if not each]:
+        return Check(name="alerts", ok=False, hint=Hint.ALERTS_REFUSED, values={"numbers": ", ".join(refused)})
+    return Check(name="alerts", ok=True, hint=Hint.ALERTS_SENT, values={"count": len(accepted)})
 
 
 async def _check_database(services: SyncServices) -> Check:

@@ -53,6 +53,11 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
     confirm: str | None = None
     tick: str | None = None
 
+    @property
+    def is_over_all_phones(self) -> bool:
+        """It is a real run, and about every phone."""
+        return not self.dry_run and self.phone is None and self.limit is None
+
     def __str__(self) -> str:
         names = [name for name in ("update_db", "dry_run") if getattr(self, name)]
         valued = ("date_from", "date_till", "limit", "confirm")
@@ -193,5 +198,4 @@ class RunContext(Struct, frozen=True, kw_only=True):
     @property
     def counts_absence(self) -> bool:
         """What this run does not see counts as absent: it is a real run over all phones."""
-        request = self.request
-        return not request.dry_run and request.phone is None and request.limit is None
+        return self.request.is_over_all_phones

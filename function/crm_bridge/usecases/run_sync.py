@@ -21,6 +21,8 @@ from crm_bridge.domain.run import Run, RunStatus
 from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput, RunStopped, StoreUnavailable
 from crm_bridge.logs import run_id as current_run_id
 from crm_bridge.services import SyncServices
+from crm_bridge.settings import settings_error
+from crm_bridge.usecases.alert import alert_after_failure, alert_after_run
 from crm_bridge.usecases.lease import CLOSING_SECONDS, LeaseKeeper, hold_lease
 from crm_bridge.usecases.progress import ProgressReporter
 from crm_bridge.usecases.record_sales import record_sales
@@ -52,9 +54,10 @@ class RunResult(Struct, frozen=True, kw_only=True):
 
 
 async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
-    """Do a run, or answer a repeated delivery of the same Scheduler tick with the journal it had.
+    """Do a run, or answer a repeated delivery of the same Scheduler tick with the journal it had; then send alerts.
 
     Raises:
+        SettingsError: A variable begins like ours and is none of them.
         RunInProgress: Another run is in progress.
         EmptyDatabase: There is nothing to apply, and no refresh was asked for.
         RemoteError, RunStopped: Sales could not be decided.
@@ -63,6 +66,18 @@ async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
     """
     run_id = uuid.uuid4().hex
     current_run_id.set(run_id)
+    try:
+        result = await _run(request, services, run_id)
+    except Exception as exc:
+        await alert_after_failure(request, exc, services)
+        raise
+    await alert_after_run(request, result, services)
+    return result
+
+
+async def _run(request: SyncRequest, services: SyncServices, run_id: str) -> RunResult:
+    if services.settings.unknown_variables:
+        raise settings_error(services.settings.unknown_variables)
     deadline = Deadline(services.clock, services.settings.sync_time_budget)
     async with deadline.closing(_WORK_CLOSES):
         replay = await _replay(request, services)

@@ -2,6 +2,7 @@
 
 MESSAGES = {
     "message.internal": "Internal error",
+    "message.unauthorized": "Unauthorized",
     "message.parameter_unknown": "Unknown parameter: {parameter}. Known parameters: {values}",
     "message.parameter_repeated": "{name} is given more than once",
     "message.needs": "{name} needs {other}",
@@ -45,6 +46,8 @@ MESSAGES = {
     "message.time_over_call": "The time of this run was over before {system} had answered",
     "message.settings": "Settings: {problems}",
     "message.missing": "{name} is missing",
+    "message.unknown_variable": "{name} is not a setting: did you mean {other}?",
+    "message.alert_urls": "{name} must be a comma list of Apprise addresses, e.g. tgram://<token>/<chat>",
     "message.store_url": "{name} must be sqlite:///<file> or firestore://<project>/<database>",
     "message.address": "{name} must be an address like https://host/path/",
     "message.list": "{name} must be a comma list of {values}",

@@ -3,6 +3,8 @@
 MESSAGES = {
     # /check_setup: hints that say what to click or paste.
     "setup.settings": "{reason}",
+    "setup.alerts_sent": "A test message was sent; addresses: {count}.",
+    "setup.alerts_refused": "Not delivered to address number {numbers} of ALERT_URLS. Check it against its service's page on https://appriseit.com, and that this machine may reach the service.",
     "setup.settings_missing": "Set {names}.",
     "setup.crm_refused": "The CRM refuses us: {reason}. Compare AGBIS_USER and AGBIS_PASSWORD with the user in Agbis.",
     "setup.crm_later": "It cannot be told now: {reason}. Ask again a little later.",
@@ -39,6 +41,7 @@ MESSAGES = {
     "check.sale_tag": "Tag «Продажа»",
     "check.sites": "Sales of the sites",
     "check.time_zone": "Time zone",
+    "check.alerts": "Alerts",
     "check.quota": "CoMagic quota",
     "setup.all_hold": "Everything holds.",
     "setup.some_fail": "To be put right: {count}",

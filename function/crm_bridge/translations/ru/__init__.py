@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from crm_bridge.translations.ru import explanation, messages, pages, setup
+from crm_bridge.translations.ru import alerts, explanation, messages, pages, setup
 
-MESSAGES = {**explanation.MESSAGES, **setup.MESSAGES, **pages.MESSAGES, **messages.MESSAGES}
+MESSAGES = {
+    **explanation.MESSAGES,
+    **setup.MESSAGES,
+    **alerts.MESSAGES,
+    **pages.MESSAGES,
+    **messages.MESSAGES,
+}

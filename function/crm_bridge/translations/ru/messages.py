@@ -2,6 +2,7 @@
 
 MESSAGES = {
     "message.internal": "Внутренняя ошибка",
+    "message.unauthorized": "Нужен ключ",
     "message.parameter_unknown": "Неизвестный параметр: {parameter}. Есть такие: {values}",
     "message.parameter_repeated": "Параметр {name} указан несколько раз",
     "message.needs": "{name} имеет смысл только вместе с {other}",
@@ -45,6 +46,8 @@ MESSAGES = {
     "message.time_over_call": "Время запуска кончилось раньше, чем ответил {system}",
     "message.settings": "Настройки: {problems}",
     "message.missing": "{name} не задана",
+    "message.unknown_variable": "{name} — нет такой настройки. Может быть, {other}?",
+    "message.alert_urls": "{name}: список адресов Apprise через запятую, например tgram://<токен>/<чат>",
     "message.store_url": "{name}: нужно sqlite:///<файл> или firestore://<проект>/<база>",
     "message.address": "{name}: нужен адрес вида https://host/path/",
     "message.list": "{name}: список через запятую из {values}",

@@ -3,6 +3,8 @@
 MESSAGES = {
     # /check_setup: hints that say what to click or paste.
     "setup.settings": "{reason}",
+    "setup.alerts_sent": "Проверочное сообщение отправлено, адресов: {count}.",
+    "setup.alerts_refused": "Не доставлено по адресу номер {numbers} из ALERT_URLS. Сверьте его со страницей этой службы на https://appriseit.com и проверьте, что служба доступна с этой машины.",
     "setup.settings_missing": "Задайте {names}.",
     "setup.crm_refused": "CRM нас не пускает: {reason}. Сверьте AGBIS_USER и AGBIS_PASSWORD с пользователем в Агбис.",
     "setup.crm_later": "Сейчас не узнать: {reason}. Спросите чуть позже.",
@@ -39,6 +41,7 @@ MESSAGES = {
     "check.sale_tag": "Тег «Продажа»",
     "check.sites": "Учёт продаж у сайтов",
     "check.time_zone": "Часовой пояс",
+    "check.alerts": "Оповещения",
     "check.quota": "Лимит CoMagic",
     "setup.all_hold": "Всё в порядке.",
     "setup.some_fail": "Нужно исправить: {count}",
