@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from crm_bridge.settings import PREFIXES
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ MAIN = ROOT / "function" / "main.py"
 _STOP_SECONDS = 60.0  # gunicorn ends its workers within 30
 _PORTS = range(10_000, 32_000)  # below those that the system gives to outgoing connections
 _DICE = random.SystemRandom()  # Hypothesis sets the common one back, in every process to the same numbers
-_OURS = ("AGBIS_", "COMAGIC_", "CRM_", "EXCHANGE_", "STORE_URL", "SYNC_", "RUNS_", "LOG_", "TIME_ZONE", "PHONE_REGION")
+_OURS = (*PREFIXES, "STORE_URL", "RUNS_", "LOG_", "TIME_ZONE", "PHONE_REGION")
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,10 @@ def running_function(
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait(_STOP_SECONDS)
+        with suppress(ProcessLookupError):  # workers outlive a first process that was killed
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], host: str, port: int) -> None:
