@@ -37,7 +37,7 @@ serve: .venv/runtime
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy function tests
+	$(BIN)/mypy function tests deploy
 
 test: lint
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
