@@ -74,10 +74,10 @@ install() {
   # shellcheck disable=SC2086 # a list of names
   systemctl enable --quiet --now $TIMERS
   delete_old_releases
-  [ -z "$domain" ] || set_up_caddy "$domain"
   say "Is it set up right?"
   check_setup
   first_run
+  [ -z "$domain" ] || set_up_caddy "$domain"
   finish "$domain"
 }
 
@@ -214,10 +214,11 @@ first_run() {
 
 set_up_caddy() {
   say "Caddy for $1"
-  sed "s/{\$BRIDGE_DOMAIN}/$1/; s/{\$BRIDGE_[A-Z]*:\([0-9.:]*\)}/\1/g" "$SOURCE/deploy/Caddyfile" >/etc/caddy/crm-bridge.caddy
+  sed "s/{\$BRIDGE_DOMAIN}/$1/; s/{\$BRIDGE_SYNC:.*}/127.0.0.1:$(setting sync PORT)/
+    s/{\$BRIDGE_EXCHANGE:.*}/127.0.0.1:$(setting exchange PORT)/" "$SOURCE/deploy/Caddyfile" >/etc/caddy/crm-bridge.caddy
   grep -qx 'import /etc/caddy/crm-bridge.caddy' /etc/caddy/Caddyfile || echo 'import /etc/caddy/crm-bridge.caddy' >>/etc/caddy/Caddyfile
-  systemctl enable --quiet --now caddy
-  systemctl reload caddy
+  systemctl enable --quiet caddy
+  systemctl restart caddy || fail "Caddy does not start; see: journalctl -u caddy. The functions run, for this machine only"
 }
 
 delete_old_releases() {
