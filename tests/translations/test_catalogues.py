@@ -17,8 +17,10 @@ from crm_bridge.domain.explanation import Note, Reason, Verdict
 from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import MONEY_OF
 from crm_bridge.domain.run import Phase, RunStatus
+from crm_bridge.handlers.failures import KIND, KIND_OF_ERROR, WAYS
 from crm_bridge.presentation.csv_export import COLUMNS
 from crm_bridge.presentation.journal_table import SORTS
+from crm_bridge.presentation.run_view import ASKED
 from crm_bridge.translations import LANGUAGES, en
 from crm_bridge.usecases.check_setup import COMAGIC_CHECKS
 
@@ -46,7 +48,9 @@ FAMILIES: dict[str, Iterable[str]] = {
     # prefix of a key that is put together, as in f"verdict.{verdict}": the names that may follow it
     "alert": AlertKind,
     "alert_over": [kind for kind in AlertKind if kind is not AlertKind.TEST],
+    "asked": ASKED,
     "check": ["alerts", "settings", "database", "crm_login", "crm_orders", *COMAGIC_CHECKS],
+    "failure": [*KIND.values(), *KIND_OF_ERROR.values()],
     "fall": FallReason,
     "kind": CommunicationType,
     "label": COLUMNS,
@@ -59,6 +63,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "sort": SORTS,
     "status": [*RunStatus, "interrupted"],
     "verdict": Verdict,
+    "way": [*WAYS, "code"],
 }
 
 
@@ -119,7 +124,7 @@ def test_a_message_has_the_placeholders_of_the_english_one(language: str) -> Non
 
 def test_no_english_is_left_in_russian() -> None:
     """Names and settings stay as they are; two English words in a row are a sentence."""
-    allowed = {"account sales", "tag_management: select", "permanent Data"}
+    allowed = {"tag_management: select", "permanent Data"}
     for key, message in LANGUAGES["ru"].items():
         text = re.sub(r"\{\w+\}|https?://\S+", "", message)
         phrases = set(re.findall(r"\b[a-z]{2,} [a-z]{2,}\b", text))
