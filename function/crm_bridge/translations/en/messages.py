@@ -3,6 +3,8 @@
 MESSAGES = {
     "message.internal": "Internal error",
     "message.unauthorized": "Unauthorized",
+    "message.prefetch": "A browser's prefetch starts no run",
+    "message.other_site": "A page of another site starts no run",
     "message.parameter_unknown": "Unknown parameter: {parameter}. Known parameters: {values}",
     "message.parameter_repeated": "{name} is given more than once",
     "message.needs": "{name} needs {other}",

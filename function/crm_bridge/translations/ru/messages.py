@@ -3,6 +3,8 @@
 MESSAGES = {
     "message.internal": "Внутренняя ошибка",
     "message.unauthorized": "Нужен ключ",
+    "message.prefetch": "Предварительная загрузка страницы браузером не начинает запуск. Откройте адрес сами",
+    "message.other_site": "Страница другого сайта не может начать запуск. Откройте адрес сами",
     "message.parameter_unknown": "Неизвестный параметр: {parameter}. Есть такие: {values}",
     "message.parameter_repeated": "Параметр {name} указан несколько раз",
     "message.needs": "{name} имеет смысл только вместе с {other}",
