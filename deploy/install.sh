@@ -266,6 +266,8 @@ restore() {
 remove() {
   # shellcheck disable=SC2086 # a list of names
   systemctl disable --quiet --now $TIMERS $SERVICES 2>/dev/null || true
+  systemctl stop 'crm-bridge-run@*.service' crm-bridge-backup.service 2>/dev/null || true
+  systemctl reset-failed 'crm-bridge*' 2>/dev/null || true # else a run that failed stays in the list of units
   rm -f "$UNITS"/crm-bridge*
   systemctl daemon-reload
   if [ -e /etc/caddy/crm-bridge.caddy ]; then
