@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,10 +31,11 @@ def world() -> World:
 
 
 @pytest.fixture
-def root(world: World, tmp_path: Path) -> Iterator[ScratchRoot]:
-    root = ScratchRoot(tmp_path / "root")
+def root(world: World) -> Iterator[ScratchRoot]:
     ports = {name: str(free_port()) for name in ("sync", "exchange")}
-    with serve_in_thread(world) as base:
+    # Not in `tmp_path`: every start of pytest closes its folder to other users.
+    with tempfile.TemporaryDirectory(prefix="crm-bridge-") as folder, serve_in_thread(world) as base:
+        root = ScratchRoot(Path(folder) / "root")
         of_sync = {**world.settings(base), "SYNC_API_KEY": KEY["X-API-Key"]}
         root.write_settings("sync", {"HOST": "127.0.0.1", "PORT": ports["sync"], **of_sync})
         root.write_settings("exchange", {"HOST": "127.0.0.1", "PORT": ports["exchange"], "EXCHANGE_API_KEY": "k2"})
@@ -50,7 +52,7 @@ def address(root: ScratchRoot, function: str) -> str:
 
 def is_healthy(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/check_health", headers=KEY, timeout=PATIENCE).status_code == 200
+        return httpx.get(f"{url}/check_health", headers=KEY, timeout=5).status_code == 200
     except httpx.TransportError:
         return False
 
