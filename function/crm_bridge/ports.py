@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for thos
         FoundCommunications,
         Site,
     )
+    from crm_bridge.domain.deal import DealContact
     from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
     from crm_bridge.domain.phone import PhoneRecord
     from crm_bridge.domain.quota import Quota
@@ -177,6 +178,7 @@ class Changes(Struct, frozen=True, kw_only=True):
         events: Lines of the sales' history.
         unreadable: Orders that are put aside.
         readable: Ids of orders that no longer are.
+        deal_contacts: Contacts as CoMagic has them.
         state: New contents of the bridge's own state.
     """
 
@@ -187,6 +189,7 @@ class Changes(Struct, frozen=True, kw_only=True):
     events: Sequence[SaleEvent] = ()
     unreadable: Sequence[UnreadableOrder] = ()
     readable: Sequence[str] = ()
+    deal_contacts: Sequence[DealContact] = ()
     state: Sequence[State] = ()
 
 
@@ -226,6 +229,11 @@ class SalesStore(Protocol):
     def all_orders(self) -> AsyncIterator[list[Order]]:
         """Read every order once, in pages."""
 
+    async def orders_due(self, since: datetime, limit: int) -> list[Order]:
+        """Return the orders whose `deal_due` is set, from `since` on, the earliest first."""
+
+    async def deal_contacts(self, client_ids: Collection[str]) -> dict[str, DealContact]: ...
+
     async def unreadable_orders(self) -> list[UnreadableOrder]:
         """Return every order that is put aside."""
 
@@ -241,6 +249,9 @@ class SalesStore(Protocol):
 
     async def events(self, phone: str) -> list[SaleEvent]:
         """Return the history of a phone's sale, oldest first."""
+
+    async def events_since(self, since: datetime, limit: int) -> list[SaleEvent]:
+        """Return the changes of all sales from `since` on, the earliest first."""
 
     async def state(self, kind: type[S]) -> S | None:
         """Return one of the bridge's own notes, e.g. `await store.state(Watermark)`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from google.api_core.exceptions import Aborted, DeadlineExceeded, InternalServerError, ServiceUnavailable
@@ -64,6 +65,19 @@ def latest(collection: str, field: str, limit: int) -> Any:
     """Query the documents with the latest times in a field, latest first."""
     order = {"field": {"field_path": field}, "direction": "DESCENDING"}
     return _Query(from_=[{"collection_id": collection}], order_by=[order], limit={"value": limit})
+
+
+def earliest(collection: str, field: str, since: datetime, limit: int) -> Any:
+    """Query the documents whose field has a time, `since` or later, earliest first; those without one are left out."""
+    value = {"timestamp_value": {"seconds": int(since.timestamp()), "nanos": since.microsecond * 1000}}
+    condition = {"field": {"field_path": field}, "op": "GREATER_THAN_OR_EQUAL", "value": value}
+    order = {"field": {"field_path": field}, "direction": "ASCENDING"}
+    return _Query(
+        from_=[{"collection_id": collection}],
+        where={"field_filter": condition},
+        order_by=[order],
+        limit={"value": limit},
+    )
 
 
 def all_after(collection: str, name: str | None) -> Any:
