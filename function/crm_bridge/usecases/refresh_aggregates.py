@@ -26,7 +26,7 @@ from crm_bridge.domain.aggregate import (
     recount,
 )
 from crm_bridge.domain.crm_money import replaced
-from crm_bridge.domain.deal import with_deals
+from crm_bridge.domain.deal_of_order import with_deals
 from crm_bridge.domain.falls import falls_by_phone
 from crm_bridge.domain.journal import RefreshReport
 from crm_bridge.domain.payment_check import net_by_day

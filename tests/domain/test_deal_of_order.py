@@ -12,19 +12,14 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Order, Payment
 from crm_bridge.domain.communication import CommunicationKey, CommunicationType
-from crm_bridge.domain.deal import (
+from crm_bridge.domain.deal import Base, Deal, DealRefusal, DealStage, revenue_of, shortened
+from crm_bridge.domain.deal_of_order import (
     RETRY_REFUSED,
-    Base,
-    Deal,
-    DealRefusal,
-    DealStage,
     contact_phones,
     deal_of,
     goes_back_to_work,
     reached_stage,
-    revenue_of,
     sent,
-    shortened,
     with_deal,
 )
 from crm_bridge.domain.money import to_roubles
