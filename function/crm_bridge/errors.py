@@ -230,7 +230,7 @@ class RecordRefused(RemoteRejected):
     """
 
     def __init__(self, refusal: RemoteRejected, *, part: RecordPart, index: int | None) -> None:
-        message = f"{refusal} ({refusal.field})" if refusal.field else str(refusal)
+        message = f"{refusal} ({refusal.field.rpartition('.')[2]})" if refusal.field else str(refusal)
         super().__init__(refusal.system, refusal.code, message, fatal=refusal.fatal)
         self.field = refusal.field
         self.part = part

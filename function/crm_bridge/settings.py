@@ -230,7 +230,7 @@ def _switch(text: str) -> bool:
 
 def _ext_id(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
-        raise ValueError("must be 1 to 64 of A-Z a-z 0-9 _ -")
+        raise ValueError("must be letters, digits, _ and -, 64 at most")
     return text
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crm_bridge.domain.communication import CommunicationType
+from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 
 NAME_LIMIT = 255
 COMMENT_LIMIT = 1000
@@ -60,6 +60,16 @@ class Deal(Struct, frozen=True, kw_only=True):
     phones: tuple[str, ...] = ()
     communication_type: CommunicationType | None = None
     communication_id: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"Заказ {self.number}"
+
+    @property
+    def communication(self) -> CommunicationKey | None:
+        if self.communication_type is None or self.communication_id is None:
+            return None
+        return CommunicationKey(self.communication_type, self.communication_id)
 
     def says_the_same(self, other: Deal | None) -> bool:
         """Say whether there is nothing to send: all is as in the other, but for the time of the change."""

@@ -180,7 +180,7 @@ async def test_a_refusal_names_the_record_and_the_part(
         await client.deals.upload([("1", deal()), ("2", deal(**fields))], long)
 
     assert (caught.value.part, caught.value.index) == (part, 1)
-    assert "deals[1]." in str(caught.value)
+    assert str(caught.value).startswith(f"CoMagic: {caught.value.code}: ")
     assert harness.comagic.deals.deals == {}
 
 

@@ -81,6 +81,7 @@ class Deals:
 
     Attributes:
         deals: By `ext_id`; those deleted are not among them.
+        refused: Ids of deals that CoMagic does not take, for a reason that is nobody's business.
     """
 
     def __init__(self, store: Store, clock: Clock, local: LocalTime, switches: Callable[[], DealSwitches]) -> None:
@@ -88,6 +89,7 @@ class Deals:
         self.references = References(clock, local)
         self.deals: dict[str, Deal] = {}
         self.deleted: set[str] = set()
+        self.refused: set[str] = set()
         self._store = store
         self._clock = clock
         self._local = local
@@ -187,6 +189,8 @@ class Deals:
         ext_id = text_of(known, "ext_id", path)
         if ext_id in self.deleted and self.switches.deleted_again == "refused":
             raise ApiError("invalid_parameter_value", f"{path}.ext_id", ext_id)
+        if ext_id in self.refused:
+            raise ApiError("invalid_parameter_value", f"{path}.revenue", known.get("revenue"))
         record = self._record(known, path)
         before = changed.get(ext_id) or self.deals.get(ext_id)
         deal = Deal(ext_id, list(before.records), before.link) if before else Deal(ext_id)

@@ -204,7 +204,7 @@ class ComagicDeals:
     def _row(self, order_id: str, deal: Deal, account: DealAccount) -> dict[str, Any]:
         row: dict[str, Any] = {
             "ext_id": order_id,
-            "name": f"Заказ {deal.number}"[: account.name_limit],
+            "name": deal.name[: account.name_limit],
             "created_date_time": wire.local(deal.created_at, self._zone),
             "modified_date_time": wire.local(deal.modified_at, self._zone),
             "modified_stage_date_time": wire.local(deal.stage_at, self._zone),

@@ -27,6 +27,7 @@ MESSAGES = {
     "phase.looking_up": "asking the CRM for clients",
     "phase.reading": "reading communications",
     "phase.applying": "changing sales",
+    "phase.uploading": "sending deals",
     "run.starting": "has just begun",
     "run.of": "{done} of {total}",
     "run.interrupted": "Its process was ended before it could finish. The next run goes on where it stopped.",

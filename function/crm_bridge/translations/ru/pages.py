@@ -27,6 +27,7 @@ MESSAGES = {
     "phase.looking_up": "Запрос клиентов в CRM",
     "phase.reading": "Чтение обращений из CoMagic",
     "phase.applying": "Изменение сделок",
+    "phase.uploading": "Отправка сделок аналитики",
     "run.starting": "Запуск начался",
     "run.of": "{done} из {total}",
     "run.interrupted": "Процесс остановлен до окончания запуска. Следующий запуск продолжит с этого места.",
