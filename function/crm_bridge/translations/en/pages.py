@@ -134,6 +134,8 @@ MESSAGES = {
     "money.crm_total": "In the CRM",
     "money.without_phone": "of that, orders without a phone",
     "money.overpaid_back": "given back beyond what came in",
+    "label.deals": "Deals: {uploaded} sent, {revenue}; unchanged {unchanged}, refused {failed}, left to the next run {deferred}",
+    "label.deal": "Deal",
     "money.total": "In the database",
     "money.applied": "applied",
     "money.updated": "updated",

@@ -134,6 +134,8 @@ MESSAGES = {
     "money.crm_total": "В CRM",
     "money.without_phone": "из них заказы без телефона",
     "money.overpaid_back": "возвращено сверх оплаченного",
+    "label.deals": "Сделки аналитики: отправлено: {uploaded} на {revenue}; без изменений: {unchanged}, отклонено: {failed}, отложено: {deferred}",
+    "label.deal": "Сделка аналитики",
     "money.total": "В базе",
     "money.applied": "проставлено",
     "money.updated": "обновлено",
