@@ -71,6 +71,10 @@ class Deal(Struct, frozen=True, kw_only=True):
             return None
         return CommunicationKey(self.communication_type, self.communication_id)
 
+    def is_linked_like(self, deal: Deal) -> bool:
+        """Say whether this record and another one have the same link to communications."""
+        return (self.phones, self.communication_id) == (deal.phones, deal.communication_id)
+
     def says_the_same(self, other: Deal | None) -> bool:
         """Say whether there is nothing to send: all is as in the other, but for the time of the change."""
         return other is not None and replace(self, modified_at=other.modified_at) == other
@@ -96,6 +100,11 @@ class SentDeal(Struct, frozen=True, kw_only=True):
     stage: DealStage
     stage_at: datetime
     modified_at: datetime
+    phones: tuple[str, ...] = ()
+    communication_id: int | None = None
+
+    def is_linked_like(self, deal: Deal) -> bool:
+        return (self.phones, self.communication_id) == (deal.phones, deal.communication_id)
 
 
 class DealContact(Struct, frozen=True, kw_only=True):

@@ -147,6 +147,8 @@ def sent(order_id: str, deal: Deal) -> SentDeal:
         stage=deal.stage,
         stage_at=deal.stage_at,
         modified_at=deal.modified_at,
+        phones=deal.phones,
+        communication_id=deal.communication_id,
     )
 
 

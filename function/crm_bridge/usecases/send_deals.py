@@ -165,8 +165,13 @@ class DealSender(Struct, kw_only=True):
         await self.session.save_account(account)
         return True
 
-    async def _compare(self, items: list[DealItem], unsure: list[DealItem]) -> list[DealItem]:
-        """Take for accepted what CoMagic has already; return the others, continuing what it has of them."""
+    async def _compare(
+        self, items: list[DealItem], unsure: list[DealItem], *, is_alone: bool = False
+    ) -> list[DealItem]:
+        """Take for accepted what CoMagic has already; return the others, continuing what it has of them.
+
+        A record cannot show whether it renewed a link; one that was refused alone says that it did.
+        """
         known = await self._known(unsure)
         rest: list[DealItem] = []
         accepted: list[DealItem] = []
@@ -175,7 +180,9 @@ class DealSender(Struct, kw_only=True):
                 rest.append(item)
                 continue
             continued = self._continued(item, known[item.id])
-            (accepted if self._is_there(continued.deal, known[item.id]) else rest).append(continued)
+            is_linked = is_alone or item.base is None or item.base.is_linked_like(item.deal)
+            is_there = is_linked and self._is_there(continued.deal, known[item.id])
+            (accepted if is_there else rest).append(continued)
         if accepted:
             await self._accept(accepted)
         return rest
@@ -202,6 +209,8 @@ class DealSender(Struct, kw_only=True):
             stage=stages[known.stage_id],
             stage_at=known.stage_at,
             modified_at=item.deal.modified_at,
+            phones=item.deal.phones,
+            communication_id=item.deal.communication_id,
         )
         return self._made_again(item, base)
 
@@ -244,7 +253,7 @@ class DealSender(Struct, kw_only=True):
             return
         may_be_there = item.base is not None or item.id in self.session.unsure
         if refusal.part is RecordPart.TIME or (is_unnamed and may_be_there):
-            remaining = await self._compare([item], [item])
+            remaining = await self._compare([item], [item], is_alone=True)
             if not remaining:
                 return
             if remaining != [item] and (await self._try(remaining)) is None:

@@ -194,16 +194,16 @@ class Deals:
         record = self._record(known, path)
         before = changed.get(ext_id) or self.deals.get(ext_id)
         deal = Deal(ext_id, list(before.records), before.link) if before else Deal(ext_id)
-        if before is None or self._continues(before.last, record, path):
+        if before is None or self._continues(before, record, path):
             moves = before is None or record.modified > before.last.modified
             self._add(deal, record)
             if moves:
                 deal.link = self._link(record)
         changed[ext_id] = deal
 
-    def _continues(self, last: Record, record: Record, path: str) -> bool:
+    def _continues(self, before: Deal, record: Record, path: str) -> bool:
         """Check a record against the last one of its deal; False when it is silently ignored."""
-        switches = self.switches
+        switches, last, link = self.switches, before.last, self._link(record)
         if record.stage_at < last.stage_at:
             raise ApiError("invalid_parameter_value", f"{path}.modified_stage_date_time")
         if (
@@ -212,7 +212,8 @@ class Deals:
             and switches.back_from_failed == "refused"
         ):
             raise ApiError("invalid_parameter_value", f"{path}.stage_ext_id", record.stage.ext_id)
-        if replace(record, modified=last.modified) == replace(last, generated=False):
+        says_the_same = replace(record, modified=last.modified) == replace(last, generated=False)
+        if says_the_same and before.link is not None and before.link.phones == link.phones:
             if switches.repeated_record == "refused":
                 raise ApiError("invalid_parameter_value", f"{path}.modified_stage_date_time")
             return True
