@@ -283,8 +283,8 @@ class SalesStore(Protocol):
     def all_orders(self) -> AsyncIterator[list[Order]]:
         """Read every order once, in pages."""
 
-    async def orders_due(self, since: datetime, limit: int) -> list[Order]:
-        """Return the orders whose `deal_due` is set, from `since` on, the earliest first."""
+    async def orders_due(self, since: datetime, until: datetime, limit: int) -> list[Order]:
+        """Return the orders whose `deal_due` lies between two moments, both included, the earliest first."""
 
     async def deal_contacts(self, client_ids: Collection[str]) -> dict[str, DealContact]: ...
 
@@ -304,8 +304,8 @@ class SalesStore(Protocol):
     async def events(self, phone: str) -> list[SaleEvent]:
         """Return the history of a phone's sale, oldest first."""
 
-    async def events_since(self, since: datetime, limit: int) -> list[SaleEvent]:
-        """Return the changes of all sales from `since` on, the earliest first."""
+    async def events_between(self, since: datetime, until: datetime, limit: int) -> list[SaleEvent]:
+        """Return the changes of all sales between two moments, both included, the earliest first."""
 
     async def state(self, kind: type[S]) -> S | None:
         """Return one of the bridge's own notes, e.g. `await store.state(Watermark)`."""

@@ -61,8 +61,8 @@ async def test_the_orders_that_are_due_come_oldest_first_in_pages(held: SalesSto
     done = [order(f"d{number}") for number in range(50)]
     await held.write([Changes(orders=[each]) for each in (*done, *due)], run_id="r1")
 
-    first = await held.orders_due(LONG_AGO, 400)
-    rest = await held.orders_due(first[-1].deal_due or NOON, 400)
+    first = await held.orders_due(LONG_AGO, NOON, 400)
+    rest = await held.orders_due(first[-1].deal_due or NOON, NOON, 400)
 
     assert [found.order_id for found in first] == [f"{number:03}" for number in range(449, 49, -1)]
     assert [found.order_id for found in rest] == [f"{number:03}" for number in range(50, -1, -1)]
@@ -71,20 +71,21 @@ async def test_the_orders_that_are_due_come_oldest_first_in_pages(held: SalesSto
 async def test_an_order_is_due_from_its_microsecond_on_until_it_is_done(held: SalesStore) -> None:
     await held.write([Changes(orders=[order("1", deal_due=NOON + MICROSECOND)])], run_id="r1")
 
-    assert [found.order_id for found in await held.orders_due(NOON + MICROSECOND, 9)] == ["1"]
-    assert await held.orders_due(NOON + 2 * MICROSECOND, 9) == []
+    moment, before, after = NOON + MICROSECOND, NOON, NOON + 2 * MICROSECOND
+    assert [found.order_id for found in await held.orders_due(moment, moment, 9)] == ["1"]
+    assert await held.orders_due(after, after, 9) == await held.orders_due(LONG_AGO, before, 9) == []
     await held.write([Changes(orders=[order("1")])], run_id="r1")
-    assert await held.orders_due(LONG_AGO, 9) == []
+    assert await held.orders_due(LONG_AGO, NOON, 9) == []
 
 
 async def test_changes_of_sales_are_found_from_a_moment_on(held: SalesStore) -> None:
     events = [event(ANNA, f"r{minute}", at=NOON + timedelta(minutes=minute)) for minute in (3, 1, 2)]
     await held.write([Changes(events=events)], run_id="r1")
 
-    found = await held.events_since(NOON + timedelta(minutes=2), 9)
+    found = await held.events_between(NOON + timedelta(minutes=2), NOON + timedelta(minutes=9), 9)
 
     assert [each.run_id for each in found] == ["r2", "r3"]
-    assert [each.run_id for each in await held.events_since(NOON, 1)] == ["r1"]
+    assert [each.run_id for each in await held.events_between(NOON, NOON + timedelta(minutes=9), 1)] == ["r1"]
 
 
 async def test_contacts_are_replaced_by_their_client(held: SalesStore) -> None:

@@ -12,9 +12,16 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Order, Payment
 from crm_bridge.domain.communication import CommunicationKey, CommunicationType
-from crm_bridge.domain.deal import Base, Deal, DealRefusal, DealStage, revenue_of, shortened
-from crm_bridge.domain.deal_of_order import (
+from crm_bridge.domain.deal import (
     RETRY_REFUSED,
+    Base,
+    Deal,
+    DealRefusal,
+    DealStage,
+    revenue_of,
+    shortened,
+)
+from crm_bridge.domain.deal_of_order import (
     contact_phones,
     deal_of,
     goes_back_to_work,
@@ -221,12 +228,23 @@ class TestDue:
         assert (found.deal, found.deal_refusal) == (accepted, refusal)
         assert found.first_changed_at == an_order().changed_at
 
-    def test_a_refused_deal_is_due_again_the_next_day_or_when_it_changes(self) -> None:
-        stored = replace(an_order(), first_changed_at=NOON, deal_refusal=DealRefusal(reason="x", at=NOON))
+    def test_a_refused_deal_is_due_again_when_its_order_changes(self) -> None:
+        refusal = DealRefusal(reason="x", at=NOON)
+        later = NOON + RETRY_REFUSED
+        stored = replace(an_order(), first_changed_at=NOON, deal_due=later, deal_refusal=refusal)
 
-        assert not self.due(an_order(), stored, now=NOON + HOUR)
-        assert self.due(an_order(), stored, now=NOON + RETRY_REFUSED)
-        assert self.due(an_order(payment()), stored)
+        assert with_deal(an_order(), stored, deals_on=True, now=NOON).deal_due == later
+        assert with_deal(an_order(payment()), stored, deals_on=True, now=NOON).deal_due == stored.ordered_at
+
+    def test_nothing_is_due_later_than_now(self) -> None:
+        ahead = an_order(ordered_at=NOON + HOUR)
+
+        assert with_deal(ahead, None, deals_on=True, now=NOON).deal_due == NOON
+
+
+def test_a_refused_deal_is_tried_by_the_next_run_then_once_a_day() -> None:
+    assert DealRefusal(reason="x", at=NOON).next_try == NOON
+    assert DealRefusal(reason="x", at=NOON, times=2).next_try == NOON + RETRY_REFUSED
 
 
 movements = st.one_of(

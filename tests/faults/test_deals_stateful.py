@@ -6,6 +6,7 @@ answers get lost, and runs are killed between any two of their steps.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from tests.faults.test_stateful import TheWorldAndTheBridge, accounts, shop, som
 from tests.sandbox.comagic.deal_switches import DealSwitches
 from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.faults import Fault
+from tests.sandbox.simulator import Simulator
 
 METHODS = [
     "upload.deals_history", "upload.deals_history", "upload.deals_history", "create.deal_contacts",
@@ -69,6 +71,14 @@ class TheWorldAndItsDeals(TheWorldAndTheBridge):
         self.in_the_shop(events)
         self.make_trouble(self.world.comagic, trouble)
         self.look_at(self.do(self.bridge.get("update_db")))
+
+    def make_trouble(self, system: Simulator, trouble: list[Any]) -> None:
+        """A refusal of everything makes deals fail for a day: that is no trouble that a next run can undo."""
+        kept = [
+            (replace(fault, method="set.tag_sales") if fault.method == "*" and fault.kind == "error" else fault, place)
+            for fault, place in trouble
+        ]
+        super().make_trouble(system, kept)
 
     def look_at(self, answer: httpx.Response | None) -> None:
         if answer is None:

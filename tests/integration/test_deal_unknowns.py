@@ -124,6 +124,7 @@ async def test_a_deal_that_cannot_come_back_stays_failed_and_is_not_deleted(tmp_
         agbis.set_status(made, 3)
 
         journal = await bridge.run()
+        await bridge.run()
         again = await bridge.run()
 
         assert (journal["deals"]["failed"], journal["complete"]) == (1, True)

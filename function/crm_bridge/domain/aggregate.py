@@ -56,7 +56,8 @@ class Order(Struct, frozen=True, kw_only=True):
         is_dated_by_day: `ordered_at` is midnight of a day, because the CRM gave no time.
         first_changed_at: The earliest change that we know of, aware.
         deal: Its deal, as CoMagic last accepted it.
-        deal_due: Set while its deal has to be looked at: the acceptance, so that the oldest are found first.
+        deal_due: Set while its deal has to be sent: the acceptance, so that the oldest are found first; of a refused
+            deal, when it is tried again.
         deal_refusal: Why CoMagic refused its deal.
     """
 

@@ -6,7 +6,7 @@ No personal name is in a deal or its contact, because none may leave the CRM. Wh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -17,6 +17,12 @@ from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 NAME_LIMIT = 255
 COMMENT_LIMIT = 1000
 """CoMagic's limits are not known: docs/remote/comagic-deals.md#unknowns, 4. `DealAccount` has what was learned."""
+
+
+RETRY_REFUSED = timedelta(hours=20)
+"""A refused deal is sent again by each day's run at most: it may cost 21 requests to find it among a thousand."""
+
+_TRIES_AT_ONCE = 2
 
 
 class DealStage(StrEnum):
@@ -86,10 +92,17 @@ class DealRefusal(Struct, frozen=True, kw_only=True):
     Attributes:
         reason: CoMagic's mnemonic and message, with the field where it names one.
         at: Aware.
+        times: How often in a row.
     """
 
     reason: str
     at: datetime
+    times: int = 1
+
+    @property
+    def next_try(self) -> datetime:
+        """When the deal is sent again: by the next run once, then a day later each time."""
+        return self.at if self.times < _TRIES_AT_ONCE else self.at + RETRY_REFUSED
 
 
 class SentDeal(Struct, frozen=True, kw_only=True):

@@ -15,9 +15,6 @@ from crm_bridge.domain.aggregate import Client, Order
 from crm_bridge.domain.communication import CommunicationKey
 from crm_bridge.domain.deal import Base, Deal, DealStage, SentDeal
 
-RETRY_REFUSED = timedelta(hours=20)
-"""A refused deal is sent again by each day's run at most: it may cost 21 requests to find it among a thousand."""
-
 _SECOND = timedelta(seconds=1)
 _ISSUED = frozenset({5, 6})
 """Statuses of an order: docs/remote/agbis.md#statuses."""
@@ -46,7 +43,7 @@ def with_deal(order: Order, stored: Order | None, *, deals_on: bool, now: dateti
         order: The newest version.
         stored: What the database holds of the order.
         deals_on: COMAGIC_DEALS. While it is off, only orders that are deals already become due.
-        now: Aware.
+        now: Aware; nothing is due later.
     """
     if stored is not None:
         order = replace(
@@ -61,11 +58,8 @@ def with_deal(order: Order, stored: Order | None, *, deals_on: bool, now: dateti
     is_deal = order.deal is not None or order.deal_due is not None or order.deal_refusal is not None
     if not order.number or not (deals_on or is_deal):
         return order
-    is_new = stored is None or not is_deal
-    refused = order.deal_refusal
-    again = refused is not None and now - refused.at >= RETRY_REFUSED
-    if is_new or again or not _reads_the_same(order, stored):
-        return replace(order, deal_due=order.ordered_at)
+    if not is_deal or not _reads_the_same(order, stored):
+        return replace(order, deal_due=min(order.ordered_at, now))
     return order
 
 
@@ -94,14 +88,13 @@ def deal_of(
         zone: Of the local days of the CRM.
         now: Aware.
     """
-    latest = now.replace(second=0, microsecond=0)  # our clock may be ahead of CoMagic's, which refuses the future
-    created_at = _created_at(order, zone, latest) if base is None else base.created_at
+    created_at = _created_at(order, zone, now) if base is None else base.created_at
     stage = _next_stage(reached_stage(order), base)
     if base is not None and stage is base.stage:
         stage_at = base.stage_at
     else:
         earliest = created_at if base is None else max(created_at, base.stage_at)
-        stage_at = max(earliest, min(_reached_at(order, stage, created_at), latest))
+        stage_at = max(earliest, _not_after(_reached_at(order, stage, created_at), now))
     modified_at = now.replace(microsecond=0)
     if base is not None:
         modified_at = max(modified_at, base.modified_at + _SECOND)
@@ -159,7 +152,12 @@ def _next_stage(reached: DealStage, base: Base | None) -> DealStage:
     return max(reached, base.stage, key=_WAY.index)
 
 
-def _created_at(order: Order, zone: ZoneInfo, latest: datetime) -> datetime:
+def _not_after(moment: datetime, now: datetime) -> datetime:
+    """Return a moment; one from the future is now, to the minute before: our clock may be ahead of CoMagic's."""
+    return moment.replace(microsecond=0) if moment <= now else now.replace(second=0, microsecond=0)
+
+
+def _created_at(order: Order, zone: ZoneInfo, now: datetime) -> datetime:
     """Return the acceptance of an order.
 
     CoMagic links the communications of the 30 days before it, so midnight of a bare date would leave out the call of
@@ -173,7 +171,7 @@ def _created_at(order: Order, zone: ZoneInfo, latest: datetime) -> datetime:
             moment for moment in (order.first_changed_at, *paid) if moment and moment.astimezone(zone).date() == day
         ]
         accepted = min(known, default=datetime.combine(day, time(23, 59, 59), zone))
-    return min(accepted, latest, *paid).replace(microsecond=0)
+    return _not_after(min([accepted, *paid]), now)
 
 
 def _reached_at(order: Order, stage: DealStage, created_at: datetime) -> datetime:
@@ -187,5 +185,4 @@ def _reached_at(order: Order, stage: DealStage, created_at: datetime) -> datetim
             moments = [order.issued_at]
         case DealStage.CANCELLED:
             moments = [order.changed_at, *(payment.paid_at for payment in order.payments)]
-    known = max((moment for moment in moments if moment is not None), default=order.changed_at)
-    return known.replace(microsecond=0)
+    return max((moment for moment in moments if moment is not None), default=order.changed_at)

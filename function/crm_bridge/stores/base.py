@@ -117,8 +117,8 @@ class DocumentSalesStore(ABC):
     def all_orders(self) -> AsyncIterator[list[Order]]:
         return self._scan(ORDERS, at_once=ORDERS_PAGE)
 
-    async def orders_due(self, since: datetime, limit: int) -> list[Order]:
-        return await self._from_time(ORDERS, "deal_due", since, limit)
+    async def orders_due(self, since: datetime, until: datetime, limit: int) -> list[Order]:
+        return await self._between(ORDERS, "deal_due", since, until, limit)
 
     async def deal_contacts(self, client_ids: Collection[str]) -> dict[str, DealContact]:
         return await self._by_key(DEAL_CONTACTS, client_ids)
@@ -143,8 +143,8 @@ class DocumentSalesStore(ABC):
         events = await self._by_field(SALES, "phone", [phone])
         return sorted(events, key=lambda event: (event.at, event.run_id))
 
-    async def events_since(self, since: datetime, limit: int) -> list[SaleEvent]:
-        return await self._from_time(SALES, "at", since, limit)
+    async def events_between(self, since: datetime, until: datetime, limit: int) -> list[SaleEvent]:
+        return await self._between(SALES, "at", since, until, limit)
 
     async def state(self, kind: type[S]) -> S | None:
         key = STATE_KEYS[kind]
@@ -201,8 +201,10 @@ class DocumentSalesStore(ABC):
     async def _by_field(self, collection: DocumentCollection[T], field: str, values: Collection[str | int]) -> list[T]:
         return [from_document(found, collection.type) for found in await self._query_in(collection.name, field, values)]
 
-    async def _from_time(self, collection: DocumentCollection[T], field: str, since: datetime, limit: int) -> list[T]:
-        found = await self._earliest(collection.name, field, since, limit)
+    async def _between(
+        self, collection: DocumentCollection[T], field: str, since: datetime, until: datetime, limit: int
+    ) -> list[T]:
+        found = await self._earliest(collection.name, field, since, until, limit)
         return [from_document(document, collection.type) for document in found]
 
     async def _compare_and_set_lease(
@@ -231,8 +233,10 @@ class DocumentSalesStore(ABC):
         """Return the documents with the latest times in a field, latest first, of those that have the field."""
 
     @abstractmethod
-    async def _earliest(self, collection: str, field: str, since: datetime, limit: int) -> list[Document]:
-        """Return documents whose field has a time, `since` or later, earliest first."""
+    async def _earliest(
+        self, collection: str, field: str, since: datetime, until: datetime, limit: int
+    ) -> list[Document]:
+        """Return documents whose field has a time between two moments, both included, earliest first."""
 
     @abstractmethod
     def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:

@@ -83,8 +83,9 @@ class DealSender(Struct, kw_only=True):
             RemoteRejected: So many were refused that the fault is in no single order.
         """
         now = self.session.context.services.clock.now()
-        refusal = DealRefusal(reason=str(reason), at=now)
-        await self.session.settle([replace(item.order, deal_due=None, deal_refusal=refusal)])
+        before = item.order.deal_refusal
+        refusal = DealRefusal(reason=str(reason), at=now, times=before.times + 1 if before else 1)
+        await self.session.settle([replace(item.order, deal_due=refusal.next_try, deal_refusal=refusal)])
         self.report.refused.append(RefusedDeal(order_id=item.id, number=item.order.number, reason=refusal.reason))
         log.warning("deal_refused", extra={"order": item.id, "reason": refusal.reason})
         if len(self.report.refused) >= _MOST_REFUSED:

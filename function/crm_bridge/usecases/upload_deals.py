@@ -57,7 +57,7 @@ async def upload_deals(context: RunContext, call_tracking: CallTracking, journal
         LeaseLost: Another run has taken over.
     """
     report = journal.deals = DealsReport()
-    upload = _Upload(context=context, call_tracking=call_tracking, report=report, since=journal.started_at)
+    upload = _Upload(context=context, call_tracking=call_tracking, report=report, now=context.services.clock.now())
     request = context.request
     if request.limit is None and request.confirm is None and not journal.reports_shrunken:
         try:
@@ -85,14 +85,15 @@ class _Upload(Struct, kw_only=True):
 
     Attributes:
         session: What the steps share; None for a dry run, which sends nothing.
-        account, upload: As the run has found them.
+        now: When deals began; what becomes due later is left to the next run.
+        account, sent: As the run has found them.
         is_done: Nothing is left over.
     """
 
     context: RunContext
     call_tracking: CallTracking
     report: DealsReport
-    since: datetime
+    now: datetime
     session: DealSession | None = None
     account: DealAccount = field(default_factory=lambda: DealAccount(funnel=""))
     sent: Mapping[str, SentDeal] = field(default_factory=dict)
@@ -133,7 +134,7 @@ class _Upload(Struct, kw_only=True):
         """Read the orders whose deals are due, in batches."""
         store, only = self.context.services.store, self.context.request.phone
         if only is None:
-            pages = pages_of_time(store.orders_due, at=_due_at, key=lambda order: order.order_id)
+            pages = pages_of_time(store.orders_due, at=_due_at, key=lambda order: order.order_id, until=self.now)
             async with aclosing(pages):
                 async for orders in pages:
                     yield orders
@@ -147,8 +148,14 @@ class _Upload(Struct, kw_only=True):
         settings, store = self.context.services.settings, self.context.services.store
         if settings.comagic_deals_link != _BY_COMMUNICATION or self.context.request.phone is not None:
             return
-        mark = since = self.account.linked_until or self.since
-        pages = pages_of_time(store.events_since, at=_at, key=lambda event: (event.phone, event.run_id), since=since)
+        mark = since = self.account.linked_until or self.now
+        pages = pages_of_time(
+            store.events_between,
+            at=_at,
+            key=lambda event: (event.phone, event.run_id),
+            since=since,
+            until=self.now,
+        )
         async with aclosing(pages):
             async for events in pages:
                 orders = await store.orders_of_phones({event.phone for event in events})
@@ -218,11 +225,13 @@ class _Upload(Struct, kw_only=True):
             journal.warnings.append(f"{exc.system}: deals are left to the next run: {exc}")
 
     async def left_over(self) -> int:
-        """Count the deals that are still due, up to a batch."""
+        """Count the deals that are still due, up to a batch, without those that this run has seen refused."""
         store, only = self.context.services.store, self.context.request.phone
-        if only is not None:
-            return sum(order.deal_due is not None for order in await store.orders_of_phones([only]))
-        return len(await store.orders_due(LONG_AGO, BATCH))
+        if only is None:
+            orders = await store.orders_due(LONG_AGO, self.now, BATCH)
+        else:
+            orders = [order for order in await store.orders_of_phones([only]) if order.deal_due]
+        return sum(order.deal_refusal is None or order.deal_refusal.at < self.now for order in orders)
 
 
 def _communication(phone: PhoneRecord | None) -> CommunicationKey | None:
@@ -244,24 +253,25 @@ def _batches(orders: Sequence[Order]) -> Iterator[list[Order]]:
 
 
 async def pages_of_time(
-    read: Callable[[datetime, int], Awaitable[list[T]]],
+    read: Callable[[datetime, datetime, int], Awaitable[list[T]]],
     *,
     at: Callable[[T], datetime],
     key: Callable[[T], Hashable],
+    until: datetime,
     since: datetime = LONG_AGO,
 ) -> AsyncGenerator[list[T]]:
     """Read everything in the order of its time, each once, though what was read may disappear meanwhile.
 
     Args:
-        read: Returns the earliest from a moment on, at most so many.
+        read: Returns the earliest between two moments, at most so many.
         at: The time of one.
         key: What tells it from others of the same time.
-        since: The moment to begin with.
+        until, since: The last moment, and the first.
     """
     seen: set[Hashable] = set()
     limit = BATCH
     while True:
-        page = await read(since, limit)
+        page = await read(since, until, limit)
         fresh = [each for each in page if key(each) not in seen]
         is_last = len(page) < limit
         if fresh:

@@ -67,15 +67,18 @@ def latest(collection: str, field: str, limit: int) -> Any:
     return _Query(from_=[{"collection_id": collection}], order_by=[order], limit={"value": limit})
 
 
-def earliest(collection: str, field: str, since: datetime, limit: int) -> Any:
-    """Query the documents whose field has a time, `since` or later, earliest first; those without one are left out."""
-    value = {"timestamp_value": {"seconds": int(since.timestamp()), "nanos": since.microsecond * 1000}}
-    condition = {"field": {"field_path": field}, "op": "GREATER_THAN_OR_EQUAL", "value": value}
-    order = {"field": {"field_path": field}, "direction": "ASCENDING"}
+def earliest(collection: str, field: str, since: datetime, until: datetime, limit: int) -> Any:
+    """Query the documents whose field has a time between two moments, both included, earliest first."""
+
+    def compared(operator: str, moment: datetime) -> dict[str, Any]:
+        value = {"timestamp_value": {"seconds": int(moment.timestamp()), "nanos": moment.microsecond * 1000}}
+        return {"field_filter": {"field": {"field_path": field}, "op": operator, "value": value}}
+
+    filters = [compared("GREATER_THAN_OR_EQUAL", since), compared("LESS_THAN_OR_EQUAL", until)]
     return _Query(
         from_=[{"collection_id": collection}],
-        where={"field_filter": condition},
-        order_by=[order],
+        where={"composite_filter": {"op": "AND", "filters": filters}},
+        order_by=[{"field": {"field_path": field}, "direction": "ASCENDING"}],
         limit={"value": limit},
     )
 

@@ -70,8 +70,10 @@ class FirestoreSalesStore(DocumentSalesStore):
         return await self._query(queries.latest(collection, field, limit))
 
     @reporting_failures
-    async def _earliest(self, collection: str, field: str, since: datetime, limit: int) -> list[Document]:
-        return await self._query(queries.earliest(collection, field, since, limit))
+    async def _earliest(
+        self, collection: str, field: str, since: datetime, until: datetime, limit: int
+    ) -> list[Document]:
+        return await self._query(queries.earliest(collection, field, since, until, limit))
 
     async def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
         scan = _Scan(self.connection, collection.name)

@@ -90,12 +90,15 @@ class SqliteSalesStore(DocumentSalesStore):
         )
         return await self._documents(sql, limit)
 
-    async def _earliest(self, collection: str, field: str, since: datetime, limit: int) -> list[Document]:
+    async def _earliest(
+        self, collection: str, field: str, since: datetime, until: datetime, limit: int
+    ) -> list[Document]:
         sql = (
-            f"SELECT body FROM {collection} WHERE json_extract(body, '$.{field}') >= ? "  # noqa: S608
+            f"SELECT body FROM {collection} WHERE json_extract(body, '$.{field}') BETWEEN ? AND ? "  # noqa: S608
             f"ORDER BY json_extract(body, '$.{field}'), id LIMIT ?"
         )
-        return await self._documents(sql, time_to_json(since.astimezone(UTC)), limit)
+        moments = [time_to_json(moment.astimezone(UTC)) for moment in (since, until)]
+        return await self._documents(sql, *moments, limit)
 
     async def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
         def read(connection: Connection, after: str) -> list[tuple[str, str]]:
