@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from tests.faults.oracle import digits
@@ -11,13 +11,19 @@ from tests.sandbox.comagic.deals import Deal
 from tests.sandbox.world import World
 
 
-def deal_differences(world: World) -> list[str]:
-    """Return what is wrong with CoMagic's deals; every order was read while deals were on."""
-    return list(_differences(world))
+def deal_differences(world: World, readable: Mapping[str, Order | None] | None = None) -> list[str]:
+    """Return what is wrong with CoMagic's deals; every order was read while deals were on.
+
+    Args:
+        world: The simulated systems.
+        readable: The last readable version of the orders that cannot be read; None for one that never could.
+    """
+    newest = {**world.agbis.orders, **(readable or {})}
+    return list(_differences(world, {key: order for key, order in newest.items() if order is not None}))
 
 
-def _differences(world: World) -> Iterator[str]:
-    deals, orders = world.comagic.deals, world.agbis.orders
+def _differences(world: World, orders: Mapping[str, Order]) -> Iterator[str]:
+    deals = world.comagic.deals
     if orders.keys() != deals.deals.keys():
         yield f"deals of {sorted(deals.deals)} instead of {sorted(orders)}"
     for order_id in orders.keys() & deals.deals.keys():
