@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from crm_bridge.domain.deal import Base, Deal, DealRefusal, DealStage, KnownDeal, SentDeal, shortened
+from crm_bridge.domain.deal import Base, Deal, DealRefusal, KnownDeal, SentDeal, shortened
 from crm_bridge.domain.deal_of_order import deal_of, goes_back_to_work
 from crm_bridge.domain.deals_report import DealsReport, RefusedDeal
-from crm_bridge.errors import NotFound, RecordPart, RecordRefused, RemoteRejected, RemoteUnavailable
+from crm_bridge.errors import RecordPart, RecordRefused, RemoteRejected, RemoteUnavailable
 from crm_bridge.usecases.deal_contacts import DealContacts
+from crm_bridge.usecases.deal_reuse import delete_deal, learn_reuse
 from crm_bridge.usecases.deal_session import DealItem, DealSession
 from crm_bridge.usecases.refused_records import find_refused
 
@@ -35,8 +36,6 @@ _SHORTER = ((250, 50), (50, 10))
 
 _MOST_REFUSED = 50
 """With so many refused deals in a run the fault is in no single order."""
-
-_TRIAL_ID = "crm-bridge-trial"
 
 
 class DealSender(Struct, kw_only=True):
@@ -269,39 +268,14 @@ class DealSender(Struct, kw_only=True):
         """Delete a failed deal and load it as a new one; False where a deleted deal could not be loaded."""
         session = self.session
         if session.account.reuses_ids is None:
-            await self._try_reuse(item)
+            await learn_reuse(session, item.deal)
         if not session.account.reuses_ids:
             return False
-        await self._delete(item.id)
+        await delete_deal(session, item.id)
         fresh = self._made_again(item, None)
         fresh = DealItem(order=item.order, deal=replace(fresh.deal, created_at=item.deal.created_at), base=None)
         await session.begin([fresh])
         return await self._try([fresh]) is None
-
-    async def _try_reuse(self, item: DealItem) -> None:
-        """Learn, on a deal that is none, whether a deleted deal can be loaded again: nothing real is lost by it."""
-        session = self.session
-        trial = replace(item.deal, number="проверка", stage=DealStage.ACCEPTED, revenue_kopecks=0, comment="")
-        trial = replace(trial, stage_at=trial.created_at)
-
-        async def upload() -> None:
-            await session.deals.upload([(_TRIAL_ID, trial)], session.account)
-
-        try:
-            await session.write(upload)
-            await self._delete(_TRIAL_ID)
-            await session.write(upload)
-            await self._delete(_TRIAL_ID)
-        except RecordRefused:
-            await session.save_account(replace(session.account, reuses_ids=False))
-        else:
-            await session.save_account(replace(session.account, reuses_ids=True))
-
-    async def _delete(self, deal_id: str) -> None:
-        try:
-            await self.session.write(lambda: self.session.deals.delete(deal_id))
-        except NotFound:  # by a call before, whose answer was lost
-            return
 
     async def _try_shorter(self, item: DealItem) -> bool:
         before = self.session.account
