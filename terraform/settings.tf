@@ -17,6 +17,9 @@ locals {
       COMAGIC_LOOKBACK_DAYS     = var.comagic_lookback_days
       COMAGIC_SOURCES           = join(",", sort(var.comagic_sources))
       COMAGIC_CONCURRENCY       = var.comagic_concurrency
+      COMAGIC_DEALS             = var.comagic_deals
+      COMAGIC_DEALS_FUNNEL      = var.comagic_deals_funnel
+      COMAGIC_DEALS_LINK        = var.comagic_deals_link
       CRM_LOOKBACK_DAYS         = var.crm_lookback_days
       TIME_ZONE                 = var.time_zone
       PHONE_REGION              = var.phone_region

@@ -231,6 +231,39 @@ variable "comagic_concurrency" {
   }
 }
 
+variable "comagic_deals" {
+  description = "Whether every order becomes a deal of CoMagic as well, beside the tags: on or off. Needs its paid option «Сквозная аналитика»."
+  type        = string
+  default     = "off"
+
+  validation {
+    condition     = contains(["on", "off"], var.comagic_deals)
+    error_message = "comagic_deals is on or off."
+  }
+}
+
+variable "comagic_deals_funnel" {
+  description = "The id of the sales funnel of the deals; made when CoMagic has none of this id."
+  type        = string
+  default     = "agbis"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.comagic_deals_funnel))
+    error_message = "comagic_deals_funnel is 1 to 64 of A-Z a-z 0-9 _ -."
+  }
+}
+
+variable "comagic_deals_link" {
+  description = "What links a deal to communications: contact (the phones of its client), or communication (the one that bears the sale)."
+  type        = string
+  default     = "contact"
+
+  validation {
+    condition     = contains(["contact", "communication"], var.comagic_deals_link)
+    error_message = "comagic_deals_link is contact or communication."
+  }
+}
+
 variable "crm_lookback_days" {
   description = "How many days back a refresh reads the CRM at least."
   type        = number

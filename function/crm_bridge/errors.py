@@ -18,6 +18,7 @@
           NotFound              what the call names does not exist
           AlreadyExists         what the call would make exists already
           InvalidDate           a date of the call is out of the range that is allowed
+          RecordRefused(part)   one record of many is wrong, and nothing of the request was done
         RemoteProtocolError     the answer is not what the documentation promises; a write may have happened
           AnswerTooLarge        more bytes than we read: ask for less before asking again
 
@@ -144,12 +145,14 @@ class RemoteRejected(RemoteError):
     Attributes:
         code: CoMagic's mnemonic or Agbis's error number, as text.
         fatal: Every other call of the run would be refused as well.
+        field: The path of the parameter that is refused, as `deals[3].stage_ext_id`; None when it is not named.
     """
 
     def __init__(self, system: str, code: str, message: str, *, fatal: bool = False) -> None:
         super().__init__(system, message)
         self.code = code
         self.fatal = fatal
+        self.field: str | None = None
 
 
 class Barrier(StrEnum):
@@ -200,6 +203,39 @@ class AlreadyExists(RemoteRejected):
 
 class InvalidDate(RemoteRejected):
     """A date of the call is out of the range that is allowed: before the communication, or in the future."""
+
+
+class RecordPart(StrEnum):
+    """What of a record is refused."""
+
+    CONTACT = "contact"
+    """It names a contact that does not exist, or is not seen yet."""
+    NAME = "name"
+    COMMENT = "comment"
+    TIME = "time"
+    """A time is before that of the last record."""
+    STAGE = "stage"
+    FUNNEL = "funnel"
+    """The funnel or the stage does not exist."""
+    OTHER = "other"
+
+
+class RecordRefused(RemoteRejected):
+    """One record of a request is wrong, so nothing of the request was done.
+
+    Attributes:
+        part: What of it is refused; OTHER also when that is not named.
+        index: Its place in the request; None when it is not named.
+        is_missing: What the record names does not exist.
+    """
+
+    def __init__(self, refusal: RemoteRejected, *, part: RecordPart, index: int | None) -> None:
+        message = f"{refusal} ({refusal.field.rpartition('.')[2]})" if refusal.field else str(refusal)
+        super().__init__(refusal.system, refusal.code, message, fatal=refusal.fatal)
+        self.field = refusal.field
+        self.part = part
+        self.index = index
+        self.is_missing = isinstance(refusal, NotFound)
 
 
 class RemoteProtocolError(RemoteError):

@@ -25,12 +25,13 @@ if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for thos
         FoundCommunications,
         Site,
     )
+    from crm_bridge.domain.deal import Deal, DealContact, DealStage, Funnel, KnownDeal
     from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
     from crm_bridge.domain.phone import PhoneRecord
     from crm_bridge.domain.quota import Quota
     from crm_bridge.domain.run import Lease, Run
     from crm_bridge.domain.sale import Sale, SaleEvent
-    from crm_bridge.domain.state import State
+    from crm_bridge.domain.state import DealAccount, State
 
 S = TypeVar("S", bound="State")
 
@@ -89,6 +90,13 @@ class CallTracking(Protocol):
 
     @property
     def quota(self) -> Quota: ...
+
+    @property
+    def deals(self) -> Deals:
+        """The account's deals; their calls count among `requests` and use the same quota."""
+
+    def keep_points(self, count: int) -> None:
+        """Leave so many of the day's points to what comes later in the run; 0 gives them free."""
 
     async def sale_tag_id(self) -> int:
         """Find the id of the system tag «Продажа» (or "Sale").
@@ -166,6 +174,53 @@ class AlertSender(Protocol):
         """Send a message to every address, within seconds; return whether each address took it. Never raises."""
 
 
+class Deals(Protocol):
+    """CoMagic's deals. Every method raises RemoteError and its subclasses, nothing else.
+
+    A method that writes makes one call; after RemoteUnavailable or RemoteProtocolError it may have been done. Each can
+    be repeated without harm.
+    """
+
+    async def funnel(self, funnel_id: str) -> Funnel | None:
+        """Read a funnel; None when there is none of this id. AccessDenied when the account has no deals."""
+
+    async def create_funnel(self, funnel_id: str) -> None:
+        """Make the funnel with all stages; AlreadyExists when there is one of this id."""
+
+    async def create_stage(self, funnel_id: str, stage: DealStage) -> None:
+        """Add a stage in work to a funnel; AlreadyExists when it has it."""
+
+    async def contacts(self, client_ids: Collection[str]) -> dict[str, DealContact]:
+        """Read those of some contacts that exist."""
+
+    async def create_contacts(self, contacts: Sequence[DealContact]) -> None:
+        """Make contacts, a thousand at most.
+
+        Raises:
+            AlreadyExists: One of them exists; whether the others were made is not known.
+            RecordRefused: One is wrong, and none was made.
+        """
+
+    async def update_contact(self, contact: DealContact) -> None:
+        """Replace the phones of a contact; NotFound when there is none."""
+
+    async def upload(self, deals: Sequence[tuple[str, Deal]], account: DealAccount) -> None:
+        """Send records of deals, a thousand at most, each with its order's id.
+
+        Raises:
+            RecordRefused: One is wrong, and none was taken.
+        """
+
+    async def known(self, order_ids: Collection[str]) -> dict[str, KnownDeal]:
+        """Read the last record of those deals that CoMagic shows; what is in processing is not shown yet."""
+
+    async def in_processing(self) -> int:
+        """Return how many records are still being processed."""
+
+    async def delete(self, order_id: str) -> None:
+        """Delete a deal; NotFound when there is none."""
+
+
 class Changes(Struct, frozen=True, kw_only=True):
     """What must be stored together or not at all.
 
@@ -177,6 +232,7 @@ class Changes(Struct, frozen=True, kw_only=True):
         events: Lines of the sales' history.
         unreadable: Orders that are put aside.
         readable: Ids of orders that no longer are.
+        deal_contacts: Contacts as CoMagic has them.
         state: New contents of the bridge's own state.
     """
 
@@ -187,6 +243,7 @@ class Changes(Struct, frozen=True, kw_only=True):
     events: Sequence[SaleEvent] = ()
     unreadable: Sequence[UnreadableOrder] = ()
     readable: Sequence[str] = ()
+    deal_contacts: Sequence[DealContact] = ()
     state: Sequence[State] = ()
 
 
@@ -226,6 +283,11 @@ class SalesStore(Protocol):
     def all_orders(self) -> AsyncIterator[list[Order]]:
         """Read every order once, in pages."""
 
+    async def orders_due(self, since: datetime, until: datetime, limit: int) -> list[Order]:
+        """Return the orders whose `deal_due` lies between two moments, both included, the earliest first."""
+
+    async def deal_contacts(self, client_ids: Collection[str]) -> dict[str, DealContact]: ...
+
     async def unreadable_orders(self) -> list[UnreadableOrder]:
         """Return every order that is put aside."""
 
@@ -241,6 +303,9 @@ class SalesStore(Protocol):
 
     async def events(self, phone: str) -> list[SaleEvent]:
         """Return the history of a phone's sale, oldest first."""
+
+    async def events_between(self, since: datetime, until: datetime, limit: int) -> list[SaleEvent]:
+        """Return the changes of all sales between two moments, both included, the earliest first."""
 
     async def state(self, kind: type[S]) -> S | None:
         """Return one of the bridge's own notes, e.g. `await store.state(Watermark)`."""

@@ -61,6 +61,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     comagic_lookback: timedelta
     comagic_sources: tuple[CommunicationType, ...]
     comagic_concurrency: int
+    comagic_deals: bool
+    comagic_deals_funnel: str
+    comagic_deals_link: str
     crm_lookback: timedelta
     time_zone: ZoneInfo
     phone_region: str
@@ -212,6 +215,25 @@ def _region(text: str) -> str:
     return text
 
 
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    return _choice("on", "off")(text) == "on"
+
+
+def _ext_id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise ValueError("must be letters, digits, _ and -, 64 at most")
+    return text
+
+
 _LONG_AGO = 3650  # days; a larger number is a typing mistake
 
 VARIABLES: Mapping[str, tuple[str, str | None, Callable[[str], object]]] = {
@@ -227,6 +249,9 @@ VARIABLES: Mapping[str, tuple[str, str | None, Callable[[str], object]]] = {
     "COMAGIC_LOOKBACK_DAYS": ("comagic_lookback", "30", _days(1, _LONG_AGO)),
     "COMAGIC_SOURCES": ("comagic_sources", "calls", _sources),
     "COMAGIC_CONCURRENCY": ("comagic_concurrency", "5", _whole(1, 20)),
+    "COMAGIC_DEALS": ("comagic_deals", "off", _switch),
+    "COMAGIC_DEALS_FUNNEL": ("comagic_deals_funnel", "agbis", _ext_id),
+    "COMAGIC_DEALS_LINK": ("comagic_deals_link", "contact", _choice("contact", "communication")),
     "CRM_LOOKBACK_DAYS": ("crm_lookback", "3", _days(1, _LONG_AGO)),
     "TIME_ZONE": ("time_zone", "Europe/Moscow", _zone),
     "PHONE_REGION": ("phone_region", "RU", _region),

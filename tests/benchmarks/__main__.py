@@ -14,7 +14,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import cpu, deployed, exchange, operations, refreshing, requests, starting, storing, wall
+from tests.benchmarks import (
+    backfill,
+    cpu,
+    deployed,
+    exchange,
+    operations,
+    refreshing,
+    requests,
+    starting,
+    storing,
+    wall,
+)
 from tests.benchmarks.days import Sizes, lived
 from tests.benchmarks.figures import Figure, table
 from tests.support.function_process import ROOT
@@ -62,6 +73,10 @@ def _exchange(quick: bool) -> list[Figure]:
     return exchange.measure(clients=[1, 8, 64], rounds=12, seconds=0.6, waits=20)
 
 
+def _deals(quick: bool) -> list[Figure]:
+    return backfill.measure(5_000 if quick else 100_000)
+
+
 CONCERNS: dict[str, Callable[[bool], list[Figure]]] = {
     "requests": _requests,
     "wall": _wall,
@@ -71,6 +86,7 @@ CONCERNS: dict[str, Callable[[bool], list[Figure]]] = {
     "store": _store,
     "operations": _operations,
     "exchange": _exchange,
+    "deals": _deals,
 }
 
 

@@ -154,7 +154,9 @@ class CrashHarness:
                 phone: {name: body[name] for name in kept} | {"sale": _place(body["sale"])}
                 for phone, body in phones.items()
             },
-            "orders": documents.get("orders", {}),
+            # When a deal was last sent depends on the kill.
+            "orders": {key: {**body, "deal": None} for key, body in documents.get("orders", {}).items()},
+            "deals in CoMagic": _deals(self.world),
             "orders put aside": {key: body["reason"] for key, body in documents.get("unreadable_orders", {}).items()},
             "clients": {key: body["phone"] for key, body in documents.get("clients", {}).items()},
             "leases": {key: body for key, body in documents.get("state", {}).items() if key == "lease"},
@@ -164,17 +166,32 @@ class CrashHarness:
         await self.world.app(scope, receive, send)
 
 
+def _deals(world: World) -> dict[str, Any]:
+    deals = world.comagic.deals
+    return {
+        key: (
+            [(record.stage.name, record.stage_at.isoformat()) for record in deal.records],
+            (deal.last.revenue_kopecks, deal.last.comments, deal.last.contacts),
+            [row.communication_id for row in deals.communications_of(key)],
+        )
+        for key, deal in deals.deals.items()
+    }
+
+
 def _place(sale: dict[str, Any] | None) -> tuple[int, int] | None:
     return None if sale is None else (sale["id"], sale["amount_kopecks"])
 
 
 @contextmanager
-def crash_harness(database: Database, *, concurrency: int = 1, log: Path | None = None) -> Iterator[CrashHarness]:
+def crash_harness(
+    database: Database, *, concurrency: int = 1, deals: bool = False, log: Path | None = None
+) -> Iterator[CrashHarness]:
     """Start a harness; with a concurrency of 1 the moments of two runs are the same ones in the same order.
 
     Args:
         database: An empty one.
         concurrency: The value of COMAGIC_CONCURRENCY.
+        deals: Every order is a deal too.
         log: Where the log of the function goes; None for a file that is deleted afterwards.
     """
     # A second set adds a second sale here: refused, a sale set twice would go unnoticed.
@@ -195,6 +212,7 @@ def crash_harness(database: Database, *, concurrency: int = 1, log: Path | None 
             **world.settings(base),
             "COMAGIC_SOURCES": "calls,chats,offline_messages",
             "COMAGIC_CONCURRENCY": str(concurrency),
+            "COMAGIC_DEALS": "on" if deals else "off",
             "CRASH_PLAN": str(folder / "plan.json"),
             "CRASH_LOG": str(folder / "moments.log"),
             "CRASH_PID": str(folder / "pid"),
@@ -221,6 +239,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--database", choices=EVERY, nargs="+", default=list(EVERY), help="default: both")
     parser.add_argument("--list", action="store_true", help="print the moments with their numbers and try none")
     parser.add_argument("--moment", type=int, nargs="+", metavar="N", help="try these moments only")
+    parser.add_argument("--deals", action="store_true", help="with every order as a deal too")
     parser.add_argument("--log", type=Path, metavar="FILE", help="where the log of the function goes")
     return parser.parse_args()
 
@@ -237,7 +256,7 @@ def main() -> int:
             else:
                 database = FirestoreDatabase(stack.enter_context(firestore_emulator()))
             started = time.monotonic()
-            harness = stack.enter_context(crash_harness(database, log=options.log))
+            harness = stack.enter_context(crash_harness(database, deals=options.deals, log=options.log))
             if options.list:
                 print(*(f"{name} {number}: {moment}" for number, moment in enumerate(harness.moments)), sep="\n")
                 continue

@@ -12,7 +12,7 @@ from tests.support.factories import ANNA, BORIS, intent, order, payment, phone, 
 
 def paid(*nets: int, phone: str | None = ANNA, order_id: str = "1", is_cancelled: bool = False) -> Order:
     payments = tuple(payment(max(0, net), out_kopecks=max(0, -net)) for net in nets)
-    return order(order_id, payments=payments, phone=phone, is_cancelled=is_cancelled)
+    return order(order_id, payments=payments, phone=phone, status=7 if is_cancelled else 3)
 
 
 def falls(before: Order, after: Order) -> Falls | None:

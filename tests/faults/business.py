@@ -94,6 +94,9 @@ class Business:
     def an_order_is_cancelled(self, order: int) -> None:
         self.world.agbis.cancel(self.changed(order))
 
+    def an_order_has_another_status(self, order: int, status: int) -> None:
+        self.world.agbis.set_status(self.changed(order), status)
+
     def an_order_moves(self, order: int, client: int) -> None:
         self.world.agbis.move_order(self.changed(order), self.client(client))
 

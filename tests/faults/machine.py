@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -49,10 +49,12 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
     Attributes:
         do: Runs a coroutine to its end.
         new_database: Makes an empty database.
+        settings: Those of `sync` that differ from the usual ones.
     """
 
     do: Callable[[Coroutine[Any, Any, Any]], Any]
     new_database: Callable[[], str | FirestoreDatabase]
+    settings: Mapping[str, str] = {}
 
     @initialize(account=accounts, is_large=st.sampled_from([False, False, True]))
     def begin(self, account: CoMagicSwitches, is_large: bool) -> None:
@@ -74,7 +76,7 @@ class TheWorldAndTheBridge(RuleBasedStateMachine):
         self.business.calls = self.business.calls[: len(PHONES)]
 
     async def opened(self) -> KillableApp:
-        bridge = KillableApp(self.world, self.new_database())
+        bridge = KillableApp(self.world, self.new_database(), self.settings)
         bridge.on_commit = self.witness.on_commit
         return bridge
 

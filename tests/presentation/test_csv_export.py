@@ -80,3 +80,15 @@ def test_a_long_number_is_not_shown_rounded() -> None:
     (_, row) = table(csv_of(rows, ENGLISH))
 
     assert row[:2] == ["375 291234567", "123 456789012"]
+
+
+def test_refused_deals_stand_below_the_phones_without_a_sum() -> None:
+    refused = [{"order": "1", "number": "=02361-3", "error": "CoMagic: forbidden: No"}]
+
+    (_, *phones, row) = table(csv_of(ROWS, RUSSIAN, refused_deals=refused))
+
+    assert len(phones) == len(ROWS)
+    cells = dict(zip(COLUMNS, row, strict=True))
+    assert (cells["phone"], cells["amount"], cells["type"]) == ("", "", "Сделка аналитики")
+    assert cells["comment"] == "Заказ =02361-3"
+    assert cells["error"] == "CoMagic отказал (forbidden): No"

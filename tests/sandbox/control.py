@@ -30,12 +30,13 @@ COMAGIC_EVENTS = (
     "sell_by_hand", "unsell_by_hand", "delete_communication",
 )  # fmt: skip
 REQUESTS = {
-    "GET /_sandbox/state": "sales, history, orders, clients, quota, switches, and the expected results of a first run",
+    "GET /_sandbox/state": "sales, history, deals, orders, clients, quota, switches, "
+    "and the expected results of a first run",
     "GET /_sandbox/requests": "every request so far, without secrets",
     "GET /_sandbox/faults": "the faults that wait for their request",
     "POST /_sandbox/faults": 'makes requests fail: `{"method": "set.tag_sales", "kind": "http_503", "times": 2}`',
     "DELETE /_sandbox/faults": "ends all faults",
-    "POST /_sandbox/switches": 'moves switches: `{"comagic": {"duplicate_set": "add"}}`',
+    "POST /_sandbox/switches": 'moves switches: `{"comagic": {"duplicate_set": "add"}}`; those of deals are `deals`',
     "POST /_sandbox/clock": '`{"advance_seconds": 86400}`',
     "POST /_sandbox/limits": '`{"minute_limit": 60, "spend_day": true}`',
     "POST /_sandbox/events": "what clients and people do: "
@@ -110,10 +111,16 @@ class Control:
                 for order in list(agbis.orders.values())
             },
             "clients": {c.id: {"phone": c.phone, "landline": c.landline} for c in list(agbis.clients.values())},
+            "deals": {
+                key: {"stage": deal.last.stage.name, "revenue": str(roubles(deal.last.revenue_kopecks or 0))}
+                | {"name": deal.last.name, "comments": deal.last.comments}
+                | {"communications": [row.communication_id for row in comagic.deals.communications_of(key)]}
+                for key, deal in list(comagic.deals.deals.items())
+            },
             "points_used": comagic.points_used,
             "limits": comagic.quota.limits(),
             "sale_tag_id": comagic.sale_tag_id,
-            "switches": {"agbis": asdict(agbis.switches), "comagic": asdict(comagic.switches)},
+            "switches": self._positions(),
             "truth": asdict(truth) if truth else None,
         }
 
@@ -146,7 +153,16 @@ class Control:
         agbis, comagic = self._world.agbis, self._world.comagic
         agbis.switches = replace(agbis.switches, **body.get("agbis", {}))
         comagic.switches = replace(comagic.switches, **body.get("comagic", {}))
-        return {"agbis": asdict(agbis.switches), "comagic": asdict(comagic.switches)}
+        comagic.deal_switches = replace(comagic.deal_switches, **body.get("deals", {}))
+        return self._positions()
+
+    def _positions(self) -> dict[str, Any]:
+        agbis, comagic = self._world.agbis, self._world.comagic
+        return {
+            "agbis": asdict(agbis.switches),
+            "comagic": asdict(comagic.switches),
+            "deals": asdict(comagic.deal_switches),
+        }
 
     def _clock(self, body: Any) -> dict[str, Any]:
         self._world.clock.advance(timedelta(seconds=body["advance_seconds"]))

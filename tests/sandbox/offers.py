@@ -10,7 +10,8 @@ from typing import Any
 from tests.sandbox.agbis.commands import COMMANDS
 from tests.sandbox.agbis.simulator import OWN_FAULTS as AGBIS_FAULTS
 from tests.sandbox.agbis.simulator import Agbis, AgbisSwitches
-from tests.sandbox.comagic.fields import TABLES
+from tests.sandbox.comagic.deal_switches import DealSwitches
+from tests.sandbox.comagic.fields import LISTS, REPORTS
 from tests.sandbox.comagic.params import SPECS
 from tests.sandbox.comagic.simulator import OWN_FAULTS as COMAGIC_FAULTS
 from tests.sandbox.comagic.simulator import CoMagic, CoMagicSwitches
@@ -25,6 +26,7 @@ def offers() -> str:
     parts = [
         _methods(),
         _switches("CoMagic", CoMagicSwitches),
+        _switches("CoMagic's deals", DealSwitches),
         _switches("Agbis", AgbisSwitches),
         _faults(),
         _events(),
@@ -44,7 +46,7 @@ def _methods() -> Lines:
         verb, _, name = method.partition(".")
         by_object.setdefault(name, []).append(verb)
     known = ", ".join(f"`{'/'.join(verbs)}.{name}`" for name, verbs in by_object.items())
-    count = sum(map(len, TABLES.values()))
+    count = sum(map(len, LISTS.values())) + sum(len(table) for _, table in REPORTS.values())
     commands = ", ".join(f"`{name}`" for name in COMMANDS)
     return [
         "### Methods",

@@ -12,6 +12,7 @@ import pytest
 
 from tests.sandbox.agbis.simulator import OWN_FAULTS as AGBIS_FAULTS
 from tests.sandbox.agbis.simulator import Agbis, AgbisSwitches
+from tests.sandbox.comagic.deal_switches import DealSwitches
 from tests.sandbox.comagic.simulator import OWN_FAULTS as COMAGIC_FAULTS
 from tests.sandbox.comagic.simulator import CoMagic, CoMagicSwitches
 from tests.sandbox.control import REQUESTS
@@ -45,7 +46,7 @@ async def test_the_example_of_the_readme_runs() -> None:
 
 def test_every_switch_says_what_it_moves() -> None:
     text = offers()
-    for board in (AgbisSwitches, CoMagicSwitches):
+    for board in (AgbisSwitches, CoMagicSwitches, DealSwitches):
         for item in fields(board):
             assert re.search(rf"^\| `{item.name}` \| \*\*.*\*\*, .* \| \S.*\|$", text, re.MULTILINE), item.name
 

@@ -14,7 +14,8 @@ from msgspec.structs import fields
 from crm_bridge.domain.card import Card
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.run import Run
-from crm_bridge.stores.base import ORDERS, PHONES, RUNS, SALES, JournalPart
+from crm_bridge.domain.state import DealUpload
+from crm_bridge.stores.base import ORDERS, PHONES, RUNS, SALES, STATE, JournalPart
 from crm_bridge.stores.firestore.cards import CARDS
 from tests.terraform.configuration import ROOT, Configuration
 from tests.terraform.deployment import SECRETS, Deployment
@@ -181,15 +182,16 @@ def test_the_sales_are_backed_up_every_day_for_two_weeks(default_deployment: Dep
 
 
 def test_large_fields_are_not_indexed_and_not_queried(default_deployment: Deployment) -> None:
-    types: dict[str, Any] = {each.name: each.type for each in (PHONES, ORDERS, SALES)} | {RUNS: JournalPart}
+    types: dict[str, Any] = {each.name: each.type for each in (PHONES, ORDERS, SALES)}
+    types |= {RUNS: JournalPart, STATE: DealUpload}
     unindexed = [
         values
         for address, values in default_deployment.state().items()
         if address.startswith("google_firestore_field.unindexed")
     ]
-    queried = set(re.findall(r'_(?:by_field|query_in|latest)\(\w+, "(\w+)"', CODE["crm_bridge/stores/base.py"]))
+    queried = set(re.findall(r'_(?:by_field|query_in|latest|between)\(\w+, "(\w+)"', CODE["crm_bridge/stores/base.py"]))
 
-    assert {"phone", "started_at"} <= queried
+    assert {"phone", "started_at", "deal_due", "at"} <= queried
     assert {"orders.payments", "runs.part"} <= {f"{values['collection']}.{values['field']}" for values in unindexed}
     for values in unindexed:
         assert len(values["index_config"]) == 1

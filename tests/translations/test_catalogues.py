@@ -12,6 +12,7 @@ import pytest
 
 from crm_bridge.domain.alert import AlertKind
 from crm_bridge.domain.communication import CommunicationType
+from crm_bridge.domain.deal import DealStage
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Note, Reason, Verdict
 from crm_bridge.domain.falls import FallReason
@@ -22,7 +23,7 @@ from crm_bridge.presentation.csv_export import COLUMNS
 from crm_bridge.presentation.journal_table import SORTS
 from crm_bridge.presentation.run_view import ASKED
 from crm_bridge.translations import LANGUAGES, en
-from crm_bridge.usecases.check_setup import COMAGIC_CHECKS
+from crm_bridge.usecases.check_setup import COMAGIC_CHECKS, DEALS_CHECK
 
 FUNCTION = Path(__file__).parents[2] / "function"
 ENGLISH = en.MESSAGES
@@ -49,7 +50,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "alert": AlertKind,
     "alert_over": [kind for kind in AlertKind if kind is not AlertKind.TEST],
     "asked": ASKED,
-    "check": ["alerts", "settings", "database", "crm_login", "crm_orders", *COMAGIC_CHECKS],
+    "check": ["alerts", "settings", "database", "crm_login", "crm_orders", *COMAGIC_CHECKS, DEALS_CHECK],
+    "deal": ["due", "refused", "sent", "stands", "differs", "missing"],
     "failure": [*KIND.values(), *KIND_OF_ERROR.values()],
     "fall": FallReason,
     "kind": CommunicationType,
@@ -61,6 +63,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "remark": ["drifted", "repaired", "not_shown"],
     "result": [*Result, *(f"would_be_{result}" for result in Result)],
     "sort": SORTS,
+    "stage": DealStage,
     "status": [*RunStatus, "interrupted"],
     "verdict": Verdict,
     "way": [*WAYS, "code"],

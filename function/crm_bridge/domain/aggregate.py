@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from crm_bridge.domain.deal import Deal, DealRefusal
 from crm_bridge.domain.falls import Falls
 from crm_bridge.domain.phone import PhoneRecord
 
@@ -15,6 +16,9 @@ COMMENT_LIMIT = 255
 
 PAYMENTS_LIMIT = 1000
 """Payments of one order: 110 kB of a document. Orders have fewer than ten; more are added up, or do not fit."""
+
+_CANCELLED = 7
+"""A status of Agbis: docs/remote/agbis.md#statuses."""
 
 SUM_LIMIT = 10**15
 """Kopecks of all movements of one order: what the databases' integers hold is 9,000 times as much."""
@@ -45,7 +49,16 @@ class Order(Struct, frozen=True, kw_only=True):
         payments: In the CRM's order.
         services: Names of services and goods, as the client may read them.
         phone: The phone it is counted under, E.164 digits; None when its client has no usable one.
-        is_cancelled: Its status is 7.
+        number: Agbis `doc_num`, which people use; empty when an older version stored the order.
+        status: Agbis `status_id`; None when it is not known.
+        price_kopecks: What is to be paid (Agbis `kredit`); None when it is not known.
+        issued_at: When the client got it back (Agbis `date_out_fact`), aware.
+        is_dated_by_day: `ordered_at` is midnight of a day, because the CRM gave no time.
+        first_changed_at: The earliest change that we know of, aware.
+        deal: Its deal, as CoMagic last accepted it.
+        deal_due: Set while its deal has to be sent: the acceptance, so that the oldest are found first; of a refused
+            deal, when it is tried again.
+        deal_refusal: Why CoMagic refused its deal.
     """
 
     order_id: str
@@ -55,7 +68,19 @@ class Order(Struct, frozen=True, kw_only=True):
     payments: tuple[Payment, ...] = ()
     services: tuple[str, ...] = ()
     phone: str | None = None
-    is_cancelled: bool = False
+    number: str = ""
+    status: int | None = None
+    price_kopecks: int | None = None
+    issued_at: datetime | None = None
+    is_dated_by_day: bool = False
+    first_changed_at: datetime | None = None
+    deal: Deal | None = None
+    deal_due: datetime | None = None
+    deal_refusal: DealRefusal | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == _CANCELLED
 
     @property
     def net_kopecks(self) -> int:

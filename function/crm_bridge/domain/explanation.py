@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.communication import CommunicationDetails, CommunicationKey, CommunicationType, Site
+from crm_bridge.domain.deal import KnownDeal
 from crm_bridge.domain.decision import Decision, Result
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import VISIBLE_WITHIN, SaleEvent
@@ -111,6 +112,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
         warnings: Sources that the settings name and CoMagic does not give.
         requests, quota: What the look-up did, and CoMagic's limits afterwards.
         busy_run: A run that is going on.
+        deals: What CoMagic has of the orders, by order id; None when it was not asked.
     """
 
     phone: str
@@ -130,6 +132,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     requests: Mapping[str, int] = field(default_factory=dict)
     quota: Mapping[str, int] = field(default_factory=dict)
     busy_run: str | None = None
+    deals: Mapping[str, KnownDeal] | None = None
 
 
 def explain_candidates(

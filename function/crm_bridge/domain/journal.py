@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 
 from crm_bridge.domain.communication import CommunicationKey, CommunicationType
+from crm_bridge.domain.deals_report import DealsReport
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.guard import GuardReport
@@ -146,6 +147,8 @@ class Journal(Struct, kw_only=True):
         quota: CoMagic's limits as last reported.
         warnings: What was not read, and why, although the settings ask for it.
         day_remaining: The day's points left when the changes were decided on; None when CoMagic does not report them.
+        deals: None while COMAGIC_DEALS is off.
+        reports_shrunken: CoMagic's reports show fewer than half of the sales that should stand.
     """
 
     run_id: str
@@ -167,6 +170,8 @@ class Journal(Struct, kw_only=True):
     day_remaining: int | None = None
     plan_id: str = ""
     guard: GuardReport | None = None
+    deals: DealsReport | None = None
+    reports_shrunken: bool = False
 
     @property
     def has_read(self) -> bool:
@@ -224,6 +229,7 @@ class Journal(Struct, kw_only=True):
                 "id": self.plan_id,
                 **({"guard": self.guard.as_json()} if self.guard else {}),
             },
+            **({"deals": self.deals.as_json()} if self.deals else {}),
             "warnings": list(self.warnings),
             "requests": dict(sorted(self.requests.items())),
             "quota": dict(self.quota),

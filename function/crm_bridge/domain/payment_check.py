@@ -32,7 +32,8 @@ class OrderDetails(Struct, frozen=True, kw_only=True):
     Attributes:
         ordered_at: Aware; None when the CRM gives none.
         net_kopecks: All money in less all money out.
-        is_cancelled: Its status is 7.
+        number, status, price_kopecks: See `Order`.
+        is_dated_by_day: `ordered_at` has no time.
     """
 
     order_id: str
@@ -40,7 +41,10 @@ class OrderDetails(Struct, frozen=True, kw_only=True):
     ordered_at: datetime | None
     services: tuple[str, ...]
     net_kopecks: int
-    is_cancelled: bool = False
+    number: str = ""
+    status: int | None = None
+    price_kopecks: int | None = None
+    is_dated_by_day: bool = False
 
 
 def payments_by_order(rows: Iterable[OrderPayment], day: date, zone: ZoneInfo) -> dict[str, list[Payment]]:
@@ -107,7 +111,15 @@ def read_again(
         ordered_at=held.ordered_at if held else ordered_at,
         payments=bounded_payments(payments),
         services=(held.services if held else ()) or details.services,  # details of a cancelled order have none
-        is_cancelled=details.is_cancelled or (held is not None and held.is_cancelled),
+        number=details.number or (held.number if held else ""),
+        status=details.status if details.status is not None else held.status if held else None,
+        price_kopecks=details.price_kopecks
+        if details.price_kopecks is not None
+        else held.price_kopecks
+        if held
+        else None,
+        issued_at=held.issued_at if held else None,
+        is_dated_by_day=held.is_dated_by_day if held else details.is_dated_by_day,
     )
 
 

@@ -43,6 +43,8 @@ class Phase(StrEnum):
     """Reading communications; how many there will be is not known."""
     APPLYING = "applying"
     """Changing sales; counts changes."""
+    UPLOADING = "uploading"
+    """Sending deals; how many there will be is not known."""
 
 
 class Progress(Struct, frozen=True, kw_only=True):

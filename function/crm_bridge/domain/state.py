@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from crm_bridge.domain.alert import AlertNotes
+from crm_bridge.domain.deal import COMMENT_LIMIT, NAME_LIMIT, DealStage, SentDeal
 
 
 class Watermark(Struct, frozen=True, kw_only=True):
@@ -67,4 +69,33 @@ class CrmMoney(Struct, frozen=True, kw_only=True):
     revision: int = 0
 
 
-State = Watermark | SaleTag | CrmSession | CrmMoney | AlertNotes
+class DealAccount(Struct, frozen=True, kw_only=True):
+    """What was learned of CoMagic's deals in this account.
+
+    Attributes:
+        funnel: The id of the funnel, as COMAGIC_DEALS_FUNNEL had it.
+        stages: CoMagic's id of each stage.
+        name_limit, comment_limit: The longest texts of a deal that were not refused.
+        reuses_ids: Whether a deleted deal can be sent again; None until that was tried.
+        linked_until: Up to when changes of sales have reached the deals that name communications, aware.
+    """
+
+    funnel: str
+    stages: Mapping[DealStage, str] = field(default_factory=dict)
+    name_limit: int = NAME_LIMIT
+    comment_limit: int = COMMENT_LIMIT
+    reuses_ids: bool | None = None
+    linked_until: datetime | None = None
+
+
+class DealUpload(Struct, frozen=True, kw_only=True):
+    """Deals that were sent, and of which it is not known whether they arrived.
+
+    It is stored before they are sent, so that a stage that CoMagic may have keeps its time. It is no intent: an unknown
+    upload is simply sent again.
+    """
+
+    sent: tuple[SentDeal, ...] = ()
+
+
+State = Watermark | SaleTag | CrmSession | CrmMoney | AlertNotes | DealAccount | DealUpload

@@ -145,7 +145,11 @@ def journal_response(
     if answer_format is AnswerFormat.CSV:
         name = f"journal-{journal['run_id'][:8]}.csv"
         headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
-        content = csv_export.csv_of(rows, Translator(accepted_language(request)))
+        content = csv_export.csv_of(
+            rows,
+            Translator(accepted_language(request)),
+            refused_deals=() if choice.result or choice.q else journal.get("deals", {}).get("errors", ()),
+        )
         return Response(content, headers=headers, media_type="text/csv; charset=utf-8")
     return page(
         request,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from crm_bridge.presentation.journal_table import JournalRow
 from crm_bridge.translations import Translator
@@ -21,8 +21,14 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def csv_of(rows: Iterable[JournalRow], t: Translator) -> bytes:
-    """Write the rows, under a line of headings."""
+def csv_of(rows: Iterable[JournalRow], t: Translator, *, refused_deals: Sequence[Mapping[str, str]] = ()) -> bytes:
+    """Write the rows, under a line of headings.
+
+    Args:
+        rows: A line each.
+        t: The reader's language.
+        refused_deals: `errors` of a journal's `deals`; a line each below the phones, without a sum.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerow([t(f"label.{column}") for column in COLUMNS])
@@ -42,6 +48,14 @@ def csv_of(rows: Iterable[JournalRow], t: Translator) -> bytes:
                 "; ".join(remarks(row, t)),
             ]
         )
+    for deal in refused_deals:
+        cells = dict.fromkeys(COLUMNS, "") | {
+            "type": t("label.deal"),
+            "result": t("result.failed"),
+            "comment": harmless(f"{t('label.order')} {deal['number']}"),
+            "error": harmless(t.from_english(deal["error"])),
+        }
+        writer.writerow([cells[column] for column in COLUMNS])
     return text.getvalue().encode("utf-8-sig")
 
 

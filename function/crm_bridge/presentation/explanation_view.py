@@ -112,6 +112,7 @@ class _View:
         )
 
     def _order(self, order: Order) -> dict[str, Any]:
+        deal = self._deal(order)
         return {
             "order_id": order.order_id,
             "client_id": order.client_id,
@@ -127,7 +128,43 @@ class _View:
                 for payment in order.payments
             ],
             "net": format_roubles(order.net_kopecks),
+            **({"deal": deal} if deal else {}),
         }
+
+    def _deal(self, order: Order) -> dict[str, Any] | None:
+        """Return how the order's deal stands; None for an order that is no deal."""
+        deal, refusal = order.deal, order.deal_refusal
+        if deal is None and refusal is None and order.deal_due is None:
+            return None
+        known = self.explanation.deals.get(order.order_id) if self.explanation.deals is not None else None
+        view: dict[str, Any] = {
+            "number": order.number,
+            "stage": str(deal.stage) if deal else None,
+            "revenue": format_roubles(deal.revenue_kopecks) if deal else None,
+            "sent_at": self._at(deal.modified_at) if deal else None,
+            "due": order.deal_due is not None,
+            "refused": refusal.reason if refusal else None,
+            "status": self.t(f"deal.{self._deal_status(order)}"),
+        }
+        if self.explanation.deals is not None and deal is not None:
+            view["comagic"] = None
+            if known is not None:
+                revenue = None if known.revenue_kopecks is None else format_roubles(known.revenue_kopecks)
+                view["comagic"] = {"name": known.name, "stage": known.stage_id, "revenue": revenue}
+        return view
+
+    def _deal_status(self, order: Order) -> str:
+        deal, shown = order.deal, self.explanation.deals
+        if order.deal_refusal is not None:
+            return "refused"
+        if deal is None or order.deal_due is not None:
+            return "due"
+        if shown is None:
+            return "sent"
+        known = shown.get(order.order_id)
+        if known is None:
+            return "missing"
+        return "stands" if known.revenue_kopecks == deal.revenue_kopecks else "differs"
 
     def _candidate(self, candidate: Candidate) -> dict[str, Any]:
         communication = candidate.details.communication

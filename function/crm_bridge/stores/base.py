@@ -1,4 +1,4 @@
-"""The port `SalesStore` on any database of documents, in terms of eight primitives."""
+"""The port `SalesStore` on any database of documents, in terms of nine primitives."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Client, Order, UnreadableOrder
 from crm_bridge.domain.alert import AlertNotes
+from crm_bridge.domain.deal import DealContact
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import LEASE_TTL, Lease, Run, RunStatus
 from crm_bridge.domain.sale import SaleEvent
-from crm_bridge.domain.state import CrmMoney, CrmSession, SaleTag, State, Watermark
+from crm_bridge.domain.state import CrmMoney, CrmSession, DealAccount, DealUpload, SaleTag, State, Watermark
 from crm_bridge.stores import journal_parts
 from crm_bridge.stores.documents import (
     Document,
@@ -40,6 +41,7 @@ CLIENTS = DocumentCollection(name="clients", type=Client, key=lambda client: cli
 ORDERS = DocumentCollection(name="orders", type=Order, key=lambda order: order.order_id)
 UNREADABLE = DocumentCollection(name="unreadable_orders", type=UnreadableOrder, key=lambda order: order.order_id)
 SALES = DocumentCollection(name="sales", type=SaleEvent, key=lambda event: f"{event.phone}-{event.run_id}")
+DEAL_CONTACTS = DocumentCollection(name="deal_contacts", type=DealContact, key=lambda contact: contact.client_id)
 RUNS = "runs"
 STATE = "state"
 
@@ -50,6 +52,8 @@ STATE_KEYS: dict[type[object], str] = {
     CrmSession: "crm_session",
     CrmMoney: "crm_money",
     AlertNotes: "alerts",
+    DealAccount: "deal_account",
+    DealUpload: "deal_upload",
 }
 
 PAGE = 10_000
@@ -113,6 +117,12 @@ class DocumentSalesStore(ABC):
     def all_orders(self) -> AsyncIterator[list[Order]]:
         return self._scan(ORDERS, at_once=ORDERS_PAGE)
 
+    async def orders_due(self, since: datetime, until: datetime, limit: int) -> list[Order]:
+        return await self._between(ORDERS, "deal_due", since, until, limit)
+
+    async def deal_contacts(self, client_ids: Collection[str]) -> dict[str, DealContact]:
+        return await self._by_key(DEAL_CONTACTS, client_ids)
+
     async def unreadable_orders(self) -> list[UnreadableOrder]:
         return [order async for page in self._scan(UNREADABLE, at_once=PAGE) for order in page]
 
@@ -132,6 +142,9 @@ class DocumentSalesStore(ABC):
     async def events(self, phone: str) -> list[SaleEvent]:
         events = await self._by_field(SALES, "phone", [phone])
         return sorted(events, key=lambda event: (event.at, event.run_id))
+
+    async def events_between(self, since: datetime, until: datetime, limit: int) -> list[SaleEvent]:
+        return await self._between(SALES, "at", since, until, limit)
 
     async def state(self, kind: type[S]) -> S | None:
         key = STATE_KEYS[kind]
@@ -188,6 +201,12 @@ class DocumentSalesStore(ABC):
     async def _by_field(self, collection: DocumentCollection[T], field: str, values: Collection[str | int]) -> list[T]:
         return [from_document(found, collection.type) for found in await self._query_in(collection.name, field, values)]
 
+    async def _between(
+        self, collection: DocumentCollection[T], field: str, since: datetime, until: datetime, limit: int
+    ) -> list[T]:
+        found = await self._earliest(collection.name, field, since, until, limit)
+        return [from_document(document, collection.type) for document in found]
+
     async def _compare_and_set_lease(
         self, lease: Lease | None, allowed: Callable[[Lease | None], bool]
     ) -> tuple[bool, Lease | None]:
@@ -212,6 +231,12 @@ class DocumentSalesStore(ABC):
     @abstractmethod
     async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:
         """Return the documents with the latest times in a field, latest first, of those that have the field."""
+
+    @abstractmethod
+    async def _earliest(
+        self, collection: str, field: str, since: datetime, until: datetime, limit: int
+    ) -> list[Document]:
+        """Return documents whose field has a time between two moments, both included, earliest first."""
 
     @abstractmethod
     def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
@@ -275,5 +300,6 @@ def _writes(changes: Changes) -> list[Write]:
         *(put(SALES, event) for event in changes.events),
         *(put(UNREADABLE, order) for order in changes.unreadable),
         *(delete(UNREADABLE, order_id) for order_id in changes.readable),
+        *(put(DEAL_CONTACTS, contact) for contact in changes.deal_contacts),
         *(_put_state(state) for state in changes.state),
     ]

@@ -1,7 +1,7 @@
 """Check that everything is set up right; each failed check has a hint that says what to click or paste.
 
-A check costs three points of CoMagic's quota and changes nothing, with one exception: a new session of the CRM is
-saved, because Agbis would block the next run for a second login within two minutes.
+A check costs three points of CoMagic's quota, with deals four, and changes nothing, with one exception: a new session
+of the CRM is saved, because Agbis would block the next run for a second login within two minutes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from crm_bridge.domain.deal import DealStage
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.quota import Quota
 from crm_bridge.domain.setup_check import Check
@@ -26,7 +27,7 @@ from crm_bridge.errors import (
     RunStopped,
     StoreUnavailable,
 )
-from crm_bridge.ports import CallTracking
+from crm_bridge.ports import CallTracking, Deals
 from crm_bridge.services import SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES, settings_error
 from crm_bridge.usecases.alert import send_test_alert
@@ -70,6 +71,10 @@ class Hint(StrEnum):
     QUOTA = "setup.quota"
     QUOTA_LEFT = "setup.quota_left"
     QUOTA_UNKNOWN = "setup.quota_unknown"
+    DEALS = "setup.deals"
+    DEALS_FUNNEL = "setup.deals_funnel"
+    DEALS_OPTION = "setup.deals_option"
+    DEALS_STAGES = "setup.deals_stages"
     SKIPPED = "setup.skipped"
     UNKNOWN = "setup.unknown"
     """The check could not be made."""
@@ -77,6 +82,9 @@ class Hint(StrEnum):
 
 COMAGIC_CHECKS = ("comagic_token", "ip_whitelist", "comagic_rights", "sale_tag", "sites", "time_zone", "quota")
 """Their names, each after those without which it cannot be made."""
+
+DEALS_CHECK = "deals"
+"""Made last, and only while COMAGIC_DEALS is on."""
 
 
 def settings_are_wrong(reason: str) -> list[Check]:
@@ -160,14 +168,18 @@ async def _check_crm_orders(services: SyncServices, database: Check) -> Check:
 
 async def _check_comagic(services: SyncServices) -> list[Check]:
     """Make COMAGIC_CHECKS; the first call shows whether CoMagic lets us in at all."""
+    names = (*COMAGIC_CHECKS, DEALS_CHECK) if services.settings.comagic_deals else COMAGIC_CHECKS
     if not services.settings.comagic_token:
-        return _with_skipped([_missing("comagic_token", COMAGIC_VARIABLES)])
+        return _with_skipped([_missing("comagic_token", COMAGIC_VARIABLES)], names)
     now = services.clock.now()
     call_tracking = services.call_tracking(Deadline(services.clock, PAGE_LIMIT))
     try:
         zone = await call_tracking.account_zone()
     except (RemoteError, RunStopped) as exc:
-        return _with_skipped(_explain_first_failure(exc, call_tracking))
+        return _with_skipped(_explain_first_failure(exc, call_tracking), names)
+    deals = []
+    if DEALS_CHECK in names:
+        deals = [await _check_deals(call_tracking.deals, services.settings.comagic_deals_funnel)]
     return [
         Check(name="comagic_token", ok=True),
         Check(name="ip_whitelist", ok=True),
@@ -176,6 +188,7 @@ async def _check_comagic(services: SyncServices) -> list[Check]:
         await _check_sites(call_tracking),
         _check_time_zone(zone, services.settings.time_zone, now),
         _check_quota(call_tracking.quota),
+        *deals,
     ]
 
 
@@ -234,6 +247,22 @@ async def _check_sites(call_tracking: CallTracking) -> Check:
     return Check(name="sites", ok=True)
 
 
+async def _check_deals(deals: Deals, funnel_id: str) -> Check:
+    """Check that the account has deals, and a funnel for them, or that one can be made."""
+    try:
+        funnel = await deals.funnel(funnel_id)
+    except AccessDenied as exc:
+        return _failed(DEALS_CHECK, Hint.DEALS_OPTION, exc)
+    except (RemoteError, RunStopped) as exc:
+        return _failed(DEALS_CHECK, Hint.UNKNOWN, exc)
+    values = {"funnel": funnel_id}
+    if funnel is None:
+        return Check(name=DEALS_CHECK, ok=True, hint=Hint.DEALS_FUNNEL, values=values)
+    if not all(stage in funnel.ids() for stage in DealStage if stage.is_closed):
+        return Check(name=DEALS_CHECK, ok=False, hint=Hint.DEALS_STAGES, values=values)
+    return Check(name=DEALS_CHECK, ok=True, hint=Hint.DEALS, values=values)
+
+
 def _check_time_zone(name: str, ours: ZoneInfo, now: datetime) -> Check:
     """Compare the account's time zone with ours by what their clocks show; two names of one time are equal.
 
@@ -264,14 +293,11 @@ def _check_quota(quota: Quota) -> Check:
     return Check(name="quota", ok=True, hint=Hint.QUOTA_LEFT, values={"left": left})
 
 
-def _with_skipped(made: Sequence[Check]) -> list[Check]:
-    """Complete COMAGIC_CHECKS with those that could not be made, because one of the made ones failed."""
+def _with_skipped(made: Sequence[Check], names: Sequence[str]) -> list[Check]:
+    """Complete the checks with those that could not be made, because one of the made ones failed."""
     by_name = {check.name: check for check in made}
     failed = next(check.name for check in made if not check.ok)
-    return [
-        by_name.get(name, Check(name=name, ok=False, hint=Hint.SKIPPED, values={"name": failed}))
-        for name in COMAGIC_CHECKS
-    ]
+    return [by_name.get(name, Check(name=name, ok=False, hint=Hint.SKIPPED, values={"name": failed})) for name in names]
 
 
 def _missing(name: str, variables: Sequence[str]) -> Check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ from crm_bridge.domain.communication import (
     FoundCommunications,
     Site,
 )
+from crm_bridge.domain.deal import KnownDeal
 from crm_bridge.domain.decision import Decision, Result, decide
 from crm_bridge.domain.explanation import Explanation, explain_candidates, notes_of, verdict_of
 from crm_bridge.domain.phone import PhoneRecord
@@ -41,6 +42,9 @@ POINTS = 3
 
 REACH = timedelta(days=88)
 """The longest interval of a report is three months, which is 89 days at the least."""
+
+_DEALS = 200
+"""Newest orders whose deals are read: one point pays for so many."""
 
 PAGE_LIMIT = timedelta(seconds=25)
 """How long a person waits for a page."""
@@ -76,6 +80,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         window_since=window_since,
         now=now,
         read_since=(now - REACH).replace(microsecond=0),
+        deals_of=[order.order_id for order in orders if order.deal is not None] if settings.comagic_deals else [],
     )
     failure = None
     try:
@@ -121,6 +126,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         requests=Counter(call_tracking.requests),
         quota=call_tracking.quota.limits,
         busy_run=busy_run,
+        deals=look_up.deals,
     )
 
 
@@ -135,6 +141,8 @@ class _LookUp(Struct, kw_only=True):
         read_since: How far back CoMagic was asked.
         owners: The phone whose sale stands on a communication of this one, by the communication's key.
         reassigned: CoMagic shows the communication of the recorded sale with another phone.
+        deals_of: Orders whose deals are to be read.
+        deals: What CoMagic has of them; None when it was not asked.
     """
 
     call_tracking: CallTracking
@@ -155,6 +163,8 @@ class _LookUp(Struct, kw_only=True):
     warnings: list[str] = field(default_factory=list)
     owners: dict[CommunicationKey, str] = field(default_factory=dict)
     reassigned: bool = False
+    deals_of: Sequence[str] = ()
+    deals: Mapping[str, KnownDeal] | None = None
 
     async def read(self) -> None:
         """Read what the decision depends on, then, while points are left, what explains it.
@@ -171,6 +181,10 @@ class _LookUp(Struct, kw_only=True):
         self.warnings = list(self.call_tracking.warnings)  # of the sources that a run reads, not of those below
         if self.record is not None:
             self.decision = await self._decide_like_a_run(self.record)
+        with suppress(RemoteError, RunStopped):
+            if self.deals_of and self.points:
+                self.points -= 1
+                self.deals = await self.call_tracking.deals.known(self.deals_of[:_DEALS])
         with suppress(RemoteError, RunStopped):  # what follows explains the decision and does not change it
             if self.decision is None or self.decision.result is Result.NOT_FOUND:
                 await self._read_other_sources()

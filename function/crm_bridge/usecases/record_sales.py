@@ -109,6 +109,7 @@ class _Recorder(Struct):
         changes, updates = self._decide(phones)
         if snapshot.is_shrunken:
             log.warning("report_shrunken", extra={"phones": len(phones)})
+            journal.reports_shrunken = True
             journal.warnings.append(
                 "CoMagic: the reports show fewer than half of the sales that should stand, so nothing was changed"
             )

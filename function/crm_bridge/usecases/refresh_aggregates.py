@@ -26,6 +26,7 @@ from crm_bridge.domain.aggregate import (
     recount,
 )
 from crm_bridge.domain.crm_money import replaced
+from crm_bridge.domain.deal_of_order import with_deals
 from crm_bridge.domain.falls import falls_by_phone
 from crm_bridge.domain.journal import RefreshReport
 from crm_bridge.domain.payment_check import net_by_day
@@ -192,7 +193,8 @@ class _Refresh(Struct):
         moved = {order.order_id: order for order in await store.orders_of_clients(clients.moved)}
         orders = _Orders(read=newest, stored={**moved, **stored})
 
-        assigned = _assign_phones(orders, clients.all)
+        deals_on, now = self.context.services.settings.comagic_deals, self.context.services.clock.now()
+        assigned = with_deals(_assign_phones(orders, clients.all), orders.stored, deals_on=deals_on, now=now)
         self._count(orders, assigned)
         updated = [order for key, order in assigned.items() if orders.stored.get(key) != order]
         changes = await self._recount_phones(orders.stored, updated)

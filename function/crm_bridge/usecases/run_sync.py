@@ -28,6 +28,7 @@ from crm_bridge.usecases.progress import ProgressReporter
 from crm_bridge.usecases.record_sales import record_sales
 from crm_bridge.usecases.refresh_aggregates import refresh_aggregates
 from crm_bridge.usecases.run_context import Deadline, RunContext, SyncRequest
+from crm_bridge.usecases.upload_deals import KEPT_POINTS, upload_deals
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +195,12 @@ async def refresh_and_apply(context: RunContext) -> RunResult:
     elif not await services.store.has_phones():
         raise EmptyDatabase("No data in DB found. Please update DB using update_db query param")
     call_tracking = services.call_tracking(context.deadline)
+    deals_on = services.settings.comagic_deals
+    call_tracking.keep_points(KEPT_POINTS if deals_on else 0)
     await record_sales(context, call_tracking, journal)
+    call_tracking.keep_points(0)
+    if deals_on:
+        await upload_deals(context, call_tracking, journal)
     journal.requests.update(call_tracking.requests)
     journal.warnings.extend(call_tracking.warnings)
     journal.quota = call_tracking.quota.limits

@@ -68,8 +68,46 @@ def test_the_documented_example_is_read_whole() -> None:
             Payment(paid_at=datetime(2026, 6, 15, 11, 31, tzinfo=UTC), in_kopecks=0, out_kopecks=30_000),
         ),
         services=("Химчистка пальто", "Чехол"),
+        is_dated_by_day=True,
     )
     assert order.net_kopecks == 400_050
+
+
+def test_what_a_deal_needs_is_read() -> None:
+    order = read_one(
+        doc_num="02361-3", kredit="4300,50", status_id="5", status="4", date_out_fact="16.06.2026+18:00:00"
+    )
+
+    assert (order.number, order.price_kopecks, order.status) == ("02361-3", 430_050, 5)
+    assert order.issued_at == datetime(2026, 6, 16, 15, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("row", "status"),
+    [({"status": "3"}, 3), ({"status_id": 7}, 7), ({"status_id": "", "status": "1"}, 1), ({"status": "new"}, None)],
+)
+def test_the_status_stands_under_either_key(row: dict[str, Any], status: int | None) -> None:
+    assert read_one(**row).status == status
+
+
+@pytest.mark.parametrize("row", [{}, {"kredit": ""}, {"kredit": "1 5OO"}, {"date_out_fact": "soon"}])
+def test_an_order_is_readable_without_what_only_a_deal_needs(row: dict[str, Any]) -> None:
+    order = read_one(**row)
+
+    assert (order.number, order.price_kopecks, order.issued_at) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "by_day"),
+    [
+        ({"doc_date": "12.06.2026"}, True),
+        ({"doc_date": "12.06.2026 11:04"}, False),
+        ({"doc_date": "12.06.2026", "doc_time": "11:04:10"}, False),
+        ({"doc_date": ""}, False),
+    ],
+)
+def test_a_bare_date_of_acceptance_is_known_as_one(row: dict[str, Any], by_day: bool) -> None:
+    assert read_one(**row).is_dated_by_day is by_day
 
 
 @pytest.mark.parametrize("key", ["orders", "order", "Orders", "ORDER"])
@@ -295,7 +333,14 @@ class TestOneOrder:
             ordered_at=datetime(2026, 6, 11, 21, 0, tzinfo=UTC),
             services=("Стирка",),
             net_kopecks=250_000,
+            is_dated_by_day=True,
         )
+
+    def test_what_a_deal_needs_is_read(self) -> None:
+        found = details(info={"debet": "2500", "doc_num": "02361-3", "kredit": "4300,50", "status_id": "3"})
+
+        assert found is not None
+        assert (found.number, found.price_kopecks, found.status) == ("02361-3", 430_050, 3)
 
     def test_every_way_of_paying_counts_and_refunds_are_taken_off(self) -> None:
         found = details(

@@ -7,8 +7,11 @@ from typing import Any
 
 from tests.sandbox.clock import Clock
 from tests.sandbox.comagic.access import components, permissions
+from tests.sandbox.comagic.deal_switches import DealSwitches
+from tests.sandbox.comagic.deals import Deals
 from tests.sandbox.comagic.directory import Directory
 from tests.sandbox.comagic.get_methods import Reader, Rows
+from tests.sandbox.comagic.params import DEAL_SPECS
 from tests.sandbox.comagic.store import Communication, HistoryEntry, Key, Sale, State, Store, Tag
 from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.comagic.view import LOGINS
@@ -32,6 +35,7 @@ class Account:
         self.local = local
         self.sale_tag_id = sale_tag_id
         self.switches = switches
+        self.deal_switches = DealSwitches()
         self.clear()
 
     def clear(self) -> None:
@@ -40,6 +44,7 @@ class Account:
         self._writer = Writer(self.store, self.clock, self.local, self.sale_tag_id)
         self._directory = Directory(self._writer)
         self._reader = Reader(self.store, self.clock, self.local, self.sale_tag_id, self._writer.domains)
+        self.deals = Deals(self.store, self.clock, self.local, self._positions_of_deals)
         self._writer.tags = {1: ("Не обработано", True), 88: ("Нецелевой контакт", True)}
         self._writer.tags[self.sale_tag_id] = (self.switches.sale_tag_name, True)
         self._writer.sites = {
@@ -53,6 +58,9 @@ class Account:
             "offline_message": (count(51234), count(28048731)),
             "goal": (count(42), count(5139032004)),
         }
+
+    def _positions_of_deals(self) -> DealSwitches:
+        return self.deal_switches  # a method, not a lambda: tests copy worlds, and a lambda would stay with the first
 
     @property
     def sales(self) -> dict[Key, list[Sale]]:
@@ -212,6 +220,8 @@ class Account:
 
     def list_rows(self, method: str) -> Rows:
         """Return the rows of the short lists."""
+        if method in DEAL_SPECS:
+            return self.deals.rows(method)
         if method == "get.account":
             return [{"app_id": 4735, "name": "Химчистка", "timezone": self.local.name}]
         self._tags()

@@ -59,4 +59,35 @@ REPORTS: dict[str, tuple[str | None, Table]] = {
         "get.campaign_daily_stat": None,
     }.items()
 }
+# Deals have modules of their own; the fields are those of their documents.
+_DEALS = """\
+[get.sales_funnel]
+FSD- string ext_id
+FSD- string name
+--D- array stages
+[get.deal_contacts]
+FSD- string ext_id
+FSD- string name
+FSD- string component
+FSD- iso8601 created_date_time
+F-D- array phone_numbers
+--D- array emails
+[get.deals_history]
+FSD- string ext_id
+FSD- string name
+FSD- iso8601 created_date_time
+FSD- iso8601 closed_date_time
+FSD- iso8601 modified_stage_date_time
+F-D- array contact_ext_ids
+FSD- string main_contact_ext_id
+FSD- string sales_funnel_ext_id
+FSD- string stage_ext_id
+FSD- string communication_type
+FSD- string source
+FSD- number revenue
+FSD- number communication_id
+--D- string comments
+FSD- boolean is_generated
+"""
 LISTS: dict[str, Table] = {method: table for method, table in TABLES.items() if method not in REPORTS}
+LISTS |= read_tables(_DEALS)

@@ -85,6 +85,40 @@ def _spec(method: str, facts: dict[str, Any]) -> Spec:
     )
 
 
-SPECS: dict[str, Spec] = {method: _spec(method, facts) for method, facts in DOCUMENTED["methods"].items()}
+_USER = {"user_id": "int"}
+_LIST = {"limit": "int", "offset": "int", "filter": "dict", "sort": "list", "fields": "list"} | _USER
+_DEALS = "sales_funnel"
+_STAGE = {"sales_funnel_ext_id": "str", "ext_id": "str", "name": "str", "order": "int"} | _USER
+_CONTACT = {
+    "ext_id": "str",
+    "name": "str",
+    "created_date_time": "str",
+    "phone_numbers": "list",
+    "emails": "list",
+} | _USER
+_EXT_ID = {"ext_id": "str"} | _USER
+
+DEAL_SPECS: dict[str, Spec] = {
+    "get.sales_funnel": Spec(_LIST, components=(_DEALS,)),
+    "get.deal_contacts": Spec(_LIST, components=(_DEALS,)),
+    "get.deals_history": Spec(_LIST, components=(_DEALS,)),
+    "get.deals_in_processing": Spec(_USER, components=(_DEALS,)),
+    "create.sales_funnel": Spec(
+        {"ext_id": "str", "name": "str", "stages": "dict"} | _USER, ("ext_id", "name", "stages"), components=(_DEALS,)
+    ),
+    "create.sales_funnel_stages": Spec(
+        _STAGE, ("sales_funnel_ext_id", "ext_id", "name", "order"), components=(_DEALS,)
+    ),
+    "update.sales_funnel_stages": Spec(_STAGE, ("sales_funnel_ext_id", "ext_id"), components=(_DEALS,)),
+    "create.deal_contacts": Spec({"contacts": "list"} | _USER, ("contacts",), components=(_DEALS,)),
+    "update.deal_contacts": Spec(_CONTACT, ("ext_id",), components=(_DEALS,)),
+    "delete.deal_contacts": Spec(_EXT_ID, ("ext_id",), components=(_DEALS,)),
+    "upload.deals_history": Spec({"deals": "list"} | _USER, ("deals",), components=(_DEALS,)),
+    "delete.deals": Spec(_EXT_ID, ("ext_id",), components=(_DEALS,)),
+}
+SPECS: dict[str, Spec] = {
+    **{method: _spec(method, facts) for method, facts in DOCUMENTED["methods"].items()},
+    **DEAL_SPECS,
+}
 # The page of `unset` has lost this parameter, which its text speaks of.
 SPECS["unset.tag_communications"].types["communication_ext_id"] = "str"

@@ -6,9 +6,10 @@ from typing import Any
 from tests.sandbox.clock import Clock
 from tests.sandbox.comagic.account import Account
 from tests.sandbox.comagic.errors import ERRORS, ApiError
-from tests.sandbox.comagic.fields import REPORTS
+from tests.sandbox.comagic.fields import LISTS, REPORTS
 from tests.sandbox.comagic.get_methods import encode
 from tests.sandbox.comagic.limits import Quota, exceeded
+from tests.sandbox.comagic.params import DEAL_SPECS
 from tests.sandbox.comagic.store import Communication, HistoryEntry, Sale, Tag
 from tests.sandbox.comagic.switches import CoMagicSwitches
 from tests.sandbox.comagic.validation import Call, RequestValidator, parse_body
@@ -38,6 +39,7 @@ class CoMagic(Simulator, Account):
     Attributes:
         path: Where the API answers.
         switches: Replace it to change the simulator's ways, also in the middle of a run.
+        deal_switches: The same for its deals.
         sale_tag_id: Not the number that one customer's account has, so that a constant in a client fails.
         quota: Points; see also `minute_limit`, `day_limit`, `points_used`.
     """
@@ -100,6 +102,8 @@ class CoMagic(Simulator, Account):
             call = self._validator.validate(envelope, incoming.address, self.switches)
             answer = self._run(call)
         except ApiError as error:
+            if self.deal_switches.error_fields == "absent" and self._describe(incoming)[0] in DEAL_SPECS:
+                error.field = None
             return self._error(envelope, error), f"error {error.mnemonic}"
         return Reply(encode(answer), content_type=JSON), "ok"
 
@@ -113,6 +117,12 @@ class CoMagic(Simulator, Account):
         if method == "getobj.account":
             self.quota.spend()
             return _answer(call, {"data": self.key_info(), "metadata": {"version": None} | self._metadata()})
+        if method in DEAL_SPECS:
+            self.deals.check_account()
+        if method in DEAL_SPECS and method not in LISTS:
+            done = self.deals.call(method, params)
+            self.quota.spend()
+            return _answer(call, {"data": done, "metadata": self._metadata()})
         if method.startswith("get."):
             if method in REPORTS:
                 rows, total = self._reader.report(method, params, switches)

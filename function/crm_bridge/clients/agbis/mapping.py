@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,12 +38,12 @@ _MARK = re.compile(r"\A[А-ЯЁ]\s+(?=[А-ЯЁ])")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and lone surrogates: no database takes the latter, and no reader needs either."""
 
+_MOST_STATUS_DIGITS = 4
+
 _LONGEST_ID = 100
 """Characters; ids of Agbis are numbers, and a database takes 1,500 bytes."""
 
 """No shop's database has others: they are slips of the keyboard."""
-
-_CANCELLED = "7"
 
 _FORMAT_SHARE = 10
 _FORMAT_ROWS = 20
@@ -139,7 +139,10 @@ def order_details(order_id: str, answer: Mapping[str, Any], *, zone: ZoneInfo) -
         ordered_at=_moment(info.get("doc_date"), zone),
         services=_names({"srvices": lines}),
         net_kopecks=net,
-        is_cancelled=_is_cancelled(info),
+        number=_number(info),
+        status=_status(info),
+        price_kopecks=_price(info),
+        is_dated_by_day=_is_dated_by_day(info, zone),
     )
 
 
@@ -198,13 +201,41 @@ def _order(order_id: str, row: Mapping[str, Any], zone: ZoneInfo, changed_at: da
         ordered_at=ordered_at,
         payments=payments,
         services=_names(row),
-        is_cancelled=_is_cancelled(row),
+        number=_number(row),
+        status=_status(row),
+        price_kopecks=_price(row),
+        issued_at=_moment(row.get("date_out_fact"), zone),
+        is_dated_by_day=_is_dated_by_day(row, zone),
     )
 
 
-def _is_cancelled(row: Mapping[str, Any]) -> bool:
-    """Say whether the status is "cancelled". Source: docs/remote/agbis.md#statuses"""
-    return wire.text(row.get("status_id") or row.get("status")) == _CANCELLED
+def _number(row: Mapping[str, Any]) -> str:
+    return _UNFIT.sub("", wire.text(row.get("doc_num")))[:_LONGEST_ID]
+
+
+def _status(row: Mapping[str, Any]) -> int | None:
+    """Return the status; servers have it under either key, or both. Source: docs/remote/agbis.md#order-fields"""
+    for name in ("status_id", "status"):
+        text = wire.text(row.get(name))
+        if text.isascii() and text.isdecimal() and len(text) <= _MOST_STATUS_DIGITS:
+            return int(text)
+    return None
+
+
+def _price(row: Mapping[str, Any]) -> int | None:
+    """Return what is to be paid; None where it cannot be read, because only a deal's stage depends on it."""
+    if not wire.text(row.get("kredit")):
+        return None
+    try:
+        return wire.kopecks(row.get("kredit"))
+    except ValueError:
+        return None
+
+
+def _is_dated_by_day(row: Mapping[str, Any], zone: ZoneInfo) -> bool:
+    """Say whether the date of acceptance has no time: midnight is what such a date is read as."""
+    accepted = _moment(row.get("doc_date"), zone, row.get("doc_time"))
+    return accepted is not None and accepted.astimezone(zone).time() == time()
 
 
 def _payment(row: Mapping[str, Any], zone: ZoneInfo, ordered_at: datetime) -> Payment:
@@ -240,9 +271,9 @@ def _paid(row: Mapping[str, Any]) -> int:
     return money_in - sum(wire.kopecks(value) for name, value in row.items() if name.endswith("_kredit"))
 
 
-def _moment(value: Any, zone: ZoneInfo, time: Any = None) -> datetime | None:
+def _moment(value: Any, zone: ZoneInfo, clock: Any = None) -> datetime | None:
     try:
-        return wire.moment(value, zone, time)
+        return wire.moment(value, zone, clock)
     except ValueError:  # outside of the years 2000 to 2100
         return None
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from crm_bridge.clients.comagic import mapping, paging, wire
+from crm_bridge.clients.comagic.deals import ComagicDeals
 from crm_bridge.clients.comagic.http import ComagicHttp
 from crm_bridge.clock import RunTime
 from crm_bridge.domain.communication import (
@@ -32,6 +33,7 @@ class ComagicClient:
     Attributes:
         requests: HTTP requests made so far, per method, retries included.
         warnings: One for each source that the settings name and CoMagic refuses, and for each report that lacked rows.
+        deals: The account's deals, at the same quota.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class ComagicClient:
             time=time,
         )
         self.requests = self._api.requests
+        self.deals = ComagicDeals(self._api, time_zone)
         self._zone = time_zone
         self._region = region
         self._sources = sources
@@ -86,6 +89,10 @@ class ComagicClient:
     def reserve_quota(self, count: int) -> AbstractAsyncContextManager[None]:
         """Book `count` points of the quota for the calls made inside; see `QuotaThrottle.reserve_quota`."""
         return self._api.quota.reserve_quota(count)
+
+    def keep_points(self, count: int) -> None:
+        """Leave so many of the day's points to what comes later in the run; 0 gives them free."""
+        self._api.quota.kept = count
 
     async def sale_tag_id(self) -> int:
         """Find the id of the system tag «Продажа» or "Sale" (`get.tags`); it differs between accounts.

@@ -62,6 +62,7 @@ class Metadata(Struct):
 
 class _ErrorData(Struct):
     mnemonic: str | None = None
+    field: Any = None
     params: Any = None
     metadata: Metadata | None = None
 
@@ -133,6 +134,9 @@ _REFUSALS: Mapping[str, Callable[[str, str, str], RemoteRejected]] = {
 _KNOWN = frozenset({*_REFUSALS, _LIMIT_EXCEEDED, _INTERNAL_ERROR})
 _MNEMONIC = re.compile(r"[a-z0-9_]{1,64}")
 
+_FIELD = re.compile(r"[a-z_]{1,64}(\[[0-9]{1,4}\])?(\.[a-z_]{1,64}(\[[0-9]{1,4}\])?)?")
+"""The path of a parameter, as `deals[3].contact_ext_ids[0]`: it holds no phone and no secret."""
+
 _BY_CODE = {-32029: _LIMIT_EXCEEDED, -32603: _INTERNAL_ERROR}
 
 
@@ -160,7 +164,9 @@ def failure(error: msgspec.Raw, *, secrets: Sequence[str]) -> RemoteError | Limi
         return RemoteUnavailable(SYSTEM, message)
     if kind == _IP_NOT_WHITELISTED and (address := redact_remote(params.get("ip") or "", secrets)) not in message:
         message = f"{message} ({address})"
-    return _REFUSALS.get(kind, RemoteRejected)(SYSTEM, mnemonic, message)
+    refusal = _REFUSALS.get(kind, RemoteRejected)(SYSTEM, mnemonic, message)
+    refusal.field = data.field if isinstance(data.field, str) and _FIELD.fullmatch(data.field) else None
+    return refusal
 
 
 def _mnemonic(given: str, secrets: Sequence[str]) -> str:

@@ -61,10 +61,12 @@ class QuotaThrottle:
 
     Attributes:
         limits: `metadata.limits` of the last answer that had them; empty before the first.
+        kept: Points of the day that are kept for later in the run.
     """
 
     def __init__(self, time: RunTime) -> None:
         self.limits: dict[str, int] = {}
+        self.kept = 0
         self._time = time
         self._booked = 0
         self._windows: dict[str, _Window] = {}
@@ -165,9 +167,10 @@ class QuotaThrottle:
             left = window.left(now)
             if left is None:
                 continue
+            reserve = window.reserve + (self.kept if name == "day" and window.reserve else 0)
             # A caller who wants more than a full window has must not wait for ever.
-            wanted = min(count, window.limit - window.reserve) if window.limit else count
-            if left - self._booked - window.reserve >= wanted:
+            wanted = min(count, window.limit - reserve) if window.limit else count
+            if left - self._booked - reserve >= wanted:
                 continue
             until_reset = window.resets_at + _GRACE - now
             if until_reset <= 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from google.api_core.exceptions import Aborted, DeadlineExceeded, InternalServerError, ServiceUnavailable
@@ -64,6 +65,22 @@ def latest(collection: str, field: str, limit: int) -> Any:
     """Query the documents with the latest times in a field, latest first."""
     order = {"field": {"field_path": field}, "direction": "DESCENDING"}
     return _Query(from_=[{"collection_id": collection}], order_by=[order], limit={"value": limit})
+
+
+def earliest(collection: str, field: str, since: datetime, until: datetime, limit: int) -> Any:
+    """Query the documents whose field has a time between two moments, both included, earliest first."""
+
+    def compared(operator: str, moment: datetime) -> dict[str, Any]:
+        value = {"timestamp_value": {"seconds": int(moment.timestamp()), "nanos": moment.microsecond * 1000}}
+        return {"field_filter": {"field": {"field_path": field}, "op": operator, "value": value}}
+
+    filters = [compared("GREATER_THAN_OR_EQUAL", since), compared("LESS_THAN_OR_EQUAL", until)]
+    return _Query(
+        from_=[{"collection_id": collection}],
+        where={"composite_filter": {"op": "AND", "filters": filters}},
+        order_by=[{"field": {"field_path": field}, "direction": "ASCENDING"}],
+        limit={"value": limit},
+    )
 
 
 def all_after(collection: str, name: str | None) -> Any:

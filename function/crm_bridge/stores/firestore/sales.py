@@ -69,6 +69,12 @@ class FirestoreSalesStore(DocumentSalesStore):
     async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:
         return await self._query(queries.latest(collection, field, limit))
 
+    @reporting_failures
+    async def _earliest(
+        self, collection: str, field: str, since: datetime, until: datetime, limit: int
+    ) -> list[Document]:
+        return await self._query(queries.earliest(collection, field, since, until, limit))
+
     async def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
         scan = _Scan(self.connection, collection.name)
         while page := await scan.take(at_once):

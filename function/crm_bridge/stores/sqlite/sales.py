@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from sqlite3 import Connection
 from typing import TypeVar
@@ -21,13 +21,15 @@ T = TypeVar("T")
 _PATIENCE = 30.0
 """Seconds to wait for another process that writes."""
 
-_COLLECTIONS = ("phones", "clients", "orders", "unreadable_orders", "sales", "runs", "state")
+_COLLECTIONS = ("phones", "clients", "orders", "unreadable_orders", "deal_contacts", "sales", "runs", "state")
 _INDEXED = (
     ("orders", "phone"),
     ("orders", "client_id"),
+    ("orders", "deal_due"),
     ("phones", "sale.id"),
     ("phones", "intent.id"),
     ("sales", "phone"),
+    ("sales", "at"),
     ("runs", "tick"),
     ("runs", "started_at"),
 )
@@ -87,6 +89,16 @@ class SqliteSalesStore(DocumentSalesStore):
             f"ORDER BY json_extract(body, '$.{field}') DESC LIMIT ?"
         )
         return await self._documents(sql, limit)
+
+    async def _earliest(
+        self, collection: str, field: str, since: datetime, until: datetime, limit: int
+    ) -> list[Document]:
+        sql = (
+            f"SELECT body FROM {collection} WHERE json_extract(body, '$.{field}') BETWEEN ? AND ? "  # noqa: S608
+            f"ORDER BY json_extract(body, '$.{field}'), id LIMIT ?"
+        )
+        moments = [time_to_json(moment.astimezone(UTC)) for moment in (since, until)]
+        return await self._documents(sql, *moments, limit)
 
     async def _scan(self, collection: DocumentCollection[T], *, at_once: int) -> AsyncIterator[list[T]]:
         def read(connection: Connection, after: str) -> list[tuple[str, str]]:

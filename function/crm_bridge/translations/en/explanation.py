@@ -53,4 +53,15 @@ MESSAGES = {
     "error.unavailable": "CoMagic did not answer; the next run looks what became of it.",
     "error.bad_answer": "CoMagic's answer could not be read; the next run looks what became of it.",
     "error.other": "The next run tries again.",
+    # /explain: the deal of an order, and its stage.
+    "deal.due": "the next run sends it.",
+    "deal.refused": "CoMagic refuses it; it is sent again when the order changes, and once a day.",
+    "deal.sent": "CoMagic accepted it.",
+    "deal.stands": "CoMagic shows it with this sum.",
+    "deal.differs": "CoMagic shows it with another sum; it may still be processing it.",
+    "deal.missing": "CoMagic does not show it; it may still be processing it.",
+    "stage.accepted": "accepted",
+    "stage.paid": "paid",
+    "stage.issued": "issued",
+    "stage.cancelled": "cancelled",
 }

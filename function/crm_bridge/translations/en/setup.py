@@ -29,6 +29,10 @@ MESSAGES = {
     "setup.never_refreshed": "The CRM has not been read yet: call /?update_db once.",
     "setup.refreshed": "The CRM was last read {at}.",
     "setup.unreadable": "These orders cannot be read, so their newest sums are not counted: {orders}. Look at the named field of each in the CRM; once it is put right, the next refresh takes the order in.",
+    "setup.deals": "Deals go into the funnel {funnel}.",
+    "setup.deals_funnel": "The funnel {funnel} does not exist yet; the first run makes it.",
+    "setup.deals_option": "CoMagic refuses deals: {reason}. They need the paid option «Сквозная аналитика» and the integration «Другая CRM»: switch both on in the client area, or set COMAGIC_DEALS=off.",
+    "setup.deals_stages": "The funnel {funnel} has no stage for success, or none for failure. Add both in CoMagic, or name another funnel in COMAGIC_DEALS_FUNNEL.",
     "setup.skipped": "Not checked, because {name} comes first.",
     "setup.unknown": "It could not be checked: {reason}",
     # Checks of /check_setup.
@@ -44,6 +48,7 @@ MESSAGES = {
     "check.time_zone": "Time zone",
     "check.alerts": "Alerts",
     "check.quota": "CoMagic quota",
+    "check.deals": "Deals of «Сквозная аналитика»",
     "setup.all_hold": "Everything is in order.",
     "setup.some_fail": "To be corrected: {count}",
 }

@@ -53,4 +53,15 @@ MESSAGES = {
     "error.unavailable": "CoMagic не ответил; следующий запуск проверит результат.",
     "error.bad_answer": "Ответ CoMagic не удалось прочитать; следующий запуск проверит результат.",
     "error.other": "Следующий запуск повторит попытку.",
+    # /explain: the deal of an order, and its stage.
+    "deal.due": "её отправит следующий запуск.",
+    "deal.refused": "CoMagic её не принимает; она уйдёт снова, когда заказ изменится, и раз в день.",
+    "deal.sent": "CoMagic её принял.",
+    "deal.stands": "CoMagic показывает её с этой суммой.",
+    "deal.differs": "CoMagic показывает её с другой суммой; возможно, ещё обрабатывает.",
+    "deal.missing": "CoMagic её не показывает; возможно, ещё обрабатывает.",
+    "stage.accepted": "принят",
+    "stage.paid": "оплачен",
+    "stage.issued": "выдан",
+    "stage.cancelled": "отменён",
 }

@@ -29,6 +29,10 @@ MESSAGES = {
     "setup.never_refreshed": "Данные CRM ещё не загружались: выполните запуск с обновлением из CRM (/?update_db).",
     "setup.refreshed": "Данные CRM обновлены {at}.",
     "setup.unreadable": "Эти заказы не удалось прочитать, поэтому их последние суммы не учтены: {orders}. Проверьте в CRM поле, указанное у каждого; исправленный заказ учтёт следующее обновление.",
+    "setup.deals": "Сделки попадают в воронку {funnel}.",
+    "setup.deals_funnel": "Воронки {funnel} ещё нет, её создаст первый запуск.",
+    "setup.deals_option": "CoMagic не принимает сделки: {reason}. Для них нужны платная опция «Сквозная аналитика» и интеграция «Другая CRM»: включите обе в личном кабинете или задайте COMAGIC_DEALS=off.",
+    "setup.deals_stages": "В воронке {funnel} нет этапа успеха или этапа отказа. Добавьте оба в CoMagic или укажите другую воронку в COMAGIC_DEALS_FUNNEL.",
     "setup.skipped": "Не проверено: сначала исправьте «{name}».",
     "setup.unknown": "Проверить не удалось: {reason}",
     # Checks of /check_setup.
@@ -44,6 +48,7 @@ MESSAGES = {
     "check.time_zone": "Часовой пояс",
     "check.alerts": "Оповещения",
     "check.quota": "Лимит CoMagic",
+    "check.deals": "Сделки «Сквозной аналитики»",
     "setup.all_hold": "Всё в порядке.",
     "setup.some_fail": "Требует исправления: {count}",
 }
