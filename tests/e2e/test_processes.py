@@ -253,3 +253,16 @@ def _try(url: str) -> None:
         httpx.get(url, timeout=PATIENCE)
     except httpx.TransportError:
         return
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the libraries of a process are listed by Linux only")
+def test_the_server_takes_the_fast_loop_and_parser_by_itself(tmp_path: Path) -> None:
+    """It asks for what is installed; uvicorn's own fallbacks answer half to two thirds as many requests."""
+    with running_function("exchange", {"STORE_URL": f"sqlite:///{tmp_path / 'b.db'}"}) as function:
+        assert httpx.get(f"{function.url}/api/a1", timeout=PATIENCE).status_code == 400
+        leader = function.process.pid
+        workers = Path(f"/proc/{leader}/task/{leader}/children").read_text(encoding="ascii").split()
+        loaded = [Path(f"/proc/{worker}/maps").read_text(encoding="utf-8") for worker in workers]
+
+    assert loaded
+    assert all("/uvloop/" in each and "/httptools/" in each for each in loaded)
