@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from msgspec import Struct
 
 if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for those of `sync`
+    from crm_bridge.deals_port import Deals
     from crm_bridge.domain.aggregate import ChangedOrders, Client, Order, UnreadableOrder
     from crm_bridge.domain.alert import Alert
     from crm_bridge.domain.card import Card
@@ -25,13 +26,13 @@ if TYPE_CHECKING:  # promises only name values: `exchange` does not pay for thos
         FoundCommunications,
         Site,
     )
-    from crm_bridge.domain.deal import Deal, DealContact, DealStage, Funnel, KnownDeal
+    from crm_bridge.domain.deal import DealContact
     from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
     from crm_bridge.domain.phone import PhoneRecord
     from crm_bridge.domain.quota import Quota
     from crm_bridge.domain.run import Lease, Run
     from crm_bridge.domain.sale import Sale, SaleEvent
-    from crm_bridge.domain.state import DealAccount, State
+    from crm_bridge.domain.state import State
 
 S = TypeVar("S", bound="State")
 
@@ -172,53 +173,6 @@ class AlertSender(Protocol):
 
     async def send(self, alert: Alert) -> list[bool]:
         """Send a message to every address, within seconds; return whether each address took it. Never raises."""
-
-
-class Deals(Protocol):
-    """CoMagic's deals. Every method raises RemoteError and its subclasses, nothing else.
-
-    A method that writes makes one call; after RemoteUnavailable or RemoteProtocolError it may have been done. Each can
-    be repeated without harm.
-    """
-
-    async def funnel(self, funnel_id: str) -> Funnel | None:
-        """Read a funnel; None when there is none of this id. AccessDenied when the account has no deals."""
-
-    async def create_funnel(self, funnel_id: str) -> None:
-        """Make the funnel with all stages; AlreadyExists when there is one of this id."""
-
-    async def create_stage(self, funnel_id: str, stage: DealStage) -> None:
-        """Add a stage in work to a funnel; AlreadyExists when it has it."""
-
-    async def contacts(self, client_ids: Collection[str]) -> dict[str, DealContact]:
-        """Read those of some contacts that exist."""
-
-    async def create_contacts(self, contacts: Sequence[DealContact]) -> None:
-        """Make contacts, a thousand at most.
-
-        Raises:
-            AlreadyExists: One of them exists; whether the others were made is not known.
-            RecordRefused: One is wrong, and none was made.
-        """
-
-    async def update_contact(self, contact: DealContact) -> None:
-        """Replace the phones of a contact; NotFound when there is none."""
-
-    async def upload(self, deals: Sequence[tuple[str, Deal]], account: DealAccount) -> None:
-        """Send records of deals, a thousand at most, each with its order's id.
-
-        Raises:
-            RecordRefused: One is wrong, and none was taken.
-        """
-
-    async def known(self, order_ids: Collection[str]) -> dict[str, KnownDeal]:
-        """Read the last record of those deals that CoMagic shows; what is in processing is not shown yet."""
-
-    async def in_processing(self) -> int:
-        """Return how many records are still being processed."""
-
-    async def delete(self, order_id: str) -> None:
-        """Delete a deal; NotFound when there is none."""
 
 
 class Changes(Struct, frozen=True, kw_only=True):

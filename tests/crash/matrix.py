@@ -151,7 +151,7 @@ class CrashHarness:
         return {
             "sales in CoMagic": dict(standing(self.world)),
             "phones": {
-                phone: {name: body[name] for name in kept} | {"sale": _place(body["sale"])}
+                phone: {name: body.get(name) for name in kept} | {"sale": _place(body.get("sale"))}
                 for phone, body in phones.items()
             },
             # When a deal was last sent depends on the kill.

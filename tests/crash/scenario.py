@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from tests.sandbox.agbis.model import Order
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import World
 
@@ -152,6 +153,12 @@ class Day:
         return min(
             (call.start, call.communication_id) for call in self.world.comagic.communications() if call.phone == phone
         )[1]
+
+
+def never_readable(world: World) -> dict[str, Order | None]:
+    """Return the order that no run could read, as `deal_differences` takes it."""
+    client = next(client.id for client in world.agbis.clients.values() if client.phone == SPOILED_NEW)
+    return {order.id: None for order in world.agbis.orders.values() if order.client_id == client}
 
 
 def standing(world: World) -> Mapping[str, list[tuple[int, int, str | None, str]]]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from crm_bridge.deals_port import Deals
 from crm_bridge.domain.deal import DealStage
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.quota import Quota
@@ -27,7 +28,7 @@ from crm_bridge.errors import (
     RunStopped,
     StoreUnavailable,
 )
-from crm_bridge.ports import CallTracking, Deals
+from crm_bridge.ports import CallTracking
 from crm_bridge.services import SyncServices
 from crm_bridge.settings import AGBIS_VARIABLES, COMAGIC_VARIABLES, settings_error
 from crm_bridge.usecases.alert import send_test_alert

@@ -8,12 +8,13 @@ from typing import TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from crm_bridge.deals_port import Deals
 from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.deal import Base, Deal, DealStage, SentDeal
 from crm_bridge.domain.deal_of_order import sent
 from crm_bridge.domain.state import DealAccount, DealUpload
 from crm_bridge.errors import AlreadyExists, QuotaSpent, RemoteProtocolError, RemoteRejected, RemoteUnavailable
-from crm_bridge.ports import Changes, Deals
+from crm_bridge.ports import Changes
 from crm_bridge.usecases.lease import LeaseKeeper
 from crm_bridge.usecases.run_context import RunContext
 

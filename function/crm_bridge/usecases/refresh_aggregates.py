@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -38,20 +38,15 @@ from crm_bridge.ports import Changes, Crm
 from crm_bridge.usecases.check_payments import check_payments, days_to_check
 from crm_bridge.usecases.crm_money import read_crm_money
 from crm_bridge.usecases.lease import LeaseKeeper
-from crm_bridge.usecases.run_context import TIME_OVER, RunContext
+from crm_bridge.usecases.look_up_clients import look_up_clients
+from crm_bridge.usecases.run_context import RunContext
 
 log = logging.getLogger(__name__)
-
-ASK_AGAIN = timedelta(days=1)
-"""How long "this client has no phone" is believed."""
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _NAMED = 50
 """Unreadable orders that the log names; `/check_setup` names all."""
-
-_CLIENT_BATCH = 50
-"""Clients that were looked up are saved in batches of this size, so that a killed run does not ask for them again."""
 
 
 async def refresh_aggregates(
@@ -245,7 +240,7 @@ class _Refresh(Struct):
         reported = {client.client_id: client for client in changed}
         stored = await self.context.services.store.clients({*reported, *(order.client_id for order in orders)})
         unreported = {order.client_id for order in orders if order.client_id not in reported}
-        looked_up = await self._look_up(unreported, stored)
+        looked_up = await look_up_clients(self.context, self.lease, self.crm, unreported, stored)
         updates = {
             key: client for key, client in reported.items() if key not in stored or stored[key].phone != client.phone
         } | looked_up
@@ -255,37 +250,6 @@ class _Refresh(Struct):
             # Those looked up for the first time have been saved already.
             unsaved=[client for key, client in updates.items() if key in stored or key not in looked_up],
         )
-
-    async def _look_up(self, wanted: Collection[str], stored: Mapping[str, Client]) -> dict[str, Client]:
-        """Ask the CRM for clients that it has not reported, each once and for good.
-
-        A client without a phone is asked for again after a day; the bulk read reports one that gets a phone anyway.
-        """
-        now = self.context.services.clock.now()
-        deadline = self.context.deadline
-        found: dict[str, Client] = {}
-        unsaved: list[Changes] = []
-        try:
-            for number, client_id in enumerate(sorted(wanted)):
-                await self.context.progress.report(Phase.LOOKING_UP, number, len(wanted))
-                known = stored.get(client_id)
-                if known is not None and (known.phone is not None or timedelta() <= now - known.seen_at < ASK_AGAIN):
-                    continue
-                if deadline.must_stop():
-                    raise RunStopped(TIME_OVER, retry_after=60)
-                client = await deadline.unless_stopped(self.crm.client(client_id))
-                found[client_id] = client or Client(client_id=client_id, phone=None, seen_at=now)
-                if known is None:  # no order is counted under it yet, so it may be stored before its orders
-                    unsaved.append(Changes(clients=[found[client_id]]))
-                if len(unsaved) >= _CLIENT_BATCH:
-                    await self.lease.write(unsaved)
-                    unsaved = []
-        except RunStopped:  # the next run goes on with the others, however many there are
-            await self.lease.write(unsaved)
-            raise
-        if unsaved:
-            await self.lease.write(unsaved)
-        return found
 
     def _count(self, orders: _Orders, assigned: Mapping[str, Order]) -> None:
         self.orders.update(orders.read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, time
 from typing import Any
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from crm_bridge.clients.agbis import wire
+from crm_bridge.clients.agbis.order_lines import UNFIT, lines_of, names_of, optional_lines
 from crm_bridge.domain.aggregate import (
     ChangedOrders,
     Client,
@@ -18,7 +18,6 @@ from crm_bridge.domain.aggregate import (
     OrderTooLarge,
     Payment,
     UnreadableOrder,
-    bounded_names,
     bounded_payments,
 )
 from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
@@ -27,23 +26,13 @@ from crm_bridge.errors import RemoteProtocolError
 
 # Servers and the documentation spell some keys differently: docs/remote/agbis.md#keys
 _ORDERS = ("orders", "order")
-_SERVICES = ("srvices", "services")
 _CLIENTS = ("clients",)
 _PAYMENTS = ("order_pays", "pays", "payments")
-
-_MARK = re.compile(r"\A[А-ЯЁ]\s+(?=[А-ЯЁ])")
-"""The shop's own mark, a letter before the name: people see `А Пиджак` as `Пиджак`."""
-
-
-_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters and lone surrogates: no database takes the latter, and no reader needs either."""
 
 _MOST_STATUS_DIGITS = 4
 
 _LONGEST_ID = 100
 """Characters; ids of Agbis are numbers, and a database takes 1,500 bytes."""
-
-"""No shop's database has others: they are slips of the keyboard."""
 
 _FORMAT_SHARE = 10
 _FORMAT_ROWS = 20
@@ -132,12 +121,12 @@ def order_details(order_id: str, answer: Mapping[str, Any], *, zone: ZoneInfo) -
         agrees = False
     if not agrees:
         raise RemoteProtocolError(wire.SYSTEM, f"Agbis: {wire.ORDER}: payments that are not what was paid")
-    lines = [{**line, "service": line.get("name")} for line in _optional_lines(answer, ("order_services",))]
+    lines = [{**line, "service": line.get("name")} for line in optional_lines(answer, ("order_services",))]
     return OrderDetails(
         order_id=order_id,
         client_id=_id(info.get("contragent_id")),
         ordered_at=_moment(info.get("doc_date"), zone),
-        services=_names({"srvices": lines}),
+        services=names_of({"srvices": lines}),
         net_kopecks=net,
         number=_number(info),
         status=_status(info),
@@ -174,7 +163,7 @@ def _required(command: str, row: Mapping[str, Any], name: str) -> str:
 
 def _id(value: Any) -> str:
     """Return an id; empty when there is none, or one that no database takes as a key."""
-    text = _UNFIT.sub("", wire.text(value))
+    text = UNFIT.sub("", wire.text(value))
     return text if len(text) <= _LONGEST_ID else ""
 
 
@@ -186,7 +175,7 @@ def _order(order_id: str, row: Mapping[str, Any], zone: ZoneInfo, changed_at: da
         raise _UnreadableField("contr_id")
     ordered_at = _moment(row.get("doc_date"), zone, row.get("doc_time")) or changed_at
     try:
-        lines = _lines(row, ("payments",))
+        lines = lines_of(row, ("payments",))
         payments = bounded_payments([_payment(payment, zone, ordered_at) for payment in lines])
     except _UnreadableField:
         raise
@@ -200,7 +189,7 @@ def _order(order_id: str, row: Mapping[str, Any], zone: ZoneInfo, changed_at: da
         changed_at=changed_at,
         ordered_at=ordered_at,
         payments=payments,
-        services=_names(row),
+        services=names_of(row),
         number=_number(row),
         status=_status(row),
         price_kopecks=_price(row),
@@ -210,7 +199,7 @@ def _order(order_id: str, row: Mapping[str, Any], zone: ZoneInfo, changed_at: da
 
 
 def _number(row: Mapping[str, Any]) -> str:
-    return _UNFIT.sub("", wire.text(row.get("doc_num")))[:_LONGEST_ID]
+    return UNFIT.sub("", wire.text(row.get("doc_num")))[:_LONGEST_ID]
 
 
 def _status(row: Mapping[str, Any]) -> int | None:
@@ -283,48 +272,6 @@ def _sum(row: Mapping[str, Any], name: str) -> int:
         return wire.kopecks(row.get(name))
     except ValueError as exc:
         raise _UnreadableField(f"payments.{name}") from exc
-
-
-def _lines(row: Mapping[str, Any], names: Iterable[str]) -> list[Mapping[str, Any]]:
-    value = next((row[name] for name in names if row.get(name)), None)
-    if value is None:
-        return []
-    if isinstance(value, list) and all(isinstance(line, dict) for line in value):
-        return value
-    raise ValueError("not a list of lines")
-
-
-def _names(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of services, then of goods, without repeats.
-
-    Lines may be nested: a parent is the thing ("Shoes", without money), its children are the paid services. Such a
-    parent is left out unless nothing else would be left. Source: docs/remote/agbis.md#lines
-    """
-    named = [(line, name) for line in _optional_lines(row, _SERVICES) if (name := _name(line.get("service")))]
-    lines = [(wire.text(line.get("dos_id")), wire.text(line.get("parent_id"))) for line, _ in named]
-    parents = {parent_id for line_id, parent_id in lines if parent_id not in {"", line_id}}
-    kept = [name for line, name in named if wire.text(line.get("dos_id")) not in parents or _has_money(line)]
-    goods = [_name(line.get("tovar_name")) for line in _optional_lines(row, ("tovars",))]
-    names = kept or [name for _, name in named]
-    return bounded_names(name for name in (*names, *goods) if name)
-
-
-def _optional_lines(row: Mapping[str, Any], names: Iterable[str]) -> list[Mapping[str, Any]]:
-    try:
-        return _lines(row, names)
-    except ValueError:
-        return []  # names only make the sale's comment, so the order is kept without them
-
-
-def _has_money(line: Mapping[str, Any]) -> bool:
-    try:
-        return wire.kopecks(line.get("kredit")) != 0
-    except ValueError:
-        return True
-
-
-def _name(value: Any) -> str:
-    return _MARK.sub("", _UNFIT.sub("", " ".join(wire.text(value).split())))
 
 
 def _phone(row: Mapping[str, Any], region: str) -> str | None:
