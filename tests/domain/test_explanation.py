@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_bridge.domain.aggregate import Order
+from crm_bridge.domain.attribution import DEFAULT_RULE
 from crm_bridge.domain.communication import CommunicationDetails, CommunicationType, Site
 from crm_bridge.domain.decision import Decision, Result, decide
 from crm_bridge.domain.explanation import Candidate, Reason, Verdict, explain_candidates, verdict_of
@@ -47,7 +48,7 @@ def decided(record: PhoneRecord, found: Sequence[CommunicationDetails]) -> Decis
 
 def explained(record: PhoneRecord, found: Sequence[CommunicationDetails]) -> list[Candidate]:
     return explain_candidates(
-        found, record, decided(record, found), sources=SOURCES, window_since=SINCE, sites={1: SITE}
+        found, record, decided(record, found), sources=SOURCES, window_since=SINCE, sites={1: SITE}, rule=DEFAULT_RULE
     )
 
 

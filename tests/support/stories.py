@@ -146,10 +146,60 @@ async def paid_more_after_it_was_marked(bridge: SyncApp) -> None:
     await bridge.run("update_db&dry_run")
 
 
-@story("Not marked yet: the next run sets ₽700.00 on call ")
+@story("₽700.00 is paid, but the client got in touch only through sites whose option «Учитывать продажи» is off: ")
 async def sales_are_off_at_the_site(bridge: SyncApp) -> None:
-    """CoMagic refuses, each time, and the note says what to switch on."""
+    """No sale is set, and the summary says what to switch on."""
     call(bridge, site_id=SITE_WITHOUT_SALES_ID)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call 3360109115 ")
+async def called_first_through_a_site_without_sales(bridge: SyncApp) -> None:
+    """A sale on the first call would be refused, so the second one bears it."""
+    call(bridge, days_ago=3, site_id=SITE_WITHOUT_SALES_ID)
+    call(bridge, days_ago=2)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call 3360109115 ")
+async def called_first_without_a_site(bridge: SyncApp) -> None:
+    """A sale on the first call would be shown nowhere, so the second one bears it."""
+    call(bridge, days_ago=3, site_id=None)
+    call(bridge, days_ago=2)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def called_without_a_site_only(bridge: SyncApp) -> None:
+    """Better than none: the sum is on the call, and a note says where CoMagic does not show it."""
+    call(bridge, days_ago=3, site_id=SITE_WITHOUT_SALES_ID)
+    call(bridge, days_ago=2, site_id=None)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked with ₽700.00, and ₽950.00 is paid now.")
+async def paid_more_after_sales_were_switched_off(bridge: SyncApp) -> None:
+    """What stands is not taken off, because nothing could be set after it."""
+    site = bridge.world.comagic.add_site("example.net")
+    call(bridge, site_id=site)
+    key = order(bridge, "700")
+    await bridge.run()
+    bridge.world.comagic.switch_sales(site, on=False)
+    bridge.world.agbis.pay(key, "250")
+    bridge.clock.advance(timedelta(days=1))
+    await bridge.run()
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call 3360109114 ")
+async def the_key_may_not_list_the_sites(bridge: SyncApp) -> None:
+    """All sites count as taking sales, CoMagic refuses this one, and a warning names the right."""
+    bridge.world.comagic.switches = replace(bridge.world.comagic.switches, key_rights="tags_only")
+    call(bridge, days_ago=3, site_id=SITE_WITHOUT_SALES_ID)
+    call(bridge, days_ago=2)
     order(bridge, "700")
     await bridge.run()
 

@@ -49,6 +49,7 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
         phone: E.164 digits.
         tagged: It bears the sale tag, wherever among its tags.
         sale_kopecks: Its `sale_cost`; None when it has none.
+        site_id: The site it came from; None when it came from none, or when that is not known.
     """
 
     type: CommunicationType
@@ -57,6 +58,7 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
     phone: str
     tagged: bool = False
     sale_kopecks: int | None = None
+    site_id: int | None = None
 
     @property
     def key(self) -> CommunicationKey:
@@ -77,12 +79,10 @@ class CommunicationDetails(Struct, frozen=True, kw_only=True):
 
     Attributes:
         lost: Nobody answered.
-        site_id: The site it came from; None when CoMagic does not report it.
     """
 
     communication: Communication
     lost: bool
-    site_id: int | None
 
 
 class FoundCommunications(Struct, frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ class Site(Struct, frozen=True, kw_only=True):
     """A site of the account.
 
     Attributes:
-        sales_enabled: The option "account sales" is on; without it CoMagic refuses sales on its communications.
+        sales_enabled: The option «Учитывать продажи» is on; without it CoMagic shows no sale on its communications.
     """
 
     site_id: int

@@ -9,8 +9,15 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from crm_bridge.domain.aggregate import Order
-from crm_bridge.domain.communication import CommunicationDetails, CommunicationKey, CommunicationType, Site
-from crm_bridge.domain.decision import Decision, Result
+from crm_bridge.domain.attribution import AttributionRule
+from crm_bridge.domain.communication import (
+    Communication,
+    CommunicationDetails,
+    CommunicationKey,
+    CommunicationType,
+    Site,
+)
+from crm_bridge.domain.decision import SALES_DISABLED, Decision, Result
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import VISIBLE_WITHIN, SaleEvent
 
@@ -30,6 +37,10 @@ class Reason(StrEnum):
     """A run was killed while it changed the sale of this one."""
     EARLIEST = "earliest"
     """It is the earliest that counts."""
+    SITE_OFF = "site_off"
+    """Sales are off at the site it came from."""
+    NO_SITE = "no_site"
+    """It came from no site, and another one did not."""
     LOST = "lost"
     """Nobody answered."""
     TOO_OLD = "too_old"
@@ -50,6 +61,8 @@ class Verdict(StrEnum):
     UNKNOWN_PHONE = "unknown_phone"
     NOT_ASKED = "not_asked"
     NOT_SHOWN = "not_shown"
+    SALES_DISABLED = "sales_disabled"
+    CHANGE_DISABLED = "change_disabled"
     MARKED = "marked"
     MARK_IS_DUE = "mark_is_due"
     CHANGE_IS_DUE = "change_is_due"
@@ -65,7 +78,7 @@ class Verdict(StrEnum):
 class Note(StrEnum):
     """What else an admin should know."""
 
-    SALES_OFF = "sales_off"
+    WITHOUT_SITE = "without_site"
     LAST_TRY_FAILED = "last_try_failed"
     CUT_CHANGE = "cut_change"
     REASSIGNED = "reassigned"
@@ -140,6 +153,7 @@ def explain_candidates(
     sources: Collection[CommunicationType],
     window_since: datetime,
     sites: Mapping[int, Site],
+    rule: AttributionRule,
     owners: Collection[CommunicationKey] = (),
 ) -> list[Candidate]:
     """Say of every communication why it was chosen, or not; the choice itself is the decision's.
@@ -147,14 +161,15 @@ def explain_candidates(
     Args:
         owners: Communications that bear the sale of another phone.
     """
-    target = decision.target.key if decision is not None and decision.target is not None else None
+    target = decision.target if decision is not None else None
     others = set(decision.other_sales) if decision is not None else set()
     has_sum = record is not None and record.amount_kopecks > 0
+    can_be_set = has_sum and (decision is None or decision.error != SALES_DISABLED)
 
     def chosen(details: CommunicationDetails) -> bool:
-        is_bearer = target is not None and details.communication.key == target
+        is_target = target is not None and details.communication.key == target.key
         bears_sale = details.communication.bears_sale and details.communication.key not in owners
-        return is_bearer and (has_sum or bears_sale)
+        return is_target and (can_be_set or bears_sale)
 
     def reason(details: CommunicationDetails) -> Reason:
         communication = details.communication
@@ -170,17 +185,25 @@ def explain_candidates(
             return Reason.TOO_OLD
         if communication.key in others:
             return Reason.OTHER_SALE
-        return Reason.LATER if has_sum else Reason.NO_SUM
+        return _why_not_chosen(communication, target, rule) if has_sum else Reason.NO_SUM
 
     return [
         Candidate(
             details=details,
             chosen=chosen(details),
             reason=reason(details),
-            site=sites.get(details.site_id) if details.site_id is not None else None,
+            site=sites.get(details.communication.site_id or 0),
         )
         for details in details
     ]
+
+
+def _why_not_chosen(communication: Communication, target: Communication | None, rule: AttributionRule) -> Reason:
+    if rule.refuses_sale(communication):
+        return Reason.SITE_OFF
+    if communication.site_id is None and target is not None and target.site_id is not None:
+        return Reason.NO_SITE
+    return Reason.LATER
 
 
 def _why_chosen(details: CommunicationDetails, record: PhoneRecord) -> Reason:
@@ -209,6 +232,9 @@ def verdict_of(
             return Verdict.CHANGE_IS_DUE
         case Result.REMOVED:
             return Verdict.REMOVAL_IS_DUE
+        case Result.FAILED if decision.error == SALES_DISABLED:
+            stands = decision.target is not None and decision.target.bears_sale
+            return Verdict.CHANGE_DISABLED if stands else Verdict.SALES_DISABLED
         case Result.FAILED:
             return Verdict.NOT_SHOWN
         case Result.NOTHING_PAID:
@@ -252,7 +278,7 @@ def notes_of(
         reassigned: The communication of the recorded sale has become another phone's.
     """
     holds = {
-        Note.SALES_OFF: _sales_are_off(decision, candidates),
+        Note.WITHOUT_SITE: _is_without_site(decision, candidates),
         Note.LAST_TRY_FAILED: bool(events) and events[-1].result == Result.FAILED,
         Note.CUT_CHANGE: record is not None and record.intent is not None,
         Note.REASSIGNED: reassigned,
@@ -268,10 +294,10 @@ def notes_of(
     return [note for note, is_so in holds.items() if is_so]
 
 
-def _sales_are_off(decision: Decision | None, candidates: Sequence[Candidate]) -> bool:
+def _is_without_site(decision: Decision | None, candidates: Sequence[Candidate]) -> bool:
     chosen = next((candidate for candidate in candidates if candidate.chosen), None)
-    is_change = decision is not None and decision.is_change
-    return is_change and chosen is not None and chosen.site is not None and not chosen.site.sales_enabled
+    bears = decision is not None and decision.result in {Result.APPLIED, Result.UPDATED, Result.PROBLEM}
+    return bears and chosen is not None and chosen.details.communication.site_id is None
 
 
 def _is_out_of_sight(decision: Decision | None, candidates: Sequence[Candidate]) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from crm_bridge.domain.alert import AlertNotes
+from crm_bridge.domain.communication import Site
 
 
 class Watermark(Struct, frozen=True, kw_only=True):
@@ -67,4 +68,17 @@ class CrmMoney(Struct, frozen=True, kw_only=True):
     revision: int = 0
 
 
-State = Watermark | SaleTag | CrmSession | CrmMoney | AlertNotes
+class KnownSites(Struct, frozen=True, kw_only=True):
+    """The account's sites, as `get.sites` showed them; they are asked for once a local day.
+
+    Attributes:
+        read_at: When they were asked for, aware.
+        refusal: Why CoMagic did not show them; empty when it did.
+    """
+
+    read_at: datetime
+    sites: tuple[Site, ...] = ()
+    refusal: str = ""
+
+
+State = Watermark | SaleTag | CrmSession | CrmMoney | AlertNotes | KnownSites

@@ -75,8 +75,14 @@ class _View:
             for candidate in explanation.candidates
             if candidate.reason is Reason.NOT_A_SOURCE
         }
+        refusing = [
+            candidate.site.domain
+            for candidate in explanation.candidates
+            if candidate.site is not None and not candidate.site.sales_enabled
+        ]
         return self.t(
             f"verdict.{explanation.verdict}",
+            sites=", ".join(dict.fromkeys(refusing)),
             amount=self._money(record.amount_kopecks if record else None),
             previous=self._money(decision.previous_kopecks if decision else None),
             communication=self._communication(target.type, target.id, target.started_at) if target else "",
@@ -100,11 +106,9 @@ class _View:
 
     def _note(self, note: Note) -> str:
         failed = self.explanation.events[-1] if self.explanation.events else None
-        chosen = next((candidate for candidate in self.explanation.candidates if candidate.chosen), None)
         error = (failed.error if failed else None) or ""
         return self.t(
             f"note.{note}",
-            site=chosen.site.domain if chosen and chosen.site else "",
             at=self._at(failed.at) if failed else "",
             error=error,
             hint=self.t.error_hint(error),

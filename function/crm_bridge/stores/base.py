@@ -15,7 +15,7 @@ from crm_bridge.domain.alert import AlertNotes
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import LEASE_TTL, Lease, Run, RunStatus
 from crm_bridge.domain.sale import SaleEvent
-from crm_bridge.domain.state import CrmMoney, CrmSession, SaleTag, State, Watermark
+from crm_bridge.domain.state import CrmMoney, CrmSession, KnownSites, SaleTag, State, Watermark
 from crm_bridge.stores import journal_parts
 from crm_bridge.stores.documents import (
     Document,
@@ -50,6 +50,7 @@ STATE_KEYS: dict[type[object], str] = {
     CrmSession: "crm_session",
     CrmMoney: "crm_money",
     AlertNotes: "alerts",
+    KnownSites: "sites",
 }
 
 PAGE = 10_000

@@ -17,22 +17,23 @@ from crm_bridge.domain.absence import (
     sight_of_reassigned,
     without_sales_of_others,
 )
+from crm_bridge.domain.attribution import DEFAULT_RULE, AttributionRule, sites_without_sales
 from crm_bridge.domain.communication import (
     Communication,
     CommunicationDetails,
     CommunicationKey,
     CommunicationType,
     FoundCommunications,
-    Site,
 )
 from crm_bridge.domain.decision import Decision, Result, decide
 from crm_bridge.domain.explanation import Explanation, explain_candidates, notes_of, verdict_of
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import VISIBLE_WITHIN, find
-from crm_bridge.domain.state import SaleTag, Watermark
+from crm_bridge.domain.state import KnownSites, SaleTag, Watermark
 from crm_bridge.errors import RemoteError, RemoteRejected, RunStopped
 from crm_bridge.ports import CallTracking, SalesStore
 from crm_bridge.services import SyncServices
+from crm_bridge.usecases.account_sites import ask_for_sites, is_of_today
 from crm_bridge.usecases.read_communications import EDGE, is_recorded
 from crm_bridge.usecases.run_context import Deadline
 
@@ -62,7 +63,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
     )
     events = await store.events(phone)
     watermark, lease = await store.state(Watermark), await store.lease()
-    tag = await store.state(SaleTag)
+    tag, sites = await store.state(SaleTag), await store.state(KnownSites)
 
     window_since = (now - settings.comagic_lookback).replace(microsecond=0)
     call_tracking = services.call_tracking(Deadline(services.clock, PAGE_LIMIT))
@@ -76,6 +77,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         window_since=window_since,
         now=now,
         read_since=(now - REACH).replace(microsecond=0),
+        sites=sites if sites is not None and is_of_today(sites, now, settings.time_zone) else None,
     )
     failure = None
     try:
@@ -90,7 +92,8 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         decision,
         sources=settings.comagic_sources,
         window_since=window_since,
-        sites=look_up.sites,
+        sites={site.site_id: site for site in look_up.sites.sites} if look_up.sites else {},
+        rule=look_up.rule,
         owners=look_up.owners,
     )
     busy_run = lease.run_id if lease is not None and lease.until > now else None
@@ -135,6 +138,8 @@ class _LookUp(Struct, kw_only=True):
         read_since: How far back CoMagic was asked.
         owners: The phone whose sale stands on a communication of this one, by the communication's key.
         reassigned: CoMagic shows the communication of the recorded sale with another phone.
+        sites: The account's, as the next run would know them; None while they are not known.
+        rule: That of the next run.
     """
 
     call_tracking: CallTracking
@@ -148,7 +153,8 @@ class _LookUp(Struct, kw_only=True):
     read_since: datetime
     points: int = POINTS
     details: list[CommunicationDetails] = field(default_factory=list)
-    sites: dict[int, Site] = field(default_factory=dict)
+    sites: KnownSites | None = None
+    rule: AttributionRule = DEFAULT_RULE
     decision: Decision | None = None
     all_read: bool = True
     refusal: str | None = None
@@ -169,14 +175,32 @@ class _LookUp(Struct, kw_only=True):
             self._add(await self._communications_of_phone(kind, since, until))
             self.read_since = min(self.read_since, since)
         self.warnings = list(self.call_tracking.warnings)  # of the sources that a run reads, not of those below
+        await self._read_sites()
         if self.record is not None:
             self.decision = await self._decide_like_a_run(self.record)
         with suppress(RemoteError, RunStopped):  # what follows explains the decision and does not change it
             if self.decision is None or self.decision.result is Result.NOT_FOUND:
                 await self._read_other_sources()
-            if self.points and any(details.site_id is not None for details in self.details):
-                self.points -= 1
-                self.sites = {site.site_id: site for site in await self.call_tracking.sites()}
+            if any(details.communication.site_id is not None for details in self.details):
+                await self._ask_for_sites()
+
+    async def _read_sites(self) -> None:
+        """Take the sites as a run would: those of today, else asked for, when a communication that counts has one."""
+        if not any(each.site_id is not None for each in self._seen_by_a_run()):
+            return
+        if self.sites is None and self.points == 0:
+            self.all_read = False
+            return
+        await self._ask_for_sites()
+        if self.sites is not None:
+            if self.sites.refusal:
+                self.warnings.append(self.sites.refusal)
+            self.rule = AttributionRule(sites_off=sites_without_sales(self.sites.sites))
+
+    async def _ask_for_sites(self) -> None:
+        if self.sites is None and self.points:
+            self.points -= 1
+            self.sites = await ask_for_sites(self.call_tracking, self.now)
 
     def _intervals(self) -> Iterator[tuple[CommunicationType, datetime, datetime]]:
         """Yield the reports to read, the newest interval of all sources first; most look-backs fit into the first."""
@@ -219,13 +243,13 @@ class _LookUp(Struct, kw_only=True):
         if change is not None and find(change, seen) is None:
             if self.points == 0:
                 self.all_read = False
-                return decide(record, seen, now=self.now)
+                return decide(record, seen, now=self.now, rule=self.rule)
             self.points -= 1
             try:
                 found = await self.call_tracking.get_communications([change.ref], sale_tag_id=self.sale_tag_id)
             except RemoteRejected as exc:
                 if record.intent is None:
-                    return decide(record, seen, now=self.now)
+                    return decide(record, seen, now=self.now, rule=self.rule)
                 self.refusal = str(exc)
                 return Decision(result=Result.FAILED)
             shown = found.get(change.key)
@@ -237,9 +261,10 @@ class _LookUp(Struct, kw_only=True):
                 sight = self._sight_of_reassigned(record, shown, owner)
             else:
                 seen = [*seen, shown]
-        _, decision = decide_on_snapshot(record, seen, sight=sight, today=self.now.date(), now=self.now)
+        today = self.now.date()
+        _, decision = decide_on_snapshot(record, seen, sight=sight, today=today, now=self.now, rule=self.rule)
         if decision.moves and decision.target is not None:
-            _, decision = decide_without_sale(record, seen, decision.target, now=self.now)
+            _, decision = decide_without_sale(record, seen, decision.target, now=self.now, rule=self.rule)
         return decision
 
     def _sight_of_reassigned(self, phone: PhoneRecord, shown: Communication, owner: PhoneRecord | None) -> Sight:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 
 from crm_bridge.domain.absence import Sight, expected_to_show, sight_of_reassigned
+from crm_bridge.domain.attribution import DEFAULT_RULE, AttributionRule, sites_without_sales
 from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationRef, CommunicationType
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Phase
@@ -15,6 +16,7 @@ from crm_bridge.domain.sale import VISIBLE_WITHIN, Intent, RecordedSale, find
 from crm_bridge.domain.state import SaleTag
 from crm_bridge.errors import RemoteRejected, RunStopped
 from crm_bridge.ports import CallTracking, Changes
+from crm_bridge.usecases.account_sites import account_sites
 from crm_bridge.usecases.run_context import RunContext
 
 MIN_EXPECTED = 10
@@ -40,6 +42,7 @@ class CommunicationSnapshot(Struct):
         has_read: CoMagic has answered with at least one page.
         is_shrunken: The reports show fewer than half of the sales that they should, so nothing may be changed.
         sale_tag_id: The account's.
+        rule: Which communication is to bear a sale.
     """
 
     communications: dict[str, list[Communication]] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class CommunicationSnapshot(Struct):
     has_read: bool = False
     is_shrunken: bool = False
     sale_tag_id: int = 0
+    rule: AttributionRule = DEFAULT_RULE
 
 
 async def read_communications(
@@ -111,6 +115,7 @@ class _Reader(Struct):
             self._take(kept, {number: snapshot.communications[number] for number in joining}, recorded)
         for owner, communication in self.reassigned.items():
             self._note_reassigned(owner, communication)
+        snapshot.rule = await self._rule()
         snapshot.is_shrunken = self._is_shrunken(since=since + EDGE)
         if not snapshot.is_shrunken:
             await self._await_visibility(since=since + EDGE)
@@ -197,6 +202,14 @@ class _Reader(Struct):
     def _raise_if_stopped(self) -> None:
         if self.context.deadline.must_stop():
             raise RunStopped("The time of this run was over before CoMagic had been read", retry_after=60)
+
+    async def _rule(self) -> AttributionRule:
+        """Return the run's rule; the account's sites are asked for when a communication of our phones has one."""
+        seen = self.snapshot.communications.values()
+        if not any(each.site_id is not None for communications in seen for each in communications):
+            return DEFAULT_RULE
+        known = await account_sites(self.context, self.call_tracking)
+        return AttributionRule(sites_off=sites_without_sales(known.sites))
 
     async def _sale_tag_id(self) -> int:
         services = self.context.services

@@ -219,11 +219,11 @@ class _Recorder(Struct):
 
     def _redecide(self, phone: PhoneRecord, left: Target) -> tuple[PhoneRecord, Decision]:
         """Decide as if the phone had no sale, among its communications other than those that its sale has left."""
-        snapshot, number = self.snapshot, phone.phone
+        snapshot, number, now = self.snapshot, phone.phone, self.context.services.clock.now()
         others = [each for each in snapshot.communications[number] if not same_communication(each, left)]
         snapshot.communications[number] = others
         seen = without_sales_of_others(number, others, snapshot.owners)
-        return decide_without_sale(phone, seen, left, now=self.context.services.clock.now())
+        return decide_without_sale(phone, seen, left, now=now, rule=snapshot.rule)
 
     def with_intent(self, phone: PhoneRecord, decision: Decision) -> PhoneRecord:
         """Return the phone with the intent of a change."""

@@ -106,6 +106,7 @@ async def test_only_the_needed_fields_are_asked_for(harness: ComagicHarness) -> 
         "tags",
         "sale_cost",
         "sale_date",
+        "site_id",
     ]
     assert params["sort"] == [{"field": "start_time", "order": "asc"}]
     assert (params["limit"], params["offset"]) == (10_000, 0)

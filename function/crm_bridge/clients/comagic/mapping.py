@@ -45,14 +45,12 @@ class Row(Struct, frozen=True, gc=False):
         at: Start of the communication, aware.
         communication: None when the row is a lost call, or has no usable phone, no id or no time.
         lost: Nobody answered.
-        site_id: The site it came from; None when the field was not requested.
     """
 
     id: int | None
     at: datetime | None
     communication: Communication | None
     lost: bool = False
-    site_id: int | None = None
 
 
 class Page(Struct, frozen=True):
@@ -151,7 +149,7 @@ def page(answer: wire.Answer, kind: CommunicationType, options: RowOptions) -> P
 def found_of_phone(page: Page, phone: str) -> FoundCommunications:
     """Return the communications of one phone on a page, oldest first; incomplete when the query has more pages."""
     found = {
-        row.communication.key: CommunicationDetails(communication=row.communication, lost=row.lost, site_id=row.site_id)
+        row.communication.key: CommunicationDetails(communication=row.communication, lost=row.lost)
         for row in page.rows
         if row.communication is not None and row.communication.phone == phone
     }
@@ -239,8 +237,9 @@ def _row(row: _Call | _Message, kind: CommunicationType, options: RowOptions) ->
                 # A row with a sum or a date of a sale has a sale, also without the tag.
                 tagged=tagged or (kopecks is None and bool(row.sale_date)),
                 sale_kopecks=kopecks,
+                site_id=row.site_id,
             )
-    return Row(number, at, communication, bool(row.is_lost), row.site_id)
+    return Row(number, at, communication, bool(row.is_lost))
 
 
 def _in_utc(written: datetime, zone: ZoneInfo) -> datetime:

@@ -61,28 +61,29 @@ class Report(Struct, frozen=True, kw_only=True):
     sortable: bool
 
 
-_SALE_FIELDS = ("tags", "sale_cost", "sale_date")  # never returned unless named: docs/remote/comagic-data-api.md#traps
+_MORE_FIELDS = ("tags", "sale_cost", "sale_date", "site_id")
+"""Never returned unless named. Source: docs/remote/comagic-data-api.md#traps"""
 
 REPORTS = {
     CommunicationType.CALL: Report(
         method="get.calls_report",
         time="start_time",
         phone="contact_phone_number",
-        fields=("communication_id", "start_time", "is_lost", "contact_phone_number", *_SALE_FIELDS),
+        fields=("communication_id", "start_time", "is_lost", "contact_phone_number", *_MORE_FIELDS),
         sortable=True,
     ),
     CommunicationType.CHAT: Report(
         method="get.chats_report",
         time="date_time",
         phone="visitor_phone_number",
-        fields=("communication_id", "date_time", "visitor_phone_number", *_SALE_FIELDS),
+        fields=("communication_id", "date_time", "visitor_phone_number", *_MORE_FIELDS),
         sortable=True,
     ),
     CommunicationType.OFFLINE_MESSAGE: Report(
         method="get.offline_messages_report",
         time="date_time",
         phone="visitor_phone_number",
-        fields=("communication_id", "date_time", "visitor_phone_number", *_SALE_FIELDS),
+        fields=("communication_id", "date_time", "visitor_phone_number", *_MORE_FIELDS),
         sortable=False,  # docs/remote/comagic-data-api.md#chats-messages-goals
     ),
 }
@@ -185,7 +186,6 @@ def phone_report(
     """
     description = REPORTS[kind]
     params = report(kind, since, until, zone=zone, offset=0)
-    params["fields"] = (*description.fields, "site_id")
     if description.sortable:
         params["sort"] = [{"field": description.time, "order": "desc"}]
     if kind is CommunicationType.CALL:
