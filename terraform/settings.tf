@@ -17,6 +17,7 @@ locals {
       COMAGIC_LOOKBACK_DAYS     = var.comagic_lookback_days
       COMAGIC_SOURCES           = join(",", sort(var.comagic_sources))
       COMAGIC_CONCURRENCY       = var.comagic_concurrency
+      ATTRIBUTION               = var.attribution
       CRM_LOOKBACK_DAYS         = var.crm_lookback_days
       TIME_ZONE                 = var.time_zone
       PHONE_REGION              = var.phone_region

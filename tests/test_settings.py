@@ -39,6 +39,7 @@ WRONG = {
     "COMAGIC_LOOKBACK_DAYS": ["0", "9" * 30],
     "COMAGIC_SOURCES": ["calls,goals", ",", "Calls"],
     "COMAGIC_CONCURRENCY": ["0", "1000"],
+    "ATTRIBUTION": ["last", "First", "first,last"],
     "CRM_LOOKBACK_DAYS": ["-3"],
     "TIME_ZONE": ["Moscow", "../../etc/passwd", "/etc/localtime"],
     "PHONE_REGION": ["ru", "RUS", "7"],

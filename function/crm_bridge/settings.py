@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from crm_bridge.domain.attribution import Policy
 from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.errors import SettingsError
 
@@ -61,6 +62,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     comagic_lookback: timedelta
     comagic_sources: tuple[CommunicationType, ...]
     comagic_concurrency: int
+    attribution: Policy
     crm_lookback: timedelta
     time_zone: ZoneInfo
     phone_region: str
@@ -178,6 +180,13 @@ def _one_of(allowed: Collection[str]) -> Callable[[str], str]:
     return parse
 
 
+def _policy(text: str) -> Policy:
+    try:
+        return Policy(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(Policy)}") from None
+
+
 SOURCES = {
     "calls": CommunicationType.CALL,
     "chats": CommunicationType.CHAT,
@@ -227,6 +236,7 @@ VARIABLES: Mapping[str, tuple[str, str | None, Callable[[str], object]]] = {
     "COMAGIC_LOOKBACK_DAYS": ("comagic_lookback", "30", _days(1, _LONG_AGO)),
     "COMAGIC_SOURCES": ("comagic_sources", "calls", _sources),
     "COMAGIC_CONCURRENCY": ("comagic_concurrency", "5", _whole(1, 20)),
+    "ATTRIBUTION": ("attribution", "first", _policy),
     "CRM_LOOKBACK_DAYS": ("crm_lookback", "3", _days(1, _LONG_AGO)),
     "TIME_ZONE": ("time_zone", "Europe/Moscow", _zone),
     "PHONE_REGION": ("phone_region", "RU", _region),

@@ -104,6 +104,7 @@ async def test_the_keys_of_a_row_are_all_there(name: str, heading: str, served: 
         drifted=True,
         repaired=True,
         not_shown=True,
+        date_moved=True,
     )
     journal = await served.run()
     keys = {key for each in journal["log"] for key in each if not key.isdigit()}

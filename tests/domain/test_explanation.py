@@ -70,7 +70,7 @@ class TestReasons:
         ours = phone(amount_kopecks=70_000, sale=recorded_sale(2, amount_kopecks=70_000, **days_ago(2)))
 
         assert reasons(ours, [details(1, **days_ago(3)), sold(2, 70_000, days=2)]) == {
-            1: Reason.LATER,
+            1: Reason.EARLIER,
             2: Reason.OUR_SALE,
         }
 
@@ -82,7 +82,7 @@ class TestReasons:
     def test_a_sale_that_somebody_set_counts_and_a_further_one_is_left_alone(self) -> None:
         found = [details(1, **days_ago(3)), sold(2, 100, days=2), sold(3, 200, days=1)]
 
-        assert reasons(PAID, found) == {1: Reason.LATER, 2: Reason.SALE_BY_HAND, 3: Reason.OTHER_SALE}
+        assert reasons(PAID, found) == {1: Reason.EARLIER, 2: Reason.SALE_BY_HAND, 3: Reason.OTHER_SALE}
 
     def test_a_sale_that_somebody_set_stays_theirs_though_we_have_recorded_it(self) -> None:
         found_right = phone(amount_kopecks=70_000, sale=recorded_sale(1, amount_kopecks=70_000, ours=False))
@@ -94,7 +94,7 @@ class TestReasons:
 
         assert reasons(PAID, [before, first, sold(3, 100)]) == {
             1: Reason.TOO_OLD,
-            2: Reason.LATER,
+            2: Reason.EARLIER,
             3: Reason.SALE_BY_HAND,
         }
 

@@ -212,6 +212,46 @@ async def paid_before_calling(bridge: SyncApp) -> None:
     await bridge.run()
 
 
+@story(
+    "₽700.00 is paid, but every communication of this phone began after the last payment",
+    ATTRIBUTION="first_before_payment",
+)
+async def called_only_after_paying(bridge: SyncApp) -> None:
+    """ "Is my coat ready?" is not what brought the money."""
+    order(bridge, "700", days_ago=2)
+    call(bridge, days_ago=1)
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call 3360109114 ", ATTRIBUTION="first_before_payment")
+async def the_first_call_before_the_payment_counts(bridge: SyncApp) -> None:
+    """The second call came after the payment."""
+    call(bridge, days_ago=4)
+    order(bridge, "700", days_ago=2)
+    call(bridge, days_ago=1)
+    await bridge.run()
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call 3360109115 ", ATTRIBUTION="last_before_payment")
+async def the_last_call_before_the_payment_counts(bridge: SyncApp) -> None:
+    call(bridge, days_ago=6)
+    call(bridge, days_ago=4)
+    order(bridge, "700", days_ago=2)
+    call(bridge, days_ago=1)
+    await bridge.run("update_db&dry_run")
+
+
+@story("Marked: ₽950.00 stands on call 3360109114 ", ATTRIBUTION="last_before_payment")
+async def a_sale_stays_where_it_stands_under_any_policy(bridge: SyncApp) -> None:
+    """A call and a further payment have come since: a sum is never reported twice."""
+    call(bridge, days_ago=6)
+    key = order(bridge, "700", days_ago=2)
+    await bridge.run()
+    call(bridge, days_ago=1)
+    bridge.world.agbis.pay(key, "250")
+    await bridge.run()
+
+
 @story("Not marked yet: the next run sets ₽700.00 on call ")
 async def somebody_took_our_sale_off(bridge: SyncApp) -> None:
     key = call(bridge)

@@ -54,7 +54,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "note": Note,
     "phase": Phase,
     "reason": Reason,
-    "remark": ["drifted", "repaired", "not_shown"],
+    "remark": ["drifted", "repaired", "not_shown", "date_moved"],
     "result": [*Result, *(f"would_be_{result}" for result in Result)],
     "sort": SORTS,
     "status": [*RunStatus, "interrupted"],

@@ -48,6 +48,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
         previous_kopecks: The sum that stood before; None when none did, or its sum is not shown.
         unset: A sale stands on the target and must be taken off first.
         sold_at: The date of the sale, aware: the last payment, or the communication's own time when that is later.
+        date_moved: The sale is dated by the communication, because that is later than the payment.
         sale: What to record of the phone's sale from now on, when nothing has to be done about it.
         other_sales: Further communications of the phone that bear sales of somebody else; they are left alone.
         drifted: Somebody took off or changed a sale of ours since we set it.
@@ -64,6 +65,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     previous_kopecks: int | None = None
     unset: bool = False
     sold_at: datetime | None = None
+    date_moved: bool = False
     sale: RecordedSale | None = None
     other_sales: tuple[CommunicationKey, ...] = ()
     drifted: bool = False
@@ -135,7 +137,9 @@ class _Case:
         is_open = intent is not None and on_intent is not None and self._is_open(intent, on_intent)
         self.intent = intent if is_open else None
         self.target = (
-            on_intent if is_open else attributed_communication(communications, self.with_sales, self.recorded_on, rule)
+            on_intent
+            if is_open
+            else attributed_communication(communications, self.with_sales, self.recorded_on, phone.paid_at, rule)
         )
 
     def _is_open(self, intent: Intent, on_intent: Communication) -> bool:
@@ -199,12 +203,14 @@ class _Case:
             result = Result.APPLIED
         is_set = result is Result.PROBLEM
         unset = result is Result.UPDATED and target.bears_sale
+        paid_at = self.phone.paid_at
         return Decision(
             result=result,
             target=target,
             previous_kopecks=previous,
             unset=unset,
-            sold_at=_sold_at(self.phone.paid_at, target, now),
+            sold_at=_sold_at(paid_at, target, now),
+            date_moved=paid_at is not None and paid_at < target.started_at,
             sale=self._record_standing(target, amount, now) if is_set else None,
             other_sales=self._other_sales() if self.with_sales else (),
             doubled=bool(self.with_sales) and self._is_doubled(),

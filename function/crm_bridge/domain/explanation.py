@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from crm_bridge.domain.aggregate import Order
-from crm_bridge.domain.attribution import AttributionRule
+from crm_bridge.domain.attribution import AttributionRule, Policy
 from crm_bridge.domain.communication import (
     Communication,
     CommunicationDetails,
@@ -37,6 +37,12 @@ class Reason(StrEnum):
     """A run was killed while it changed the sale of this one."""
     EARLIEST = "earliest"
     """It is the earliest that counts."""
+    EARLIEST_BEFORE_PAYMENT = "earliest_before_payment"
+    """It is the earliest that began before the last payment."""
+    LATEST_BEFORE_PAYMENT = "latest_before_payment"
+    """It is the latest that began before the last payment."""
+    AFTER_PAYMENT = "after_payment"
+    """It began after the last payment, and the policy chooses only among earlier ones."""
     SITE_OFF = "site_off"
     """Sales are off at the site it came from."""
     NO_SITE = "no_site"
@@ -49,8 +55,10 @@ class Reason(StrEnum):
     """COMAGIC_SOURCES leaves its kind out."""
     OTHER_SALE = "other_sale"
     """It bears a further sale of somebody else, which is left alone."""
+    EARLIER = "earlier"
+    """A later one bears the sale."""
     LATER = "later"
-    """Another one bears the sale."""
+    """An earlier one bears the sale."""
     NO_SUM = "no_sum"
     """It would count, but the phone has no sum to set."""
 
@@ -71,6 +79,7 @@ class Verdict(StrEnum):
     MONEY_RETURNED = "money_returned"
     NO_CONTACT = "no_contact"
     ONLY_LOST = "only_lost"
+    ONLY_AFTER_PAYMENT = "only_after_payment"
     ONLY_TOO_OLD = "only_too_old"
     ONLY_OTHER_SOURCES = "only_other_sources"
 
@@ -176,7 +185,7 @@ def explain_candidates(
         if communication.key in owners:
             return Reason.SALE_OF_OTHER_PHONE
         if chosen(details) and record is not None:
-            return _why_chosen(details, record)
+            return _why_chosen(details, record, rule)
         if details.lost:
             return Reason.LOST
         if communication.type not in sources:
@@ -185,7 +194,9 @@ def explain_candidates(
             return Reason.TOO_OLD
         if communication.key in others:
             return Reason.OTHER_SALE
-        return _why_not_chosen(communication, target, rule) if has_sum else Reason.NO_SUM
+        if record is None or not has_sum:
+            return Reason.NO_SUM
+        return _why_not_chosen(communication, target, record, rule)
 
     return [
         Candidate(
@@ -198,21 +209,34 @@ def explain_candidates(
     ]
 
 
-def _why_not_chosen(communication: Communication, target: Communication | None, rule: AttributionRule) -> Reason:
+def _why_not_chosen(
+    communication: Communication, target: Communication | None, record: PhoneRecord, rule: AttributionRule
+) -> Reason:
+    if rule.excludes(communication, record.paid_at):
+        return Reason.AFTER_PAYMENT
     if rule.refuses_sale(communication):
         return Reason.SITE_OFF
     if communication.site_id is None and target is not None and target.site_id is not None:
         return Reason.NO_SITE
+    if target is not None and (communication.started_at, communication.id) < (target.started_at, target.id):
+        return Reason.EARLIER
     return Reason.LATER
 
 
-def _why_chosen(details: CommunicationDetails, record: PhoneRecord) -> Reason:
+_CHOSEN_BY = {
+    Policy.FIRST: Reason.EARLIEST,
+    Policy.FIRST_BEFORE_PAYMENT: Reason.EARLIEST_BEFORE_PAYMENT,
+    Policy.LAST_BEFORE_PAYMENT: Reason.LATEST_BEFORE_PAYMENT,
+}
+
+
+def _why_chosen(details: CommunicationDetails, record: PhoneRecord, rule: AttributionRule) -> Reason:
     key, sale = details.communication.key, record.sale
     if record.intent is not None and record.intent.key == key:
         return Reason.UNDER_WAY
     if sale is not None and sale.key == key and sale.amount_kopecks > 0 and sale.ours:
         return Reason.OUR_SALE if details.communication.bears_sale else Reason.OUR_PLACE
-    return Reason.SALE_BY_HAND if details.communication.bears_sale else Reason.EARLIEST
+    return Reason.SALE_BY_HAND if details.communication.bears_sale else _CHOSEN_BY[rule.policy]
 
 
 def verdict_of(
@@ -248,6 +272,7 @@ def _why_not_found(candidates: Sequence[Candidate]) -> Verdict:
     """Of several reasons, the one that an admin can do something about."""
     reasons = {candidate.reason for candidate in candidates}
     for reason, verdict in (
+        (Reason.AFTER_PAYMENT, Verdict.ONLY_AFTER_PAYMENT),
         (Reason.NOT_A_SOURCE, Verdict.ONLY_OTHER_SOURCES),
         (Reason.TOO_OLD, Verdict.ONLY_TOO_OLD),
         (Reason.LOST, Verdict.ONLY_LOST),

@@ -59,6 +59,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
         reason: Why less stands than before; None when it does not, or the CRM is not the cause.
         error: A stable code: CoMagic's mnemonic, or one of ours.
         not_shown: CoMagic does not show the communication, though it should; it counts as standing there.
+        date_moved: The sale is dated by the communication, because that is later than the payment.
         doubled: The phone's sum stands on more than one communication.
         points: What its change costs of CoMagic's quota; shown by a dry run.
     """
@@ -80,6 +81,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     repaired: bool = False
     not_shown: bool = False
     doubled: bool = False
+    date_moved: bool = False
 
     def as_json(self, *, zone: ZoneInfo, dry_run: bool) -> dict[str, Any]:
         row: dict[str, Any] = {
@@ -105,7 +107,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
             row["points"] = self.points
         if self.other_sales:
             row["other_sales"] = [str(key.id) for key in self.other_sales]
-        for name in ("drifted", "repaired", "not_shown"):
+        for name in ("drifted", "repaired", "not_shown", "date_moved"):
             if getattr(self, name):
                 row[name] = True
         return row

@@ -52,7 +52,7 @@ def remarks(row: JournalRow, t: Translator) -> list[str]:
         found.append(t(f"fall.{reason}"))
     if others := row.data.get("other_sales"):
         found.append(t("remark.other_sales", ids=", ".join(others)))
-    found += [t(f"remark.{name}") for name in ("drifted", "repaired", "not_shown") if row.data.get(name)]
+    found += [t(f"remark.{name}") for name in ("drifted", "repaired", "not_shown", "date_moved") if row.data.get(name)]
     return found
 
 

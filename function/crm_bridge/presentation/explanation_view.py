@@ -93,6 +93,8 @@ class _View:
             kinds=", ".join(self.t(f"kind.{kind}") for kind in CommunicationType if kind in kinds),
             sources=", ".join(name for name, kind in SOURCES.items() if kind in kinds),
             failure=self._failure(),
+            attribution=self.settings.attribution,
+            paid_at=self._at(record.paid_at if record else None),
         )
 
     def _failure(self) -> str | None:
@@ -153,6 +155,7 @@ class _View:
     def _why(self, candidate: Candidate) -> str:
         return self.t(
             f"reason.{candidate.reason}",
+            attribution=self.settings.attribution,
             window=self._at(self.explanation.window_since),
             lookback=self.settings.comagic_lookback.days,
         )

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crm_bridge.domain.absence import (
     Sight,
@@ -17,7 +18,7 @@ from crm_bridge.domain.absence import (
     sight_of_reassigned,
     without_sales_of_others,
 )
-from crm_bridge.domain.attribution import DEFAULT_RULE, AttributionRule, sites_without_sales
+from crm_bridge.domain.attribution import AttributionRule, sites_without_sales
 from crm_bridge.domain.communication import (
     Communication,
     CommunicationDetails,
@@ -77,6 +78,7 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         window_since=window_since,
         now=now,
         read_since=(now - REACH).replace(microsecond=0),
+        rule=AttributionRule(policy=settings.attribution),
         sites=sites if sites is not None and is_of_today(sites, now, settings.time_zone) else None,
     )
     failure = None
@@ -138,8 +140,8 @@ class _LookUp(Struct, kw_only=True):
         read_since: How far back CoMagic was asked.
         owners: The phone whose sale stands on a communication of this one, by the communication's key.
         reassigned: CoMagic shows the communication of the recorded sale with another phone.
-        sites: The account's, as the next run would know them; None while they are not known.
         rule: That of the next run.
+        sites: The account's, as the next run would know them; None while they are not known.
     """
 
     call_tracking: CallTracking
@@ -151,10 +153,10 @@ class _LookUp(Struct, kw_only=True):
     window_since: datetime
     now: datetime
     read_since: datetime
+    rule: AttributionRule
     points: int = POINTS
     details: list[CommunicationDetails] = field(default_factory=list)
     sites: KnownSites | None = None
-    rule: AttributionRule = DEFAULT_RULE
     decision: Decision | None = None
     all_read: bool = True
     refusal: str | None = None
@@ -195,7 +197,7 @@ class _LookUp(Struct, kw_only=True):
         if self.sites is not None:
             if self.sites.refusal:
                 self.warnings.append(self.sites.refusal)
-            self.rule = AttributionRule(sites_off=sites_without_sales(self.sites.sites))
+            self.rule = replace(self.rule, sites_off=sites_without_sales(self.sites.sites))
 
     async def _ask_for_sites(self) -> None:
         if self.sites is None and self.points:

@@ -41,6 +41,8 @@ def row_of(phone: PhoneRecord, decision: Decision, result: Result, outcome: Outc
             not_shown=decision.not_shown,
             doubled=decision.doubled,
         )
+    if is_change and decision.date_moved:
+        row = replace(row, date_moved=True)
     if outcome is not None:
         row = replace(row, sale_id=outcome.sale_id, error=outcome.error)
     elif decision.error is not None:

@@ -205,11 +205,11 @@ class _Reader(Struct):
 
     async def _rule(self) -> AttributionRule:
         """Return the run's rule; the account's sites are asked for when a communication of our phones has one."""
-        seen = self.snapshot.communications.values()
+        policy, seen = self.context.services.settings.attribution, self.snapshot.communications.values()
         if not any(each.site_id is not None for communications in seen for each in communications):
-            return DEFAULT_RULE
+            return AttributionRule(policy=policy)
         known = await account_sites(self.context, self.call_tracking)
-        return AttributionRule(sites_off=sites_without_sales(known.sites))
+        return AttributionRule(policy=policy, sites_off=sites_without_sales(known.sites))
 
     async def _sale_tag_id(self) -> int:
         services = self.context.services

@@ -129,6 +129,7 @@ MESSAGES = {
     "remark.drifted": "put right after a change by hand",
     "remark.repaired": "completes a run that was cut",
     "remark.not_shown": "CoMagic does not show this communication now; its sale counts as standing",
+    "remark.date_moved": "dated by the communication, which is later than the payment",
     "replayed": "The same Scheduler tick was delivered again; this is what it was answered.",
     # How a number is written.
     "format.money": "{sign}₽{whole}.{kopecks}",

@@ -129,6 +129,7 @@ MESSAGES = {
     "remark.drifted": "возвращено после ручной правки",
     "remark.repaired": "доделано за оборванным запуском",
     "remark.not_shown": "CoMagic сейчас не показывает это обращение; сделка на нём считается стоящей",
+    "remark.date_moved": "датой стоит время обращения: оно позже оплаты",
     "replayed": "Тот же вызов планировщика пришёл повторно; это его прежний ответ.",
     # How a number is written.
     "format.money": "{sign}{whole},{kopecks}\u00a0₽",
