@@ -53,7 +53,8 @@ resource "google_firestore_field" "expires_at" {
 # one field, so there is no composite index either.
 resource "google_firestore_field" "unindexed" {
   for_each = toset([
-    "orders.payments", "orders.services", "phones.comment", "phones.intent", "phones.sale", "runs.part", "sales.comment",
+    "orders.payments", "orders.services", "phones.comment", "phones.intent", "phones.other_phones",
+    "phones.sale", "runs.part", "sales.comment",
   ])
 
   project    = var.project_id

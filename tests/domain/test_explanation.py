@@ -16,7 +16,7 @@ from crm_bridge.domain.communication import CommunicationDetails, CommunicationT
 from crm_bridge.domain.decision import Decision, Result, decide
 from crm_bridge.domain.explanation import Candidate, Reason, Verdict, explain_candidates, verdict_of
 from crm_bridge.domain.phone import PhoneRecord
-from tests.support.factories import MICROSECOND, NOON, details, intent, order, payment, phone, recorded_sale
+from tests.support.factories import ANNA, MICROSECOND, NOON, details, intent, order, payment, phone, recorded_sale
 
 SINCE = NOON - timedelta(days=30)
 SOURCES = (CommunicationType.CALL, CommunicationType.CHAT)
@@ -48,7 +48,14 @@ def decided(record: PhoneRecord, found: Sequence[CommunicationDetails]) -> Decis
 
 def explained(record: PhoneRecord, found: Sequence[CommunicationDetails]) -> list[Candidate]:
     return explain_candidates(
-        found, record, decided(record, found), sources=SOURCES, window_since=SINCE, sites={1: SITE}, rule=DEFAULT_RULE
+        found,
+        record,
+        decided(record, found),
+        sources=SOURCES,
+        window_since=SINCE,
+        sites={1: SITE},
+        rule=DEFAULT_RULE,
+        numbers={ANNA},
     )
 
 

@@ -122,8 +122,8 @@ def order(order_id: str, **fields: Any) -> Order:
     return Order(order_id=order_id, **plain | fields)
 
 
-def client(client_id: str, *, phone: str | None = ANNA) -> Client:
-    return Client(client_id=client_id, phone=phone, seen_at=NOON)
+def client(client_id: str, *, phone: str | None = ANNA, other_phones: tuple[str, ...] = ()) -> Client:
+    return Client(client_id=client_id, phone=phone, seen_at=NOON, other_phones=other_phones)
 
 
 def event(number: str, run_id: str, *, at: datetime = NOON, **fields: Any) -> SaleEvent:

@@ -252,6 +252,80 @@ async def a_sale_stays_where_it_stands_under_any_policy(bridge: SyncApp) -> None
     await bridge.run()
 
 
+LANDLINE = "74951112233"
+FOREIGN = "375291234567"
+
+
+def order_of(bridge: SyncApp, phone: str, landline: str = "", *, amount: str = "700", days_ago: float = 1) -> str:
+    """Enter a client with these phones and a paid order; return the client's id."""
+    agbis, at = bridge.world.agbis, NOON - timedelta(days=days_ago)
+    client = agbis.add_client(phone, landline=landline)
+    key = agbis.add_order(client, at=at)
+    agbis.pay(key, amount, at=at + timedelta(minutes=5))
+    return client
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def called_from_the_landline(bridge: SyncApp) -> None:
+    """The mobile bears the sum, the landline finds the call."""
+    call(bridge, phone=LANDLINE)
+    order_of(bridge, ANNA, "8 (495) 111-22-33 доб. 105")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def called_from_the_second_number_of_a_field(bridge: SyncApp) -> None:
+    """Of two numbers in one field the mobile one is the mobile."""
+    call(bridge, phone=LANDLINE)
+    order_of(bridge, "8 495 111-22-33, 8 926 123-45-67")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def called_from_abroad(bridge: SyncApp) -> None:
+    """The foreign number is typed with two zeros in the CRM."""
+    call(bridge, phone=FOREIGN)
+    order_of(bridge, ANNA, "00375 29 123-45-67")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call 3360109114 ")
+async def called_from_both_numbers(bridge: SyncApp) -> None:
+    """The earliest of all numbers bears the sale."""
+    call(bridge, days_ago=4, phone=LANDLINE)
+    call(bridge, days_ago=2)
+    order_of(bridge, ANNA, LANDLINE)
+    await bridge.run()
+
+
+@story("₽700.00 is paid, but the client called only from 74951112233, which another client has too")
+async def two_clients_have_the_same_landline(bridge: SyncApp) -> None:
+    """Whose call it was is not known."""
+    call(bridge, phone=LANDLINE)
+    order_of(bridge, ANNA, LANDLINE)
+    order_of(bridge, "79031112233", LANDLINE, amount="900")
+    await bridge.run()
+
+
+@story("₽700.00 is paid, but the client called only from 79031112233, which another client has too")
+async def the_second_number_is_another_clients_mobile(bridge: SyncApp) -> None:
+    """A wife's number beside the husband's: her calls are hers."""
+    call(bridge, phone="79031112233")
+    order_of(bridge, ANNA, "79031112233")
+    order_of(bridge, "79031112233", amount="900")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def the_landline_was_taken_out_of_the_crm(bridge: SyncApp) -> None:
+    """A number that is removed moves no sale that stands."""
+    call(bridge, phone=LANDLINE)
+    client = order_of(bridge, ANNA, LANDLINE)
+    await bridge.run()
+    bridge.world.agbis.change_phone(client, ANNA, landline="")
+    await bridge.run()
+
+
 @story("Not marked yet: the next run sets ₽700.00 on call ")
 async def somebody_took_our_sale_off(bridge: SyncApp) -> None:
     key = call(bridge)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from crm_bridge.domain.attribution import DEFAULT_RULE, AttributionRule, attributed_communication, by_time
 from crm_bridge.domain.communication import Communication, CommunicationKey
 from crm_bridge.domain.phone import PhoneRecord
-from crm_bridge.domain.sale import Intent, RecordedSale, Target, find, same_communication
+from crm_bridge.domain.sale import Intent, RecordedSale, find, same_communication
 
 
 class Result(StrEnum):
@@ -252,6 +252,7 @@ class _Case:
             comment=intent.comment if intent else "",
             ours=intent is not None or (recorded is not None and recorded.ours),
             recorded_at=now,
+            found_by=self.phone.number_of(target),
         )
 
     def _record_unpaid(self, now: datetime) -> RecordedSale | None:
@@ -297,15 +298,16 @@ def _rebuilt(sale: RecordedSale, phone: PhoneRecord) -> Communication:
         type=sale.type,
         id=sale.id,
         started_at=sale.started_at,
-        phone=phone.phone,
+        phone=sale.found_by or phone.phone,
         tagged=True,
         sale_kopecks=sale.amount_kopecks,
     )
 
 
-def unknown_communication(change: Target, phone: PhoneRecord) -> Communication:
+def unknown_communication(change: Intent | RecordedSale, phone: PhoneRecord) -> Communication:
     """Rebuild a communication that CoMagic does not show: a sale may stand there, with whatever sum."""
-    return Communication(type=change.type, id=change.id, started_at=change.started_at, phone=phone.phone, tagged=True)
+    number = change.found_by or phone.phone
+    return Communication(type=change.type, id=change.id, started_at=change.started_at, phone=number, tagged=True)
 
 
 def _corrected(shown: Communication, sale: RecordedSale) -> Communication:

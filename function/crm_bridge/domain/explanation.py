@@ -43,6 +43,8 @@ class Reason(StrEnum):
     """It is the latest that began before the last payment."""
     AFTER_PAYMENT = "after_payment"
     """It began after the last payment, and the policy chooses only among earlier ones."""
+    SHARED_NUMBER = "shared_number"
+    """It has a further number of the client that is another client's too."""
     SITE_OFF = "site_off"
     """Sales are off at the site it came from."""
     NO_SITE = "no_site"
@@ -79,6 +81,7 @@ class Verdict(StrEnum):
     MONEY_RETURNED = "money_returned"
     NO_CONTACT = "no_contact"
     ONLY_LOST = "only_lost"
+    ONLY_SHARED_NUMBER = "only_shared_number"
     ONLY_AFTER_PAYMENT = "only_after_payment"
     ONLY_TOO_OLD = "only_too_old"
     ONLY_OTHER_SOURCES = "only_other_sources"
@@ -163,11 +166,16 @@ def explain_candidates(
     window_since: datetime,
     sites: Mapping[int, Site],
     rule: AttributionRule,
+    numbers: Collection[str],
     owners: Collection[CommunicationKey] = (),
 ) -> list[Candidate]:
     """Say of every communication why it was chosen, or not; the choice itself is the decision's.
 
     Args:
+        details: The communications of the phone and all its further numbers.
+        record, decision, window_since: See `Explanation`.
+        sources, sites, rule: What a run reads, and decides by.
+        numbers: The phone, and the further numbers that are nobody else's.
         owners: Communications that bear the sale of another phone.
     """
     target = decision.target if decision is not None else None
@@ -186,6 +194,8 @@ def explain_candidates(
             return Reason.SALE_OF_OTHER_PHONE
         if chosen(details) and record is not None:
             return _why_chosen(details, record, rule)
+        if communication.phone not in numbers:
+            return Reason.SHARED_NUMBER
         if details.lost:
             return Reason.LOST
         if communication.type not in sources:
@@ -273,6 +283,7 @@ def _why_not_found(candidates: Sequence[Candidate]) -> Verdict:
     reasons = {candidate.reason for candidate in candidates}
     for reason, verdict in (
         (Reason.AFTER_PAYMENT, Verdict.ONLY_AFTER_PAYMENT),
+        (Reason.SHARED_NUMBER, Verdict.ONLY_SHARED_NUMBER),
         (Reason.NOT_A_SOURCE, Verdict.ONLY_OTHER_SOURCES),
         (Reason.TOO_OLD, Verdict.ONLY_TOO_OLD),
         (Reason.LOST, Verdict.ONLY_LOST),

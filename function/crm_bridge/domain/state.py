@@ -81,4 +81,14 @@ class KnownSites(Struct, frozen=True, kw_only=True):
     refusal: str = ""
 
 
-State = Watermark | SaleTag | CrmSession | CrmMoney | AlertNotes | KnownSites
+class NumbersRead(Struct, frozen=True, kw_only=True):
+    """The further numbers of all clients that we hold are known: a version that knew none has stored them before.
+
+    Attributes:
+        at: Since when, aware.
+    """
+
+    at: datetime
+
+
+State = Watermark | SaleTag | CrmSession | CrmMoney | AlertNotes | KnownSites | NumbersRead

@@ -75,6 +75,11 @@ class _View:
             for candidate in explanation.candidates
             if candidate.reason is Reason.NOT_A_SOURCE
         }
+        shared = {
+            candidate.details.communication.phone
+            for candidate in explanation.candidates
+            if candidate.reason is Reason.SHARED_NUMBER
+        }
         refusing = [
             candidate.site.domain
             for candidate in explanation.candidates
@@ -95,6 +100,7 @@ class _View:
             failure=self._failure(),
             attribution=self.settings.attribution,
             paid_at=self._at(record.paid_at if record else None),
+            numbers=", ".join(sorted(shared)),
         )
 
     def _failure(self) -> str | None:
@@ -148,6 +154,8 @@ class _View:
             "sale": None if communication.sale_kopecks is None else format_roubles(communication.sale_kopecks),
             "bears_sale": communication.bears_sale,
         }
+        if communication.phone != self.explanation.phone:
+            view["number"] = communication.phone
         if candidate.site is not None:
             view["site"] = {"domain": candidate.site.domain, "sales_enabled": candidate.site.sales_enabled}
         return view

@@ -15,7 +15,7 @@ from crm_bridge.domain.alert import AlertNotes
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import LEASE_TTL, Lease, Run, RunStatus
 from crm_bridge.domain.sale import SaleEvent
-from crm_bridge.domain.state import CrmMoney, CrmSession, KnownSites, SaleTag, State, Watermark
+from crm_bridge.domain.state import CrmMoney, CrmSession, KnownSites, NumbersRead, SaleTag, State, Watermark
 from crm_bridge.stores import journal_parts
 from crm_bridge.stores.documents import (
     Document,
@@ -51,6 +51,7 @@ STATE_KEYS: dict[type[object], str] = {
     CrmMoney: "crm_money",
     AlertNotes: "alerts",
     KnownSites: "sites",
+    NumbersRead: "numbers_read",
 }
 
 PAGE = 10_000
@@ -101,6 +102,14 @@ class DocumentSalesStore(ABC):
 
     async def clients(self, client_ids: Collection[str]) -> dict[str, Client]:
         return await self._by_key(CLIENTS, client_ids)
+
+    async def clients_with_numbers(self, numbers: Collection[str]) -> list[Client]:
+        documents = [
+            *await self._query_in(CLIENTS.name, "phone", numbers),
+            *await self._query_in(CLIENTS.name, "other_phones", numbers, in_list=True),
+        ]
+        found = [from_document(document, Client) for document in documents]
+        return list({client.client_id: client for client in found}.values())
 
     async def orders(self, order_ids: Collection[str]) -> dict[str, Order]:
         return await self._by_key(ORDERS, order_ids)
@@ -207,8 +216,13 @@ class DocumentSalesStore(ABC):
         """Return the documents that exist of these keys, by key."""
 
     @abstractmethod
-    async def _query_in(self, collection: str, field: str, values: Collection[str | int]) -> list[Document]:
-        """Return the documents whose field has one of the values; a dot leads into a field of a field."""
+    async def _query_in(
+        self, collection: str, field: str, values: Collection[str | int], *, in_list: bool = False
+    ) -> list[Document]:
+        """Return the documents whose field has one of the values, or, with `in_list`, is a list with one of them.
+
+        A dot leads into a field of a field.
+        """
 
     @abstractmethod
     async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:

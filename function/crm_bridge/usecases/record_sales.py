@@ -236,6 +236,7 @@ class _Recorder(Struct):
             comment=phone.comment if phone.amount_kopecks else "",
             run_id=self.context.run_id,
             written_at=self.context.services.clock.now(),
+            found_by=phone.number_of(_target(decision)),
         )
         return replace(phone, intent=intent)
 
@@ -252,6 +253,7 @@ class _Recorder(Struct):
             sale_id=outcome.sale_id,
             ours=True,
             recorded_at=now,
+            found_by=phone.number_of(target),
         )
 
     def _event(self, phone: PhoneRecord, decision: Decision, outcome: Outcome) -> SaleEvent | None:

@@ -141,18 +141,18 @@ class ComagicClient:
                         found[row.communication.key] = row.communication
         return found
 
-    async def communications_of_phone(
-        self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
+    async def communications_of_phones(
+        self, phones: Collection[str], kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> FoundCommunications:
-        """Read the communications of one phone and one kind, lost ones too, in a single request."""
+        """Read the communications of some phones and one kind, lost ones too, in a single request."""
         options = self._options(sale_tag_id, keep_unusable=True)
-        params = wire.phone_report(kind, since, until, zone=self._zone, phone=phone)
+        params = wire.phone_report(kind, since, until, zone=self._zone, phones=phones)
         try:
             page = mapping.page(await self._api.call(wire.REPORTS[kind].method, params), kind, options)
         except RemoteRejected as exc:
             self._warn(kind, exc)
             return FoundCommunications(found=())
-        return mapping.found_of_phone(page, phone)
+        return mapping.found_of_phones(page, phones)
 
     async def sites(self) -> list[Site]:
         """Return the account's sites, and whether each takes sales (`get.sites`)."""

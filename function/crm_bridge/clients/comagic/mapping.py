@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -146,12 +146,12 @@ def page(answer: wire.Answer, kind: CommunicationType, options: RowOptions) -> P
     return Page([_row(row, kind, options) for row in found], answer.total)
 
 
-def found_of_phone(page: Page, phone: str) -> FoundCommunications:
-    """Return the communications of one phone on a page, oldest first; incomplete when the query has more pages."""
+def found_of_phones(page: Page, phones: Collection[str]) -> FoundCommunications:
+    """Return the communications of some phones on a page, oldest first; incomplete when the query has more pages."""
     found = {
         row.communication.key: CommunicationDetails(communication=row.communication, lost=row.lost)
         for row in page.rows
-        if row.communication is not None and row.communication.phone == phone
+        if row.communication is not None and row.communication.phone in phones
     }
     in_order = sorted(found.values(), key=lambda each: (each.communication.started_at, each.communication.id))
     total = len(page.rows) if page.total is None else page.total
