@@ -82,7 +82,9 @@ async def test_the_keys_of_a_journal_are_all_there(name: str, heading: str, serv
     again = await served.get("update_db", headers=scheduled)
 
     assert again.json()["journal"].keys() - first.json()["journal"].keys() == {"replayed"}
-    assert _listed(name, heading, "phones_analyzed") == set(again.json()["journal"])
+    compared = await served.get("dry_run&attribution=last_before_payment")
+    assert compared.json()["journal"].keys() - again.json()["journal"].keys() == {"attribution"}
+    assert _listed(name, heading, "phones_analyzed") == {*again.json()["journal"], "attribution"}
 
 
 @pytest.mark.parametrize(("name", "heading"), JOURNALS)
@@ -105,6 +107,7 @@ async def test_the_keys_of_a_row_are_all_there(name: str, heading: str, served: 
         repaired=True,
         not_shown=True,
         date_moved=True,
+        would_be_on="2",
     )
     journal = await served.run()
     keys = {key for each in journal["log"] for key in each if not key.isdigit()}

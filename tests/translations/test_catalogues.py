@@ -11,6 +11,7 @@ from string import Formatter
 import pytest
 
 from crm_bridge.domain.alert import AlertKind
+from crm_bridge.domain.attribution import Policy
 from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Note, Reason, Verdict
@@ -53,6 +54,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "money": ["crm_total", "without_phone", "overpaid_back", "total", *MONEY_OF.values()],
     "note": Note,
     "phase": Phase,
+    "policy": Policy,
     "reason": Reason,
     "remark": ["drifted", "repaired", "not_shown", "date_moved"],
     "result": [*Result, *(f"would_be_{result}" for result in Result)],

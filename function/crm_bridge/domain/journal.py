@@ -19,6 +19,7 @@ from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.guard import GuardReport
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
+from crm_bridge.domain.policy_comparison import PolicyComparison
 from crm_bridge.domain.state import CrmMoney
 
 MONEY_OF = {
@@ -60,6 +61,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
         error: A stable code: CoMagic's mnemonic, or one of ours.
         not_shown: CoMagic does not show the communication, though it should; it counts as standing there.
         date_moved: The sale is dated by the communication, because that is later than the payment.
+        would_be_on: What another policy would choose, a communication or "not found"; None where it is the same.
         doubled: The phone's sum stands on more than one communication.
         points: What its change costs of CoMagic's quota; shown by a dry run.
     """
@@ -82,6 +84,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     not_shown: bool = False
     doubled: bool = False
     date_moved: bool = False
+    would_be_on: str | None = None
 
     def as_json(self, *, zone: ZoneInfo, dry_run: bool) -> dict[str, Any]:
         row: dict[str, Any] = {
@@ -103,6 +106,8 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
             row["sale_id"] = self.sale_id
         if self.error is not None:
             row["error"] = self.error
+        if self.would_be_on is not None:
+            row["would_be_on"] = self.would_be_on
         if dry_run and self.points:
             row["points"] = self.points
         if self.other_sales:
@@ -148,6 +153,7 @@ class Journal(Struct, kw_only=True):
         quota: CoMagic's limits as last reported.
         warnings: What was not read, and why, although the settings ask for it.
         day_remaining: The day's points left when the changes were decided on; None when CoMagic does not report them.
+        attribution: What another policy would find, when that was asked for.
     """
 
     run_id: str
@@ -169,6 +175,7 @@ class Journal(Struct, kw_only=True):
     day_remaining: int | None = None
     plan_id: str = ""
     guard: GuardReport | None = None
+    attribution: PolicyComparison | None = None
 
     @property
     def has_read(self) -> bool:
@@ -226,6 +233,7 @@ class Journal(Struct, kw_only=True):
                 "id": self.plan_id,
                 **({"guard": self.guard.as_json()} if self.guard else {}),
             },
+            **({"attribution": self.attribution.as_json()} if self.attribution else {}),
             "warnings": list(self.warnings),
             "requests": dict(sorted(self.requests.items())),
             "quota": dict(self.quota),

@@ -27,6 +27,7 @@ from crm_bridge.usecases.change_queue import ChangeQueue, save
 from crm_bridge.usecases.crm_money import is_current, read_crm_money
 from crm_bridge.usecases.journal_row import row_of
 from crm_bridge.usecases.lease import LeaseKeeper
+from crm_bridge.usecases.other_policy import add_comparison
 from crm_bridge.usecases.plan_sales import decide_all, sort_changes, weigh_plan
 from crm_bridge.usecases.read_communications import CommunicationSnapshot, read_communications
 from crm_bridge.usecases.run_context import RunContext
@@ -58,6 +59,8 @@ async def record_sales(context: RunContext, call_tracking: CallTracking, journal
         recorder.defer_undecided(phones.values())
     else:
         await recorder.decide_and_apply(phones)
+        if context.request.attribution is not None:
+            add_comparison(journal, phones, snapshot, context.request.attribution)
     journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
     journal.complete = journal.complete and not journal.counts()[Result.DEFERRED]
     journal.rows.sort(key=attrgetter("phone"))
