@@ -100,7 +100,7 @@ class CallTracking(Protocol):
     def communications(
         self, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> AsyncIterator[list[Communication]]:
-        """Read every communication of the interval with a usable phone that was not lost, page by page.
+        """Read every communication of the interval with a usable phone, lost ones too, page by page.
 
         No communication comes twice, and none is missed because rows moved between pages.
         """

@@ -10,6 +10,7 @@ from crm_bridge.domain.communication import CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import Row
+from crm_bridge.domain.not_found import WhyNotFound
 from tests.docs.markdown import Document, in_code
 from tests.support.factories import NOON
 from tests.support.sync_app import SyncApp
@@ -108,6 +109,7 @@ async def test_the_keys_of_a_row_are_all_there(name: str, heading: str, served: 
         not_shown=True,
         date_moved=True,
         would_be_on="2",
+        why=WhyNotFound.ONLY_LOST,
     )
     journal = await served.run()
     keys = {key for each in journal["log"] for key in each if not key.isdigit()}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.comagic.account import SITE_WITHOUT_SALES_ID
 from tests.sandbox.world import populate
 from tests.support.database_dump import dump
 from tests.support.factories import ANNA, BORIS, NOON
 from tests.support.stories import call, order, order_of
-from tests.support.sync_app import SyncApp, rows
+from tests.support.sync_app import SyncApp, rows, sync_app_on
 
 pytestmark = pytest.mark.anyio
 
@@ -112,3 +114,87 @@ async def test_a_refusing_site_and_a_further_number_count_as_in_a_run(bridge: Sy
 
     assert rows(journal)[ANNA][ANNA] == str(found)
     assert (journal["attribution"]["same"], journal["attribution"]["different"]) == (1, 0)
+
+
+async def test_the_journal_says_why_money_has_no_source(bridge: SyncApp) -> None:
+    phones = [f"7916000000{number}" for number in range(7)]
+    call(bridge, phone=phones[1], lost=True)
+    bridge.world.comagic.add_message(phones[2], NOON - timedelta(days=3))
+    call(bridge, phone=phones[3], site_id=SITE_WITHOUT_SALES_ID)
+    call(bridge, phone=phones[4])
+    call(bridge, phone="74951112233", lost=True)
+    for number, phone in enumerate(phones[:5]):
+        order(bridge, f"{10**number}", phone=phone)
+    order_of(bridge, phones[5], "74951112233", amount="0.50")
+    order(bridge, phone=phones[6])
+
+    journal = await bridge.run()
+
+    assert journal["why_not_found"] == {
+        "since": "2026-05-16 12:00:00",
+        "never_called": {"phones": 2, "amount": "101.00"},
+        "only_lost": {"phones": 2, "amount": "10.50"},
+        "before_lookback": {"phones": 0, "amount": "0.00"},
+        "other_kind": None,
+        "sites_without_sales": {"phones": 1, "amount": "1000.00"},
+        "after_payment": {"phones": 0, "amount": "0.00"},
+    }
+    assert {phone: row["why"] for phone, row in rows(journal).items() if "why" in row} == {
+        phones[0]: "never_called",
+        phones[1]: "only_lost",
+        phones[2]: "never_called",
+        phones[3]: "sites_without_sales",
+        phones[5]: "only_lost",
+    }
+    assert (journal["not_found"], journal["nothing_paid"], journal["failed"]) == (4, 1, 1)
+    assert journal["money"]["not_found"] == "111.50"
+
+
+async def test_payments_of_more_than_thirty_days_ago_do_not_count(bridge: SyncApp) -> None:
+    order(bridge, "700", days_ago=2)
+    order(bridge, "9", phone=BORIS, days_ago=1)
+    bridge.clock.advance(timedelta(days=1))
+    await bridge.run()
+    bridge.clock.advance(timedelta(days=27, hours=20))
+
+    journal = await bridge.run("")
+
+    assert journal["not_found"] == 2
+    assert journal["why_not_found"]["never_called"] == {"phones": 1, "amount": "9.00"}
+
+
+async def test_a_contact_before_the_look_back_is_known_where_our_records_have_it(bridge: SyncApp) -> None:
+    call(bridge, days_ago=25)
+    key = order(bridge, "700")
+    await bridge.run()
+    bridge.world.agbis.refund(key, "700")
+    await bridge.run()
+    bridge.world.agbis.pay(key, "900")
+    bridge.clock.advance(timedelta(days=10))
+
+    assert rows(await bridge.run("update_db&date_from=2026-06-10"))[ANNA]["why"] == "before_lookback"
+
+
+async def test_where_every_kind_is_read_none_of_another_can_be_missed(tmp_path: Path) -> None:
+    store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+    settings = {"COMAGIC_SOURCES": "calls,chats,offline_messages", "ATTRIBUTION": "first_before_payment"}
+    async with sync_app_on(store, settings) as bridge:
+        order(bridge, "700", days_ago=2)
+        bridge.world.comagic.add_message(ANNA, NOON - timedelta(days=1))
+
+        why = (await bridge.run())["why_not_found"]
+
+        assert why["other_kind"] == {"phones": 0, "amount": "0.00"}
+        assert why["after_payment"] == {"phones": 1, "amount": "700.00"}
+    await store.close()
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "only lost calls"), ("ru", "только пропущенные звонки")])
+async def test_the_runs_page_has_the_reasons_as_a_table(bridge: SyncApp, language: str, text: str) -> None:
+    call(bridge, lost=True)
+    order(bridge, "700")
+    run = (await bridge.run())["run_id"]
+
+    page = await bridge.get(path=f"/runs/{run}", headers={"Accept": "text/html", "Accept-Language": language})
+
+    assert page.text.count(text) == 2, "in the table, and in the row of the phone"

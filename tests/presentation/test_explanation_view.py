@@ -27,7 +27,7 @@ RECORD = PhoneRecord(phone=PHONE, amount_kopecks=250_000, paid_at=NOON, comment=
 
 
 def candidate(communication: Communication, reason: Reason, *, chosen: bool = False) -> Candidate:
-    details = CommunicationDetails(communication=communication, lost=False)
+    details = CommunicationDetails(communication=communication)
     site = Site(site_id=1, domain="himchistka.example", sales_enabled=False)
     return Candidate(details=details, chosen=chosen, reason=reason, site=site)
 

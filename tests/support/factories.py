@@ -103,7 +103,7 @@ def details(
     communication_id: int, *, lost: bool = False, site_id: int | None = None, **fields: Any
 ) -> CommunicationDetails:
     """Return a communication as a look-up of its phone shows it."""
-    return CommunicationDetails(communication=communication(communication_id, site_id=site_id, **fields), lost=lost)
+    return CommunicationDetails(communication=communication(communication_id, site_id=site_id, lost=lost, **fields))
 
 
 def payment(in_kopecks: int = 450_050, *, out_kopecks: int = 0, paid_at: datetime = NOON) -> Payment:

@@ -17,6 +17,7 @@ from crm_bridge.domain.decision import Result
 from crm_bridge.domain.explanation import Note, Reason, Verdict
 from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import MONEY_OF
+from crm_bridge.domain.not_found import WhyNotFound
 from crm_bridge.domain.run import Phase, RunStatus
 from crm_bridge.presentation.csv_export import COLUMNS
 from crm_bridge.presentation.journal_table import SORTS
@@ -61,6 +62,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "sort": SORTS,
     "status": [*RunStatus, "interrupted"],
     "verdict": Verdict,
+    "why": WhyNotFound,
 }
 
 

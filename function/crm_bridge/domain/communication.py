@@ -50,6 +50,7 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
         tagged: It bears the sale tag, wherever among its tags.
         sale_kopecks: Its `sale_cost`; None when it has none.
         site_id: The site it came from; None when it came from none, or when that is not known.
+        lost: Nobody answered, so it bears no sale of ours.
     """
 
     type: CommunicationType
@@ -59,6 +60,7 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
     tagged: bool = False
     sale_kopecks: int | None = None
     site_id: int | None = None
+    lost: bool = False
 
     @property
     def key(self) -> CommunicationKey:
@@ -75,14 +77,14 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CommunicationDetails(Struct, frozen=True, kw_only=True):
-    """A communication as a look-up shows it, usable or not.
-
-    Attributes:
-        lost: Nobody answered.
-    """
+    """A communication as a look-up shows it, usable or not."""
 
     communication: Communication
-    lost: bool
+
+    @property
+    def lost(self) -> bool:
+        """Nobody answered."""
+        return self.communication.lost
 
 
 class FoundCommunications(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.guard import GuardReport
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
+from crm_bridge.domain.not_found import NotFoundTotals, WhyNotFound
 from crm_bridge.domain.policy_comparison import PolicyComparison
 from crm_bridge.domain.state import CrmMoney
 
@@ -38,10 +39,11 @@ COUNTERS = {
     "tags_removed": Result.REMOVED,
     "problem": Result.PROBLEM,
     "not_found": Result.NOT_FOUND,
+    "nothing_paid": Result.NOTHING_PAID,
     "failed": Result.FAILED,
     "deferred": Result.DEFERRED,
 }
-"""The counters of a run, by their names in the journal and in the list of runs. The journal leaves out `not_found`."""
+"""The counters of a run, by their names in the journal and in the list of runs."""
 
 LOG_FILTERS = ("all", "changes", "none")
 """How much of a journal's log a caller may ask for."""
@@ -61,6 +63,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
         error: A stable code: CoMagic's mnemonic, or one of ours.
         not_shown: CoMagic does not show the communication, though it should; it counts as standing there.
         date_moved: The sale is dated by the communication, because that is later than the payment.
+        why: Why no communication bears its sale.
         would_be_on: What another policy would choose, a communication or "not found"; None where it is the same.
         doubled: The phone's sum stands on more than one communication.
         points: What its change costs of CoMagic's quota; shown by a dry run.
@@ -85,6 +88,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     doubled: bool = False
     date_moved: bool = False
     would_be_on: str | None = None
+    why: WhyNotFound | None = None
 
     def as_json(self, *, zone: ZoneInfo, dry_run: bool) -> dict[str, Any]:
         row: dict[str, Any] = {
@@ -100,14 +104,9 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
             row["date"] = local_text(self.sold_at, zone)
         if self.comment:
             row["comment"] = self.comment
-        if self.reason is not None:
-            row["reason"] = str(self.reason)
-        if self.sale_id is not None:
-            row["sale_id"] = self.sale_id
-        if self.error is not None:
-            row["error"] = self.error
-        if self.would_be_on is not None:
-            row["would_be_on"] = self.would_be_on
+        for name in ("reason", "sale_id", "error", "why", "would_be_on"):
+            if (value := getattr(self, name)) is not None:
+                row[name] = value
         if dry_run and self.points:
             row["points"] = self.points
         if self.other_sales:
@@ -154,6 +153,7 @@ class Journal(Struct, kw_only=True):
         warnings: What was not read, and why, although the settings ask for it.
         day_remaining: The day's points left when the changes were decided on; None when CoMagic does not report them.
         attribution: What another policy would find, when that was asked for.
+        why_not_found: Why phones have no source; None until phones are decided on.
     """
 
     run_id: str
@@ -176,6 +176,7 @@ class Journal(Struct, kw_only=True):
     plan_id: str = ""
     guard: GuardReport | None = None
     attribution: PolicyComparison | None = None
+    why_not_found: NotFoundTotals | None = None
 
     @property
     def has_read(self) -> bool:
@@ -214,8 +215,6 @@ class Journal(Struct, kw_only=True):
         }
 
     def as_json(self) -> dict[str, Any]:
-        counters = self._counters()
-        del counters["not_found"]
         return {
             "run_id": self.run_id,
             "started_at": local_text(self.started_at, self.zone),
@@ -224,8 +223,9 @@ class Journal(Struct, kw_only=True):
             "complete": self.complete,
             "phones_analyzed": len(self.rows),
             "communications_found": self.communications_found,
-            **counters,
+            **self._counters(),
             "money": self.money(),
+            "why_not_found": self._why_not_found(),
             **({"refresh": self._refresh_as_json(self.refresh)} if self.refresh else {}),
             "plan": {
                 "points_needed": self.points_needed,
@@ -243,6 +243,10 @@ class Journal(Struct, kw_only=True):
     def _counters(self) -> dict[str, int]:
         counts = self.counts()
         return {name: counts[result] for name, result in COUNTERS.items()}
+
+    def _why_not_found(self) -> dict[str, Any] | None:
+        totals = self.why_not_found
+        return None if totals is None else {"since": local_text(totals.since, self.zone), **totals.as_json()}
 
     def _refresh_as_json(self, refresh: RefreshReport) -> dict[str, Any]:
         return {

@@ -44,6 +44,8 @@ class CommunicationSnapshot(Struct):
         is_shrunken: The reports show fewer than half of the sales that they should, so nothing may be changed.
         sale_tag_id: The account's.
         rule: Which communication is to bear a sale.
+        lost: Numbers of lost calls.
+        since: Where the reports begin, aware; None before anything is read.
     """
 
     communications: dict[str, list[Communication]] = field(default_factory=dict)
@@ -55,6 +57,8 @@ class CommunicationSnapshot(Struct):
     is_shrunken: bool = False
     sale_tag_id: int = 0
     rule: AttributionRule = DEFAULT_RULE
+    lost: set[str] = field(default_factory=set)
+    since: datetime | None = None
 
 
 async def read_communications(
@@ -97,7 +101,7 @@ class _Reader(Struct):
         self._raise_if_stopped()
         snapshot, services, sorter = self.snapshot, self.context.services, self.sorter
         snapshot.sale_tag_id = await self._sale_tag_id()
-        since = self.began_at - services.settings.comagic_lookback
+        since = snapshot.since = self.began_at - services.settings.comagic_lookback
         await self._start()
         rows, kept = 0, list[Communication]()
         is_partial = self.context.request.phone is not None
@@ -115,7 +119,7 @@ class _Reader(Struct):
             await self._start()
             sorter.take(kept)
             await sorter.take_further(services.store)
-        snapshot.found = sorter.found
+        snapshot.found, snapshot.lost = sorter.found, sorter.lost
         for owner, communication in sorter.reassigned.items():
             self._note_reassigned(owner, communication)
         snapshot.rule = await self._rule()

@@ -24,6 +24,7 @@ from crm_bridge.errors import QuotaSpent, RunStopped
 from crm_bridge.ports import CallTracking, Changes
 from crm_bridge.usecases.apply_change import ChangeStatus, Outcome
 from crm_bridge.usecases.change_queue import ChangeQueue, save
+from crm_bridge.usecases.count_not_found import no_totals, reason_not_found
 from crm_bridge.usecases.crm_money import is_current, read_crm_money
 from crm_bridge.usecases.journal_row import row_of
 from crm_bridge.usecases.lease import LeaseKeeper
@@ -105,6 +106,7 @@ class _Recorder(Struct):
         """
         snapshot, journal = self.snapshot, self.journal
         journal.communications_found = snapshot.found
+        journal.why_not_found = no_totals(self.context.services)
         for number, refusal in snapshot.refused.items():
             outcome = Outcome(status=ChangeStatus.REFUSED, error=refusal)
             self._add_row(phones[number], Decision(result=Result.FAILED), Result.FAILED, outcome)
@@ -287,7 +289,12 @@ class _Recorder(Struct):
             self._add_row(phone, Decision(result=Result.DEFERRED), Result.DEFERRED)
 
     def _add_row(self, phone: PhoneRecord, decision: Decision, result: Result, outcome: Outcome | None = None) -> None:
-        self.journal.rows.append(row_of(phone, decision, result, outcome))
+        row = row_of(phone, decision, result, outcome)
+        if (why := reason_not_found(phone, decision, self.snapshot)) is not None:
+            row = replace(row, why=why)
+            if self.journal.why_not_found is not None:
+                self.journal.why_not_found.add(why, phone)
+        self.journal.rows.append(row)
 
 
 def _result_of(decision: Decision, outcome: Outcome) -> Result:

@@ -19,6 +19,7 @@ class CommunicationSorter(Struct):
         phones: The phones that the run is about.
         communications: Those of each phone and of its further numbers; every phone has a list.
         found: How many communications these are.
+        lost: Numbers of lost calls.
         reassigned: The communication of a phone's recorded change that CoMagic shows with another phone, by phone.
         foreign_numbers: Further numbers of these phones that are phones of other clients, which the run is not about.
         recorded: The phone of every sale that may stand, by its communication.
@@ -30,6 +31,7 @@ class CommunicationSorter(Struct):
     phones: dict[str, PhoneRecord]
     communications: dict[str, list[Communication]] = field(default_factory=dict)
     found: int = 0
+    lost: set[str] = field(default_factory=set)
     reassigned: dict[str, Communication] = field(default_factory=dict)
     foreign_numbers: Collection[str] = ()
     recorded: dict[tuple[int, CommunicationType], str] = field(default_factory=dict)
@@ -56,6 +58,9 @@ class CommunicationSorter(Struct):
         """Keep what a page shows of these phones, and of the communications of their recorded changes."""
         communications, claimed, recorded_ids = self.communications, self.claimed, self.recorded_ids
         for communication in page:
+            if communication.lost:
+                self.lost.add(communication.phone)
+                continue
             # A key costs five times as much as an id, for every row.
             if communication.id in recorded_ids and self._is_kept_by_owner(communication):
                 continue

@@ -98,7 +98,7 @@ class ComagicClient:
     async def communications(
         self, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> AsyncGenerator[list[Communication]]:
-        """Read every communication of the interval with a usable phone that was not lost, page by page.
+        """Read every communication of the interval with a usable phone, lost ones too, page by page.
 
         Pages have 10 000 rows and cost a point each: 120 000 calls cost 12 requests. No row comes twice, and none is
         missed because rows moved between pages; see `paging`. A page may be empty.
@@ -125,7 +125,7 @@ class ComagicClient:
     ) -> dict[CommunicationKey, Communication]:
         """Read some communications again, each named by its key and start; those CoMagic no longer has are left out.
 
-        A communication that was lost, or has no usable phone any more, is returned too, perhaps with an empty phone.
+        A communication that has no usable phone any more is returned too, with an empty phone.
         """
         options = self._options(sale_tag_id, keep_unusable=True)
         calls = [
