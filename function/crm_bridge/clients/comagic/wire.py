@@ -140,9 +140,13 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")  # `transaction_value` 
 
 
 def request(method: str, params: Mapping[str, Any], *, token: str, user_id: int | None) -> Request:
-    """Write a request; the token stands among the parameters."""
+    """Write a request; the token stands among the parameters.
+
+    An agency's key names its client by `user_id` with every method but `get.account`, which is documented without it.
+    Source: docs/remote/comagic-data-api.md#access
+    """
     access: dict[str, Any] = {"access_token": token}
-    if user_id is not None:
+    if user_id is not None and method != GET_ACCOUNT:
         access["user_id"] = user_id
     request_id = uuid4().hex
     body = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": {**access, **params}}
