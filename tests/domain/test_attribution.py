@@ -14,7 +14,8 @@ from crm_bridge.domain.attribution import AttributionRule, Policy, by_time, choo
 from crm_bridge.domain.communication import Communication
 from crm_bridge.domain.decision import SALES_DISABLED, Result, decide
 from crm_bridge.domain.sale import RecordedSale
-from tests.support.factories import NOON, communication, phone, recorded_sale
+from crm_bridge.usecases.further_numbers import claimed_numbers, nobody_elses
+from tests.support.factories import NOON, client, communication, phone, recorded_sale
 
 ON, OFF, UNKNOWN = 1, 2, 3
 """Sites: one that takes sales, one that does not, and one that `get.sites` did not show."""
@@ -169,3 +170,28 @@ def test_the_chosen_one_satisfies_the_policy_and_none_is_preferred_to_it(
         (Result.FAILED, SALES_DISABLED, 0) if rank(target) == 2 else (Result.APPLIED, None, 1)
     )
     assert decision.date_moved is (rank(target) < 2 and paid_at < target.started_at)
+
+
+numbers = st.sampled_from(["71", "72", "73", "74"])
+
+
+@given(
+    claims=st.dictionaries(numbers, st.lists(numbers, max_size=3), min_size=1),
+    without_orders=st.dictionaries(numbers, st.lists(numbers, max_size=2)),
+)
+def test_a_further_number_finds_for_one_phone_at_most_and_never_for_another_clients_own(
+    claims: dict[str, list[str]], without_orders: dict[str, list[str]]
+) -> None:
+    """Whatever numbers clients have: those with orders are our records, the others only the store knows."""
+    phones = {each: phone(each, other_phones=tuple(sorted({*others} - {each}))) for each, others in claims.items()}
+    everybody = [(each, record.other_phones) for each, record in phones.items()]
+    everybody += [(each, tuple(others)) for each, others in without_orders.items()]
+    clients = [client(str(place), phone=each, other_phones=others) for place, (each, others) in enumerate(everybody)]
+
+    claimed = claimed_numbers(phones)
+    usable = set(nobody_elses(claimed, clients))
+
+    for each, record in phones.items():
+        for number in record.other_phones:
+            owners = {owner for owner, others in everybody if number == owner or number in others}
+            assert (number in usable and claimed[number] == each) is (owners == {each})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
+from crm_bridge.domain.aggregate import Client
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.ports import SalesStore
 
@@ -33,11 +34,22 @@ async def usable_numbers(store: SalesStore, claimed: Mapping[str, str]) -> Colle
     """
     if not claimed:
         return ()
-    foreign = set(await store.phones(claimed))
-    for client in await store.clients_with_numbers(claimed):
-        foreign.update(
-            number
-            for number in (*client.other_phones, client.phone)
-            if number is not None and claimed.get(number, client.phone) != client.phone
-        )
+    taken = await store.phones(claimed)
+    free = nobody_elses(claimed, await store.clients_with_numbers(claimed))
+    return [number for number in free if number not in taken]
+
+
+def nobody_elses(claimed: Mapping[str, str], clients: Iterable[Client]) -> list[str]:
+    """Return the numbers that no client has whose phone is not the one that claims them.
+
+    Args:
+        claimed: The numbers in question, each with the phone that claims it.
+        clients: All who have one of them.
+    """
+    foreign = {
+        number
+        for client in clients
+        for number in (*client.other_phones, client.phone)
+        if number is not None and claimed.get(number, client.phone) != client.phone
+    }
     return [number for number in claimed if number not in foreign]
