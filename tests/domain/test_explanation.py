@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from crm_bridge.domain.aggregate import Order
 from crm_bridge.domain.attribution import DEFAULT_RULE
+from crm_bridge.domain.candidates import Candidate, Reason, explain_candidates
 from crm_bridge.domain.communication import CommunicationDetails, CommunicationType, Site
 from crm_bridge.domain.decision import Decision, Result, decide
-from crm_bridge.domain.explanation import Candidate, Reason, Verdict, explain_candidates, verdict_of
+from crm_bridge.domain.explanation import Verdict, verdict_of
 from crm_bridge.domain.phone import PhoneRecord
 from tests.support.factories import ANNA, MICROSECOND, NOON, details, intent, order, payment, phone, recorded_sale
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from crm_bridge.domain.aggregate import Order, Payment
+from crm_bridge.domain.candidates import Candidate, Reason
 from crm_bridge.domain.communication import Communication, CommunicationDetails, CommunicationType, Site
 from crm_bridge.domain.decision import Decision, Result
-from crm_bridge.domain.explanation import Candidate, Explanation, Note, Reason, Verdict
+from crm_bridge.domain.explanation import Explanation, Note, Verdict
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent
 from crm_bridge.presentation.explanation_view import explanation_view

@@ -12,9 +12,10 @@ import pytest
 
 from crm_bridge.domain.alert import AlertKind
 from crm_bridge.domain.attribution import Policy
+from crm_bridge.domain.candidates import Reason
 from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import Result
-from crm_bridge.domain.explanation import Note, Reason, Verdict
+from crm_bridge.domain.explanation import Note, Verdict
 from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import MONEY_OF
 from crm_bridge.domain.not_found import WhyNotFound

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from crm_bridge.domain.aggregate import Order
+from crm_bridge.domain.candidates import Candidate, Reason
 from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import Result
-from crm_bridge.domain.explanation import Candidate, Explanation, Note, Reason
+from crm_bridge.domain.explanation import Explanation, Note
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
 from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent

@@ -6,7 +6,8 @@ from collections import Counter
 from datetime import timedelta
 
 from crm_bridge.domain.attribution import AttributionRule
-from crm_bridge.domain.explanation import Explanation, explain_candidates, notes_of, verdict_of
+from crm_bridge.domain.candidates import explain_candidates
+from crm_bridge.domain.explanation import Explanation, notes_of, verdict_of
 from crm_bridge.domain.state import KnownSites, SaleTag, Watermark
 from crm_bridge.errors import RemoteError, RunStopped
 from crm_bridge.services import SyncServices

@@ -95,10 +95,8 @@ async def refresh_aggregates(
             changes.append(Changes(state=[moved]))
         await lease.write(changes)
         reached = window.until
-        log.info(
-            "refresh_window_stored",
-            extra={"since": str(window.since), "until": str(reached), "orders": len(orders.orders)},
-        )
+        extra = {"since": str(window.since), "until": str(reached), "orders": len(orders.orders)}
+        log.info("refresh_window_stored", extra=extra)
     complete = reached >= whole.until
     payments_checked = 0
     if complete and backfill is None:
@@ -236,9 +234,7 @@ class _Refresh(Struct):
         updates = {
             key: client for key, client in reported.items() if key not in stored or not stored[key].same_numbers(client)
         } | looked_up
-        renumbered = [
-            client for key, client in updates.items() if key in stored and not stored[key].same_numbers(client)
-        ]
+        renumbered = [each for key, each in updates.items() if key in stored and not stored[key].same_numbers(each)]
         return WindowClients(
             all={**stored, **updates},
             moved=[client.client_id for client in renumbered if stored[client.client_id].phone != client.phone],
