@@ -4,7 +4,7 @@ BIN := .venv/bin
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
-.PHONY: help demo serve test crash-matrix mutants lint bench audit lock clean
+.PHONY: help demo serve test crash-matrix mutants deploy-test lint bench audit lock clean
 
 help:
 	@echo "make demo          install, run sync twice on simulated systems, show that the second run changes nothing"
@@ -13,6 +13,7 @@ help:
 	@echo "make test          check style and types, then run every test"
 	@echo "make crash-matrix  kill a run at every remote call and every write, and check that the next run completes it"
 	@echo "make mutants       try wrong versions of the program, and check that the tests notice each of them"
+	@echo "make deploy-test   install on an empty Debian with systemd; needs root, debootstrap and systemd-container"
 	@echo "make bench         measure speed, memory and cost"
 	@echo "make audit         look for known vulnerabilities and check the Terraform; needs the internet"
 	@echo "make lock          pin the newest versions of what pyproject.toml names"
@@ -47,6 +48,9 @@ crash-matrix: .venv/test
 
 mutants: .venv/test
 	$(BIN)/python -m tests.mutants $(MUTANTS)
+
+deploy-test: .venv/test
+	PYTHONPATH=function $(BIN)/python -m tests.deploy.install_on_debian $(DEPLOY_TEST)
 
 bench: .venv/test
 	PYTHONPATH=function $(BIN)/python -m tests.benchmarks

@@ -13,6 +13,7 @@
 #   /var/lib/crm-bridge                  databases and backups
 #   /etc/systemd/system/crm-bridge*      two services, three timers
 set -euo pipefail
+shopt -s inherit_errexit
 
 OPT=/opt/crm-bridge
 ETC=/etc/crm-bridge
@@ -32,7 +33,10 @@ main() {
     case "$1" in
       --domain) argument=${2:?--domain needs a name}; shift ;;
       --roll-back) action=roll_back ;;
-      --restore) action=restore argument=${2:-} && [ $# -lt 2 ] || shift ;;
+      --restore)
+        action=restore
+        if [ $# -gt 1 ]; then argument=$2; shift; fi
+        ;;
       --remove) action=remove ;;
       -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
       *) fail "unknown option $1; see --help" ;;
@@ -54,23 +58,26 @@ install() {
   release=$(make_release)
   say "Services and timers"
   if [ -e "$DATA/sync/bridge.db" ] && [ -e "$OPT/current" ]; then
-    systemctl start crm-bridge-backup.service && echo "Backup made in $DATA/backup"
+    systemctl start crm-bridge-backup.service || fail "no backup could be made; see: journalctl -u crm-bridge-backup"
+    echo "Backup made in $DATA/backup"
   fi
   local before
   before=$(readlink -f "$OPT/current" || true)
-  copy_units
   switch_to "$release"
   if ! healthy; then
-    [ -n "$before" ] && [ "$before" != "$release" ] && [ -d "$before" ] && switch_to "$before" && rm -rf "$release"
+    if [ -d "$before" ] && [ "$before" != "$release" ]; then
+      switch_to "$before"
+      rm -rf "$release"
+    fi
     fail "the functions do not answer; see: journalctl -u crm-bridge@sync -u crm-bridge@exchange"
   fi
   # shellcheck disable=SC2086 # a list of names
   systemctl enable --quiet --now $TIMERS
   delete_old_releases
-  [ -z "$domain" ] || set_up_caddy "$domain"
   say "Is it set up right?"
   check_setup
   first_run
+  [ -z "$domain" ] || set_up_caddy "$domain"
   finish "$domain"
 }
 
@@ -154,12 +161,9 @@ make_release() {
   echo "$release"
 }
 
-copy_units() {
-  cp "$SOURCE"/deploy/systemd/crm-bridge* "$UNITS"
+switch_to() { # a release: with its own units
+  cp "$1"/deploy/systemd/crm-bridge* "$UNITS"
   systemctl daemon-reload
-}
-
-switch_to() {
   ln -sfn "$1" "$OPT/current.new"
   mv -T "$OPT/current.new" "$OPT/current"
   # shellcheck disable=SC2086 # a list of names
@@ -210,10 +214,11 @@ first_run() {
 
 set_up_caddy() {
   say "Caddy for $1"
-  sed "s/{\$BRIDGE_DOMAIN}/$1/; s/{\$BRIDGE_[A-Z]*:\([0-9.:]*\)}/\1/g" "$SOURCE/deploy/Caddyfile" >/etc/caddy/crm-bridge.caddy
+  sed "s/{\$BRIDGE_DOMAIN}/$1/; s/{\$BRIDGE_SYNC:.*}/127.0.0.1:$(setting sync PORT)/
+    s/{\$BRIDGE_EXCHANGE:.*}/127.0.0.1:$(setting exchange PORT)/" "$SOURCE/deploy/Caddyfile" >/etc/caddy/crm-bridge.caddy
   grep -qx 'import /etc/caddy/crm-bridge.caddy' /etc/caddy/Caddyfile || echo 'import /etc/caddy/crm-bridge.caddy' >>/etc/caddy/Caddyfile
-  systemctl enable --quiet --now caddy
-  systemctl reload caddy
+  systemctl enable --quiet caddy
+  systemctl restart caddy || fail "Caddy does not start; see: journalctl -u caddy. The functions run, for this machine only"
 }
 
 delete_old_releases() {
@@ -225,7 +230,8 @@ delete_old_releases() {
 }
 
 finish() {
-  local address="http://127.0.0.1:$(setting sync PORT)/runs (from this machine only)"
+  local address
+  address="http://127.0.0.1:$(setting sync PORT)/runs (from this machine only)"
   [ -z "$1" ] || address="https://$1/runs"
   say "Done"
   echo "Open $address; the password is SYNC_API_KEY of $ETC/sync.env, the user name does not matter."
@@ -236,9 +242,7 @@ roll_back() {
   local current before
   current=$(readlink -f "$OPT/current") || fail "nothing is installed"
   before=$(find "$OPT/releases" -mindepth 1 -maxdepth 1 -type d | sort | grep -B1 -x "$current" | head -1)
-  [ -n "$before" ] && [ "$before" != "$current" ] || fail "there is no version before $current"
-  cp "$before"/deploy/systemd/crm-bridge* "$UNITS"
-  systemctl daemon-reload
+  if [ -z "$before" ] || [ "$before" = "$current" ]; then fail "there is no version before $current"; fi
   switch_to "$before"
   healthy || fail "the functions do not answer; see: journalctl -u crm-bridge@sync -u crm-bridge@exchange"
 }
@@ -251,16 +255,19 @@ restore() {
   [ -f "$1" ] || fail "there is no file $1"
   # shellcheck disable=SC2086 # a list of names
   systemctl stop $TIMERS crm-bridge@sync.service
-  local done=0
-  "$OPT/current/.venv/bin/python" "$OPT/current/deploy/backup.py" restore "$1" "$DATA/sync/bridge.db" || done=1
+  local refused=""
+  "$OPT/current/.venv/bin/python" "$OPT/current/deploy/backup.py" restore "$1" "$DATA/sync/bridge.db" || refused=yes
   # shellcheck disable=SC2086 # a list of names
   systemctl start crm-bridge@sync.service $TIMERS
-  [ $done = 0 ] && healthy || fail "nothing was put back"
+  [ -z "$refused" ] || fail "nothing was put back"
+  healthy || fail "sync does not answer; see: journalctl -u crm-bridge@sync"
 }
 
 remove() {
   # shellcheck disable=SC2086 # a list of names
   systemctl disable --quiet --now $TIMERS $SERVICES 2>/dev/null || true
+  systemctl stop 'crm-bridge-run@*.service' crm-bridge-backup.service 2>/dev/null || true
+  systemctl reset-failed 'crm-bridge*' 2>/dev/null || true # else a run that failed stays in the list of units
   rm -f "$UNITS"/crm-bridge*
   systemctl daemon-reload
   if [ -e /etc/caddy/crm-bridge.caddy ]; then

@@ -28,6 +28,8 @@ from tests.support.waiting import PATIENCE
 PHONES = 5000
 ATTACK = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>"
 ATTACKED = "79051234567"
+WRITTEN = "+7 905 123-45-67"
+"""The same phone as pages show it."""
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 expect.set_options(timeout=PATIENCE * 1000)

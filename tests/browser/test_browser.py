@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ATTACKED, PHONES, Site
+from tests.browser.conftest import ATTACKED, PHONES, WRITTEN, Site
 
 Opened = Callable[..., Page]
 
@@ -106,7 +106,7 @@ def test_a_journal_is_filtered_and_sorted_in_the_page(open_page: Opened, site: S
     for typed in ("SCRIPT>ALERT", ATTACKED[3:]):  # services in any case, a part of a phone
         page.get_by_label("contain").fill(typed)
         expect(status).to_contain_text("Rows shown: 1 of")
-        assert ATTACKED in row.inner_text()
+        assert WRITTEN in row.inner_text()
 
 
 def test_without_javascript_a_stored_journal_is_filtered_by_the_server(open_page: Opened, site: Site) -> None:
@@ -169,12 +169,12 @@ def test_on_paper_there_is_the_table_and_nothing_to_click(open_page: Opened, sit
 def test_links_lead_from_a_journal_to_a_client_and_on_to_another(open_page: Opened, site: Site) -> None:
     page = open_page(f"/runs/{site.run_id}", language="en-US")
 
-    page.get_by_role("link", name=ATTACKED).click()
+    page.get_by_role("link", name=WRITTEN).click()
     page.wait_for_url("**/explain**")
-    assert ATTACKED in page.locator("main").inner_text()
+    assert WRITTEN in page.locator("main").inner_text()
     page.get_by_role("link", name="Runs").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Runs")
     page.get_by_role("link", name="A client").click()
     page.get_by_label("Phone").fill("8 (905) 123-45-67")
-    page.get_by_role("button", name="Tell").click()
-    expect(page.locator("main")).to_contain_text(ATTACKED)
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("main")).to_contain_text(WRITTEN)

@@ -105,6 +105,7 @@ class Document:
 
 def _all() -> list[Document]:
     files = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "terraform" / "README.md"]
+    files += (ROOT / "deploy").glob("*.md")
     files += (ROOT / "tests").rglob("README.md")
     return sorted((Document(str(file.relative_to(ROOT))) for file in files), key=str)
 

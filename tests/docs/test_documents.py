@@ -20,6 +20,7 @@ README_RU = Document("README.ru.md")
 
 OF_OTHERS = {
     "FIRESTORE_EMULATOR_HOST", "GOOGLE_BILLING_PROJECT", "K_SERVICE", "USER_PROJECT_OVERRIDE",  # Google's
+    "BRIDGE_DOMAIN",  # deploy/compose.yaml's
     "FAULTS_EXAMPLES",  # our tests'
     "FAULTS_SHRINK",
 }  # fmt: skip
@@ -32,7 +33,7 @@ MADE = {
 """Files that somebody makes; they are not in the repository."""
 
 PROGRAMS = {"apt-get", "cd", "cp", "curl", "export", "gcloud", "git", "java", "make", "pre-commit", "python3", "read",
-            "terraform", "pipx", "sqlite3"}  # fmt: skip
+            "terraform", "pipx", "sqlite3", "docker", "journalctl", "rsync", "ssh", "sudo", "systemctl"}  # fmt: skip
 """Programs that a document may call beside those of .venv."""
 
 _ROOMS = ROOT / "function" / "crm_bridge"
@@ -224,6 +225,14 @@ def test_contributing_names_only_places_that_exist() -> None:
     assert len(rows) >= 12
     for change, first, _ in rows:
         assert in_code(first), change
+
+
+def test_both_languages_of_a_machine_of_ones_own_have_the_same_commands_and_tables() -> None:
+    english, russian = Document("deploy/README.md"), Document("deploy/README.ru.md")
+
+    assert [block.text for block in english.blocks] == [block.text for block in russian.blocks]
+    assert len(english.table("what you see")) == len(russian.table("что видно")) >= 12
+    assert len(english.table("what it makes")) == len(russian.table("что создаётся"))
 
 
 def test_the_russian_deployment_has_the_commands_of_the_english_one() -> None:

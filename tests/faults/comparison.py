@@ -93,3 +93,19 @@ def phones_with_several_sales(business: Business) -> list[str]:
         if len(bearing) > 1:
             found.append(phone)
     return found
+
+
+def changed_sales(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Phones of which something else is stored about sales: their records before and after.
+
+    A refresh takes a phone out of the database that has no order and of which no sale stands, and puts it back.
+    """
+    return [phone for phone in {*before, *after} if _is_changed(before.get(phone), after.get(phone))]
+
+
+def _is_changed(before: Any | None, after: Any | None) -> bool:
+    was = (None, None) if before is None else (before.sale, before.intent)
+    if after is None:
+        sale, intent = was
+        return bool(intent or (sale and sale.amount_kopecks))
+    return was != (after.sale, after.intent)

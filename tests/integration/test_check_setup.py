@@ -135,7 +135,7 @@ class TestCrmLogin:
     async def test_a_login_that_fails_for_the_moment_is_not_tried_twice(self, sound: SyncApp) -> None:
         sound.world.agbis.fail(Fault(method="Login", kind="http_503", times=None))
 
-        assert "Ask again a little later" in (await failing(sound))["crm_login"]
+        assert "Try again a little later" in (await failing(sound))["crm_login"]
         assert sound.world.agbis.count("Login") == 1
 
     async def test_a_dry_cleaners_database_that_is_down_fails_the_login_only(self, sound: SyncApp) -> None:

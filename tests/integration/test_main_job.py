@@ -302,6 +302,25 @@ async def test_a_sale_moves_when_full_runs_of_three_days_did_not_see_its_call(br
     assert sums(bridge) == {second: [70000]}
 
 
+async def test_a_refused_look_neither_counts_a_day_of_absence_nor_takes_one_back(bridge: SyncApp) -> None:
+    comagic = bridge.world.comagic
+    first, second = (comagic.add_call(ANNA, NOON - timedelta(days=days)) for days in (3, 2))
+    paid_order(bridge, ANNA, "700")
+    await bridge.run()
+
+    comagic.hide(first)
+    seen = []
+    for day in range(4):
+        if day == 2:
+            comagic.fail(Fault(method="get.calls_report", kind="error_unknown_mnemonic", skip=1))
+        row = rows(await bridge.run(""))[ANNA]
+        seen.append((row["result"], row.get("not_shown", False)))
+        bridge.clock.advance(timedelta(days=1))
+
+    assert seen == [("problem", True), ("problem", True), ("problem", True), ("applied", False)]
+    assert sums(bridge) == {second: [70000]}
+
+
 @pytest.mark.parametrize("query", ["dry_run", f"phone={ANNA}", "limit=1"])
 async def test_a_run_that_is_not_about_all_phones_counts_no_day_of_absence(bridge: SyncApp, query: str) -> None:
     comagic = bridge.world.comagic

@@ -38,7 +38,8 @@ def sums(bridge: SyncApp) -> dict[int, list[int]]:
 async def recorded(bridge: SyncApp) -> Mapping[str, Any]:
     """The communication and the sum of each phone's recorded sale."""
     phones = (await dump(bridge.store))["phones"]
-    return {key: body["sale"] and (body["sale"]["id"], body["sale"]["amount_kopecks"]) for key, body in phones.items()}
+    sales = {phone: body.get("sale") for phone, body in phones.items()}
+    return {phone: sale and (sale["id"], sale["amount_kopecks"]) for phone, sale in sales.items()}
 
 
 def unset(bridge: SyncApp) -> list[int]:

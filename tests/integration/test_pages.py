@@ -176,10 +176,15 @@ class TestLanguage:
         ("query", "path", "english", "russian"),
         [
             ("verbose", "/", "Unknown parameter: verbose. Known", "Неизвестный параметр: verbose. Есть такие: "),
-            ("", "/", "No data in DB found. Please", "В базе нет данных. Загрузите их вызовом с параметром update_db"),
+            (
+                "",
+                "/",
+                "No data in DB found. Please",
+                "В базе ещё нет данных. Загрузите их запуском с обновлением из CRM (update_db)",
+            ),
             ("phone=x", "/explain", "phone must be a phone", "phone: нужен номер телефона, например phone="),
             ("", "/nothing", "No such path. Known paths: /, ", "Такого адреса нет. Есть такие: /, "),
-            ("", "/runs/nothing", "There is no such run, or", "Такого запуска нет, или он был раньше, чем "),
+            ("", "/runs/nothing", "There is no such run, or", "Такого запуска нет, либо он старше срока хранения "),
         ],
     )
     async def test_a_failure_is_in_the_readers_language_and_in_json_always_in_english(
@@ -201,7 +206,8 @@ class TestLanguage:
         await bridge.store.take_lease(Lease(run_id="other", started_at=now, until=now + LEASE_TTL), now=now)
 
         assert (
-            "Уже идёт другой запуск: other, начат 2026-06-15 " in (await page(bridge, "update_db", language="ru")).text
+            "Выполняется другой запуск: other, начат 15.06.2026 12:00<"
+            in (await page(bridge, "update_db", language="ru")).text
         )
 
     @pytest.mark.parametrize(
@@ -259,7 +265,7 @@ class TestLanguage:
 
         text = Page(await page(bridge, path="/check_setup", language="ru")).text
 
-        assert "CRM нас не пускает: Agbis отказал на Login: ошибка 2" in text
+        assert "CRM не принимает вход: Agbis отказал на Login: ошибка 2" in text
 
     async def test_settings_that_are_missing_are_named_in_the_readers_language(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "bridge.db"))
@@ -276,7 +282,7 @@ class TestLanguage:
 
         text = Page(await page(bridge, path="/runs", language="ru")).text
 
-        assert re.search(r"проставлено \d+, обновлено \d+, снято 0; уже стояло \d+, не найдено \d+, ", text)
+        assert re.search(r"проставлено: \d+, обновлено: \d+, снято: 0; уже стояло: \d+, не найдено: \d+, ", text)
 
 
 class TestJournal:

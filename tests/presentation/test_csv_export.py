@@ -50,7 +50,7 @@ def test_every_row_has_every_column() -> None:
 
 
 def test_remarks_name_other_sales_and_what_was_repaired() -> None:
-    assert remarks(ROWS[2], ENGLISH) == ["other sales: 21, 22", "put right after a change by hand"]
+    assert remarks(ROWS[2], ENGLISH) == ["other sales: 21, 22", "corrected after a change by hand"]
     assert remarks(ROWS[2], RUSSIAN)[0] == "другие сделки: 21, 22"
     assert remarks(ROWS[0], ENGLISH) == []
 

@@ -70,7 +70,7 @@ def test_the_summary_names_sum_and_communication_in_the_readers_language() -> No
     english, russian = view(ENGLISH, **known)["summary"], view(RUSSIAN, **known)["summary"]
 
     assert english == "Marked: ₽2,500.00 stands on call 11 of 2026-06-13 12:00:00. Nothing is left to do."
-    assert russian.replace("\u00a0", " ").startswith("Отмечен: 2 500,00 ₽ стоит на обращении «звонок 11 от ")
+    assert russian.replace("\u00a0", " ").startswith("Отмечен: сделка на 2 500,00 ₽ стоит на обращении «звонок 11 от ")
 
 
 def test_a_failure_and_warnings_of_comagic_are_in_the_readers_language() -> None:

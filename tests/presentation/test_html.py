@@ -18,7 +18,9 @@ ATTACK = "<script>alert('1')</script>\"><img src=x>"
 
 
 def failure(message: str, t: Translator = ENGLISH) -> str:
-    return html.page("failure.html", t, root="./", code=400, message=message)
+    return html.page(
+        "failure.html", t, root="./", kind="invalid", code=400, message=message, way="back", path="runs", typed=""
+    )
 
 
 def journal_page(t: Translator) -> str:
@@ -70,7 +72,7 @@ def test_a_journal_shows_rows_sums_and_what_can_be_done_about_an_error() -> None
     page = journal_page(RUSSIAN)
 
     assert "<del>250,00\u00a0₽</del> → <b>300,00\u00a0₽</b>" in page
-    assert "✓ Сошлось до копейки." in page
+    assert "✓ Суммы сходятся до копейки." in page
     assert "Дайте пользователю ключа право управлять тегами" in page
     assert "найдено: 4" in page
 

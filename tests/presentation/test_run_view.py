@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
-from crm_bridge.presentation.run_view import journal_of, outcome, run_view
+from crm_bridge.presentation.run_view import asked, journal_of, outcome, run_view
 from crm_bridge.translations import Translator
 from tests.support.factories import NOON
 
@@ -88,7 +88,10 @@ def test_the_journal_is_what_was_stored() -> None:
     ("language", "text"),
     [
         ("en", "applied 3, updated 2, removed 1; already set 4, not found 5, failed 6, deferred 7"),
-        ("ru", "проставлено 3, обновлено 2, снято 1; уже стояло 4, не найдено 5, не удалось 6, отложено 7"),
+        (
+            "ru",
+            "проставлено: 3, обновлено: 2, снято: 1; уже стояло: 4, не найдено: 5, с ошибкой: 6, отложено: 7",
+        ),
     ],
 )
 def test_a_run_that_succeeded_is_summed_up_from_its_figures(language: str, text: str) -> None:
@@ -109,3 +112,26 @@ def test_the_stored_message_of_a_failed_run_is_translated_as_far_as_it_is_known(
     assert outcome(failed, Translator("ru")) == russian
     assert outcome(failed, Translator("en")) == message
     assert failed["message"] == message, "JSON stays English"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "russian"),
+    [
+        ("", "сделки"),
+        ("update_db", "обновление из CRM и сделки"),
+        (
+            "update_db&date_from=2026-06-01&limit=3",
+            "обновление из CRM и сделки, заказы с 2026-06-01, изменений не больше: 3",
+        ),
+        ("dry_run&phone=7926***4567", "сделки, пробный запуск, номер: 7926***4567"),
+        ("update_db&scope=changed", "обновление из CRM и сделки, scope=changed"),
+    ],
+)
+def test_what_was_asked_for_is_named_in_the_readers_language(parameters: str, russian: str) -> None:
+    assert asked(view(replace(SUCCEEDED, parameters=parameters)), Translator("ru")) == russian
+
+
+def test_a_dry_run_speaks_of_the_future() -> None:
+    dry = view(replace(SUCCEEDED, figures=FIGURES, parameters="update_db&dry_run"))
+
+    assert outcome(dry, Translator("ru")).startswith("будет проставлено: 3, обновлено: 2")

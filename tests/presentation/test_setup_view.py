@@ -24,7 +24,7 @@ def test_the_setup_is_right_when_every_check_holds() -> None:
 
 def test_a_check_has_its_name_and_a_hint_filled_with_values() -> None:
     assert setup_view([GOOD], RUSSIAN)["checks"] == [
-        {"name": "database", "ok": True, "hint": "CRM последний раз прочитана 2026-06-15 12:00:00."}
+        {"name": "database", "ok": True, "hint": "Данные CRM обновлены 2026-06-15 12:00:00."}
     ]
 
 
@@ -36,7 +36,7 @@ def test_the_reason_of_a_refusal_is_in_the_readers_language() -> None:
     (english,), (russian,) = (setup_view([REFUSED], t)["checks"] for t in (ENGLISH, RUSSIAN))
 
     assert english["hint"].startswith("The CRM refuses us: Agbis: Login: error 2 (AGBIS_USER and ")
-    assert russian["hint"].startswith("CRM нас не пускает: Agbis отказал на Login: ошибка 2 (проверьте AGBIS_USER ")
+    assert russian["hint"].startswith("CRM не принимает вход: Agbis отказал на Login: ошибка 2 (проверьте AGBIS_USER ")
 
 
 def test_a_check_that_was_not_made_names_the_one_to_be_put_right_first() -> None:

@@ -72,7 +72,7 @@ async def test_faults_of_comagic_are_known_to_it(api: CoMagicCaller, comagic: Co
     assert comagic.requests[-1].fault == kind
 
 
-async def test_controls_that_are_told_are_those_that_answer() -> None:
+async def test_the_controls_listed_are_those_that_answer() -> None:
     from tests.sandbox.control import Control
     from tests.sandbox.world import World
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -10,6 +11,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
+
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.firestore import Client
 
 from tests.support.function_process import free_port
 from tests.support.waiting import PATIENCE
@@ -43,6 +48,7 @@ def firestore_emulator() -> Iterator[str]:
     )
     try:
         _wait(process, f"http://127.0.0.1:{port}/")
+        _warm_up(f"127.0.0.1:{port}")
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -51,6 +57,17 @@ def firestore_emulator() -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _warm_up(host: str) -> None:
+    """Make a first write and query: on a busy machine they take Java longer than the 5 s that `exchange` waits."""
+    with patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
+        credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
+        client = Client(project="warm-up", credentials=credentials)
+    collection = client.collection("warm-up")
+    collection.document("first").set({"number": 1}, timeout=PATIENCE)
+    assert len(list(collection.stream(timeout=PATIENCE))) == 1
+    client.close()  # type: ignore[no-untyped-call]
 
 
 def _command() -> list[str]:

@@ -373,7 +373,7 @@ async def comagic_has_deleted_the_marked_call(bridge: SyncApp) -> None:
 
 
 @story(
-    "A run was cut while it changed the sale of this phone, and CoMagic does not show what became of it",
+    "A run was interrupted while it changed the sale of this phone, and CoMagic does not show what became of it",
     COMAGIC_SOURCES="calls,chats",
 )
 async def a_cut_change_that_comagic_does_not_show(bridge: SyncApp) -> None:
@@ -400,7 +400,7 @@ async def nothing_was_ever_read(bridge: SyncApp) -> None:
     call(bridge)
 
 
-@story("CoMagic could not be asked, so only what the database knows is told: ")
+@story("CoMagic could not be asked, so only what the database holds is shown: ")
 async def comagic_is_away(bridge: SyncApp) -> None:
     call(bridge)
     order(bridge, "700")

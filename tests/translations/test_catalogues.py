@@ -20,8 +20,10 @@ from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import MONEY_OF
 from crm_bridge.domain.not_found import WhyNotFound
 from crm_bridge.domain.run import Phase, RunStatus
+from crm_bridge.handlers.failures import KIND, KIND_OF_ERROR, WAYS
 from crm_bridge.presentation.csv_export import COLUMNS
 from crm_bridge.presentation.journal_table import SORTS
+from crm_bridge.presentation.run_view import ASKED
 from crm_bridge.translations import LANGUAGES, en
 from crm_bridge.usecases.check_setup import COMAGIC_CHECKS
 
@@ -49,7 +51,9 @@ FAMILIES: dict[str, Iterable[str]] = {
     # prefix of a key that is put together, as in f"verdict.{verdict}": the names that may follow it
     "alert": AlertKind,
     "alert_over": [kind for kind in AlertKind if kind is not AlertKind.TEST],
+    "asked": ASKED,
     "check": ["alerts", "settings", "database", "crm_login", "crm_orders", *COMAGIC_CHECKS],
+    "failure": [*KIND.values(), *KIND_OF_ERROR.values()],
     "fall": FallReason,
     "kind": CommunicationType,
     "label": COLUMNS,
@@ -64,6 +68,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "status": [*RunStatus, "interrupted"],
     "verdict": Verdict,
     "why": WhyNotFound,
+    "way": [*WAYS, "code"],
 }
 
 

@@ -46,7 +46,7 @@ def test_an_error_that_is_not_known_has_a_hint_as_well() -> None:
             "Настройки: AGBIS_URL не задана; COMAGIC_CONCURRENCY: целое число от 1 до 20",
         ),
         ("CoMagic: get.tags: HTTP 503", "CoMagic ответил на get.tags кодом HTTP 503"),
-        ("CoMagic: forbidden: Permission denied", "CoMagic отказал (forbidden): Permission denied"),
+        ("CoMagic: forbidden: Permission denied", "CoMagic отказал (forbidden): недостаточно прав"),
         ("Agbis: Login: error 2: Нет доступа", "Agbis отказал на Login: ошибка 2: Нет доступа"),
         (
             "Agbis: Login: error 2 (AGBIS_USER and AGBIS_PASSWORD are to be checked)",
@@ -80,3 +80,30 @@ def test_english_stays_english_to_the_letter() -> None:
 
     assert Translator("en").from_english(text) == text
     assert RUSSIAN.from_english(text) == "Неизвестный параметр: {x}. Есть такие: a, b"
+
+
+@pytest.mark.parametrize(
+    ("plain", "russian"),
+    [
+        ("2026-11-24 17:59:08", "24.11.2026 17:59"),
+        ("с 2026-11-24.", "с 24.11.2026."),
+        ("начат 2026-11-24 17:59:08 MSK", "начат 24.11.2026 17:59"),
+        ("с 2026-11-24 17:59:08 +05, тогда", "с 24.11.2026 17:59, тогда"),
+        ("заказ 12026-11-24 и 2026-1-2", "заказ 12026-11-24 и 2026-1-2"),
+    ],
+)
+def test_days_and_moments_of_a_text_are_written_as_a_russian_writes_them(plain: str, russian: str) -> None:
+    assert RUSSIAN.dates(plain) == russian
+
+
+def test_an_english_reader_gets_moments_without_seconds() -> None:
+    assert Translator("en").dates("2026-11-24 17:59:08 MSK") == "2026-11-24 17:59"
+
+
+def test_the_guards_sums_are_written_as_money() -> None:
+    english = (
+        "The guard stopped this run: it would take 12800.50 of 20000.00 roubles off 12 phones, more than 20 % "
+        "(SYNC_MAX_DECREASE_PERCENT). To go on, repeat the call with confirm=0123456789abcdef"
+    )
+
+    assert "снял бы 12 800,50 ₽ из 20 000,00 ₽ по номерам: 12." in RUSSIAN.from_english(english).replace("\u00a0", " ")

@@ -41,7 +41,7 @@ class Sight(StrEnum):
     SHOWN = "shown"
     """It is in the reports, or a look has shown it, or it is out of the reports' reach."""
     NOT_SHOWN = "not_shown"
-    """Neither the reports nor a look show it; the run may not count that as absence."""
+    """Neither the reports nor a look show it, or the look was refused; the run may not count that as absence."""
     ABSENT = "absent"
     """The same, in a full run whose reports were whole: the day counts as a day of absence."""
     REASSIGNED = "reassigned"

@@ -9,10 +9,11 @@ from starlette.responses import JSONResponse, Response
 
 from crm_bridge.domain.journal import LOG_FILTERS, filter_log
 from crm_bridge.domain.phone import normalize_phone
+from crm_bridge.domain.run import Run, RunStatus
 from crm_bridge.errors import InvalidInput, SettingsError
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_language, requested_format
 from crm_bridge.handlers.parameters import NO_PHONE, read_choice, read_whole, reject_unknown
-from crm_bridge.handlers.responses import JOURNAL_PARAMETERS, PRIVATE, Failed, journal_response, page
+from crm_bridge.handlers.responses import JOURNAL_PARAMETERS, LONGEST_PHONE, PRIVATE, Failed, journal_response, page
 from crm_bridge.presentation.explanation_view import explanation_view
 from crm_bridge.presentation.run_view import journal_of, run_view
 from crm_bridge.presentation.setup_view import setup_view
@@ -25,7 +26,6 @@ from crm_bridge.usecases.explain import explain
 _ENGLISH = Translator("en")
 _RUNS = 50
 _MOST_RUNS = 500
-_LONGEST_PHONE = 50  # characters; no spelling of a phone is longer
 
 
 async def answer_explain(request: Request, services_factory: ServicesFactory) -> Response:
@@ -33,7 +33,7 @@ async def answer_explain(request: Request, services_factory: ServicesFactory) ->
     query = request.query_params
     reject_unknown(query, ("phone", "format"))
     answer_format = requested_format(request)
-    typed = query.get("phone", "").strip()[:_LONGEST_PHONE]
+    typed = query.get("phone", "").strip()[:LONGEST_PHONE]
     if answer_format is AnswerFormat.HTML and not typed:
         return page(request, "explain.html", explanation=None, typed="")
     services = services_factory(COMAGIC_VARIABLES)
@@ -87,9 +87,12 @@ async def answer_run(request: Request, services_factory: ServicesFactory) -> Res
     run_id = request.url.path.rstrip("/").removeprefix("/runs/")
     services = services_factory(())
     run = await services.store.run(run_id) if re.fullmatch(r"[0-9a-z-]{1,64}", run_id) else None
+    lease, now, zone = await services.store.lease(), services.clock.now(), services.settings.time_zone
+    if run is None and lease is not None and lease.run_id == run_id and lease.until > now:
+        # a dry run that refreshes leaves no record, but holds the lease
+        run = Run(run_id=run_id, status=RunStatus.RUNNING, started_at=lease.started_at, expires_at=lease.until)
     if run is None:
         return Failed(404, "There is no such run, or it was longer ago than RUNS_TTL_DAYS")
-    lease, now, zone = await services.store.lease(), services.clock.now(), services.settings.time_zone
     view = run_view(run, lease, now=now, zone=zone)
     journal = journal_of(run)
     log_filter = read_choice(query, "log", LOG_FILTERS, default="all")

@@ -21,11 +21,14 @@ from crm_bridge.errors import (
     RunStopped,
     StoreUnavailable,
 )
+from crm_bridge.handlers.failures import failure_kind, way_on
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_language
 from crm_bridge.handlers.parameters import read_choice
 
 JOURNAL_PARAMETERS = ("result", "q", "sort")
 """How a browser without JavaScript filters and sorts a stored journal."""
+
+LONGEST_PHONE = 50  # characters; no spelling of a phone is longer
 
 PRIVATE = {
     "Cache-Control": "no-store",
@@ -61,7 +64,10 @@ class Failed(JSONResponse):
     Attributes:
         message: English, without the prefix that JSON gives it.
         own_headers: Those that a page of this failure has, too.
+        cause: The error, when there is one.
     """
+
+    cause: BridgeError | None = None
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__({"success": False, "message": f"ERROR: {message}"}, status, headers)
@@ -73,7 +79,9 @@ def failure_of(exc: BridgeError) -> Failed:
     """Answer a request that ended with an error that we know."""
     status = next(STATUS[kind] for kind in type(exc).__mro__ if kind in STATUS)
     headers = {} if exc.retry_after is None else {"Retry-After": str(exc.retry_after)}
-    return Failed(status, str(exc), headers)
+    failed = Failed(status, str(exc), headers)
+    failed.cause = exc
+    return failed
 
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
@@ -91,7 +99,12 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
 
 def failure_page(request: Request, failed: Failed) -> Response:
     """Answer with a page that shows a failure."""
-    answer = page(request, "failure.html", failed.status_code, code=failed.status_code, message=failed.message)
+    code = failed.status_code
+    way, path = way_on(request.url.path, code, failed.cause)
+    typed = request.query_params.get("phone", "").strip()[:LONGEST_PHONE]
+    kind = failure_kind(code, failed.cause)
+    values = {"kind": kind, "code": code, "message": failed.message, "way": way, "path": path, "typed": typed}
+    answer = page(request, "failure.html", code, **values)
     answer.headers.update(failed.own_headers)
     return answer
 

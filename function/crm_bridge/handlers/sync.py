@@ -15,6 +15,7 @@ from crm_bridge.domain.journal import filter_log
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.state import Watermark
 from crm_bridge.errors import BridgeError, InvalidInput, SettingsError
+from crm_bridge.handlers.browsers import refusal
 from crm_bridge.handlers.keys import has_key
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_format, requested_format
 from crm_bridge.handlers.parameters import parse
@@ -71,6 +72,8 @@ async def _answer(request: Request, services_factory: ServicesFactory) -> Respon
 
 
 async def _answer_sync(request: Request, services_factory: ServicesFactory) -> Response:
+    if refused := refusal(request.headers):
+        return refused
     wanted, log_filter = parse(request.query_params, request.headers)
     answer_format = requested_format(request, formats=tuple(AnswerFormat))
     await _refuse_body(request)

@@ -11,7 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from crm_bridge.presentation.csv_export import remarks
-from crm_bridge.presentation.run_view import outcome
+from crm_bridge.presentation.phone_text import phone_text
+from crm_bridge.presentation.run_view import asked, figures_text, outcome
 from crm_bridge.translations import Translator
 
 _HERE = Path(__file__).parent
@@ -30,7 +31,7 @@ SCRIPT_HASH = _source(_SCRIPT)
 
 def page(template: str, t: Translator, **values: object) -> str:
     """Render a template in the language of `t`."""
-    return _environment().get_template(template).render(t=t, money=t.money, **values)
+    return _environment().get_template(template).render(t=t, money=t.money, dates=t.dates, **values)
 
 
 @lru_cache(maxsize=1)
@@ -47,6 +48,9 @@ def _environment() -> Environment:
         style=Markup(_STYLE),  # noqa: S704 - our own files; the policy names their hashes
         script=Markup(_SCRIPT),  # noqa: S704
         remarks=remarks,
+        asked=asked,
+        figures_text=figures_text,
         outcome=outcome,
+        phone_text=phone_text,
     )
     return environment

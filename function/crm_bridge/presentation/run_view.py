@@ -44,6 +44,20 @@ def journal_of(run: Run) -> dict[str, Any] | None:
     return journal
 
 
+ASKED = ("update_db", "dry_run", "date_from", "date_till", "limit", "confirm", "phone")
+"""The parameters of a run that have words of their own."""
+
+
+def asked(run: Mapping[str, Any], t: Translator) -> str:
+    """Return what a run was asked for, in the reader's language; a parameter that is not in ASKED stays as it is."""
+    parts = [part for part in run["parameters"].split("&") if part]
+    words = [] if "update_db" in parts else [t("run.plain")]
+    for part in parts:
+        name, _, value = part.partition("=")
+        words.append(t(f"asked.{name}", value=value) if name in ASKED else part)
+    return ", ".join(words)
+
+
 def outcome(run: Mapping[str, Any], t: Translator) -> str:
     """Return how a run ended, in the reader's language.
 
@@ -52,5 +66,10 @@ def outcome(run: Mapping[str, Any], t: Translator) -> str:
         t: The reader's language.
     """
     if "figures" in run:
-        return t("run.figures", **run["figures"])
+        return figures_text(run["figures"], t, dry_run="dry_run" in run["parameters"].split("&"))
     return t.from_english(run["message"])
+
+
+def figures_text(figures: Mapping[str, int | bool], t: Translator, *, dry_run: bool) -> str:
+    """Return the counters of a run as a sentence; a dry run speaks of the future."""
+    return t("run.figures_dry_run", **figures) if dry_run else t("run.figures", **figures)

@@ -5,6 +5,7 @@ A new language is a new folder like `en` and a line in LANGUAGES.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from crm_bridge.translations import en, ru
@@ -14,6 +15,11 @@ LANGUAGES: Mapping[str, Mapping[str, str]] = {
     "en": en.MESSAGES,
     "ru": ru.MESSAGES,
 }
+
+_MOMENT = re.compile(
+    r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)\b(?P<clock> \d\d:\d\d)?(?::\d\d(?: (?:[A-Z]{3,4}|[+-]\d\d+)\b)?)?"
+)
+"""A day, or a moment with its seconds and its zone, as JSON has them."""
 
 
 class Translator:
@@ -28,6 +34,7 @@ class Translator:
         self._messages = LANGUAGES[language]
         self._money = self._messages["format.money"].format
         self._thousands = self._messages["format.thousands"]
+        self._day = self._messages["format.day"].format
 
     def __call__(self, key: str, **values: object) -> str:
         """Return a message, its placeholders filled with the values."""
@@ -47,6 +54,8 @@ class Translator:
     def _value(self, name: str, value: str) -> str:
         if name == "problems":
             return "; ".join(map(self.from_english, value.split("; ")))
+        if name in {"decrease", "standing"}:
+            return self.money(value)
         return self.from_english(value) if name in {"reason", "summary"} else value
 
     def error_hint(self, error: str) -> str:
@@ -60,3 +69,12 @@ class Translator:
         sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
         grouped = f"{int(digits):,}".replace(",", self._thousands)
         return self._money(sign=sign, whole=grouped, kopecks=kopecks)
+
+    def dates(self, text: str) -> str:
+        """Write every day and moment of a text as the language does: `2026-11-24 17:59:00` -> `24.11.2026 17:59`."""
+
+        def write(match: re.Match[str]) -> str:
+            day = self._day(year=match["year"], month=match["month"], day=match["day"])
+            return f"{day}{match['clock'] or ''}"
+
+        return _MOMENT.sub(write, text)

@@ -54,6 +54,7 @@ class Hint(StrEnum):
     UNREADABLE = "setup.unreadable"
     CRM_REFUSED = "setup.crm_refused"
     CRM_LATER = "setup.crm_later"
+    CRM_LATER_IN = "setup.crm_later_in"
     CRM_WRONG = "setup.crm_wrong"
     TOKEN = "setup.token"  # noqa: S105 - a message's key
     IP = "setup.ip"
@@ -72,9 +73,9 @@ class Hint(StrEnum):
     ZONE_REFUSED = "setup.zone_refused"
     QUOTA = "setup.quota"
     QUOTA_LEFT = "setup.quota_left"
-    QUOTA_UNKNOWN = "setup.quota_untold"
+    QUOTA_UNKNOWN = "setup.quota_unknown"
     SKIPPED = "setup.skipped"
-    UNKNOWN = "setup.untold"
+    UNKNOWN = "setup.unknown"
     """The check could not be made."""
 
 
@@ -134,7 +135,10 @@ async def _check_crm_login(services: SyncServices) -> Check:
     except RemoteRejected as exc:
         return _failed("crm_login", Hint.CRM_REFUSED, exc)
     except (RemoteUnavailable, RunStopped) as exc:
-        return _failed("crm_login", Hint.CRM_LATER, exc)
+        if exc.retry_after is None:
+            return _failed("crm_login", Hint.CRM_LATER, exc)
+        values = {"reason": str(exc), "seconds": exc.retry_after}
+        return Check(name="crm_login", ok=False, hint=Hint.CRM_LATER_IN, values=values)
     except RemoteError as exc:
         return _failed("crm_login", Hint.CRM_WRONG, exc)
     except StoreUnavailable as exc:  # the session is kept in the database

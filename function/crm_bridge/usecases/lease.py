@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, tzinfo
 
 from msgspec.structs import replace
 
@@ -79,8 +80,16 @@ class LeaseKeeper:
 
 
 @asynccontextmanager
-async def hold_lease(store: SalesStore, time: RunTime, run_id: str) -> AsyncIterator[LeaseKeeper]:
+async def hold_lease(
+    store: SalesStore, time: RunTime, run_id: str, *, zone: tzinfo = UTC
+) -> AsyncIterator[LeaseKeeper]:
     """Hold the lease during the block, and give it back on every ending that the database allows.
+
+    Args:
+        store: Where the lease is kept.
+        time: That of the run.
+        run_id: The run.
+        zone: In which a refusal names the start of the other run.
 
     Raises:
         RunInProgress: Another run holds it.
@@ -90,7 +99,7 @@ async def hold_lease(store: SalesStore, time: RunTime, run_id: str) -> AsyncIter
     standing = await store.take_lease(lease, now=now)
     if standing is not None:
         seconds = max(1, round((standing.until - now).total_seconds()))
-        raise RunInProgress(standing.run_id, standing.started_at, seconds)
+        raise RunInProgress(standing.run_id, standing.started_at.astimezone(zone), seconds)
     keeper = LeaseKeeper(store, time, lease)
     heartbeat = asyncio.create_task(keeper.heartbeat())
     seconds_to_release = None

@@ -257,6 +257,8 @@ class _Reader(Struct):
         if isinstance(found, str):
             if phone.intent is not None:
                 snapshot.refused[number] = found
+            elif find(change, snapshot.communications[number]) is None:
+                snapshot.sights[number] = Sight.NOT_SHOWN
             return
         if found is None:
             snapshot.sights[number] = Sight.ABSENT

@@ -100,7 +100,8 @@ async def _run(request: SyncRequest, services: SyncServices, run_id: str) -> Run
             return await _in_time(context(lease=None))
         async with AsyncExitStack() as stack:
             async with deadline.closing(_WORK_CLOSES):
-                lease = await stack.enter_async_context(hold_lease(services.store, deadline, run_id))
+                held = hold_lease(services.store, deadline, run_id, zone=services.settings.time_zone)
+                lease = await stack.enter_async_context(held)
                 if replay := await _replay(request, services):  # the first delivery may have ended in between
                     return replay
                 run = None if request.dry_run else await _start_record(request, services, run_id)

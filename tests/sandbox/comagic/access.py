@@ -21,14 +21,14 @@ def components(switches: CoMagicSwitches) -> tuple[str, ...]:
 
 
 def has_component(method: str, spec: Spec, switches: CoMagicSwitches) -> bool:
-    """Tell whether one of the components that a method needs is on."""
+    """Return whether one of the components that a method needs is on."""
     if method in _OF_CONSULTANT and not switches.consultant:
         return False
     return not spec.components or any(name in components(switches) for name in spec.components)
 
 
 def is_granted(right: str, switches: CoMagicSwitches) -> bool:
-    """Tell whether the key has a right, written as `tag_management: update`."""
+    """Return whether the key has a right, written as `tag_management: update`."""
     unit, _, verb = right.partition(": ")
     if unit == "tag_management":
         return verb in _TAG_VERBS[switches.tag_rights]

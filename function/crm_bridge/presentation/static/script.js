@@ -10,20 +10,21 @@
   const shown = document.querySelector(".shown");
   const kopecks = (row) => Number(row.cells[3].querySelector("b").textContent.replace(/\D/g, ""));
   const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
-  const text = (cell) => (row) => row.cells[cell].textContent;
+  const phone = (row) => new URL(row.cells[0].querySelector("a").href).searchParams.get("phone");
+  const date = (row) => row.cells[4].dataset.date;
   const orders = {
     "": null,
-    "phone": [text(0), 1],
+    "phone": [phone, 1],
     "amount": [kopecks, 1],
     "-amount": [kopecks, -1],
-    "date": [text(4), 1],
-    "-date": [text(4), -1],
+    "date": [date, 1],
+    "-date": [date, -1],
     "result": [(row) => row.className, 1],
   };
   let texts = null;
   let order = form.elements.sort.value;
   const apply = () => {
-    texts = texts || rows.map((row) => [0, 1, 5].map((i) => row.cells[i].textContent).join(" ").toLowerCase());
+    texts = texts || rows.map((row) => `${phone(row)} ${row.cells[1].textContent} ${row.cells[5].textContent}`.toLowerCase());
     const result = form.elements.result.value;
     const wanted = form.elements.q.value.trim().toLowerCase();
     let count = 0;

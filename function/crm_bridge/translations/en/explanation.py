@@ -8,8 +8,8 @@ MESSAGES = {
     "communication": "{kind} {id} of {at}",
     # /explain: the state of a client (`Verdict`).
     "verdict.unknown_phone": "No order of a client with this phone is in the database. {refreshed} An older order comes in with ?update_db&date_from=YYYY-MM-DD; otherwise see whether the client has this phone in the CRM.",
-    "verdict.not_asked": "CoMagic could not be asked, so only what the database knows is told: {failure}",
-    "verdict.not_shown": "A run was cut while it changed the sale of this phone, and CoMagic does not show what became of it, so nothing is done about it: {failure}",
+    "verdict.not_asked": "CoMagic could not be asked, so only what the database holds is shown: {failure}",
+    "verdict.not_shown": "A run was interrupted while it changed the sale of this phone, and CoMagic does not show what became of it, so nothing is done about it: {failure}",
     "verdict.sales_disabled": "{amount} is paid, but the client got in touch only through sites whose option «Учитывать продажи» is off: {sites}. CoMagic shows no sale there, so none is set. Open the settings of the site in CoMagic and switch «Учитывать продажи» on; runs of the next day set the sale.",
     "verdict.change_disabled": "Marked with {previous}, and {amount} is paid now. The option «Учитывать продажи» of {sites} is off, so CoMagic would refuse the new sum, and the sale stays as it is. Open the settings of the site in CoMagic and switch «Учитывать продажи» on; runs of the next day replace the sum.",
     "verdict.marked": "Marked: {amount} stands on {communication}. Nothing is left to do.",
@@ -30,7 +30,7 @@ MESSAGES = {
     "reason.our_place": "our sale stood on it until somebody took it off, and goes back there",
     "reason.sale_by_hand": "it bears a sale that somebody else set, so it is the one",
     "reason.sale_of_other_phone": "it bears the sale of another client, whose communication it was; the next run takes that off first",
-    "reason.under_way": "a run was cut while it changed the sale of this one, and the next run completes it",
+    "reason.under_way": "a run was interrupted while it changed the sale of this one, and the next run completes it",
     "reason.earliest": "it is the earliest that counts",
     "reason.earliest_before_payment": "it is the earliest that began before the last payment (ATTRIBUTION is {attribution})",
     "reason.latest_before_payment": "it is the latest that began before the last payment (ATTRIBUTION is {attribution})",
@@ -48,7 +48,7 @@ MESSAGES = {
     # /explain: remarks (`Note`).
     "note.without_site": "The communication came from no site. CoMagic shows in «Список сделок» only sales on communications of sites.",
     "note.last_try_failed": "The last try, {at}, failed: {error}. {hint}",
-    "note.cut_change": "A run was cut in the middle of this change; the next run looks what became of it and completes it.",
+    "note.cut_change": "A run was interrupted in the middle of this change; the next run looks what became of it and completes it.",
     "note.reassigned": "The communication on which the sale was recorded has become another client's. The next run takes our sale off there, if it still stands, and chooses again.",
     "note.drifted": "Our sale is no longer as we set it: somebody took it off or changed it, or its communication is gone. The next run puts it right.",
     "note.other_sales": "Other communications of this phone bear sales that somebody else set; they stay as they are.",

@@ -3,6 +3,8 @@
 MESSAGES = {
     "message.internal": "Internal error",
     "message.unauthorized": "Unauthorized",
+    "message.prefetch": "A browser's prefetch starts no run",
+    "message.other_site": "A page of another site starts no run",
     "message.parameter_unknown": "Unknown parameter: {parameter}. Known parameters: {values}",
     "message.parameter_repeated": "{name} is given more than once",
     "message.needs": "{name} needs {other}",
@@ -104,4 +106,19 @@ MESSAGES = {
     "message.summary": "Sales that were applied: {applied}, updated: {updated}, removed: {removed}; already set: {already_set}, not found: {not_found}, failed: {failed}, deferred: {deferred}",
     "message.summary_dry_run": "Sales that would be applied: {applied}, updated: {updated}, removed: {removed}; already set: {already_set}, not found: {not_found}, failed: {failed}, deferred: {deferred}",
     "message.incomplete": "{summary}. Not complete: the next run goes on",
+    # CoMagic's own messages. Source: docs/remote/comagic-data-api.md#error-messages
+    "message.comagic_key_invalid": "Access token is invalid",
+    "message.comagic_key_expired": "Access token has been expired",
+    "message.comagic_key_blocked": "Access token has been blocked",
+    "message.comagic_password": "Login or password is wrong",
+    "message.comagic_address": "Your IP {address} is not whitelisted",
+    "message.comagic_permission": "Permission denied",
+    "message.comagic_account": "Your account has been disabled, contact the support service",
+    "message.comagic_component": "You need at least one of the following components to access this method: {components}",
+    "message.comagic_method": "The method does not exist / is not available",
+    "message.comagic_limit_day": "Limit per day has been exceeded. Value of current limit per day is {high}",
+    "message.comagic_limit_minute": "Limit per minute has been exceeded. Value of current limit per minute is {high}",
+    "message.comagic_entity": "Entity not found",
+    "message.comagic_date": "Invalid date time",
+    "message.comagic_interval": "Max value of requested date interval is 3 months",
 }
