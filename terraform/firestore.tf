@@ -54,7 +54,7 @@ resource "google_firestore_field" "expires_at" {
 resource "google_firestore_field" "unindexed" {
   for_each = toset([
     "orders.deal", "orders.deal_refusal", "orders.payments", "orders.services", "phones.comment", "phones.intent",
-    "phones.sale", "runs.part", "sales.comment", "state.sent",
+    "phones.other_phones", "phones.sale", "runs.part", "sales.comment", "state.sent",
   ])
 
   project    = var.project_id

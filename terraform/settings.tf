@@ -20,6 +20,7 @@ locals {
       COMAGIC_DEALS             = var.comagic_deals
       COMAGIC_DEALS_FUNNEL      = var.comagic_deals_funnel
       COMAGIC_DEALS_LINK        = var.comagic_deals_link
+      ATTRIBUTION               = var.attribution
       CRM_LOOKBACK_DAYS         = var.crm_lookback_days
       TIME_ZONE                 = var.time_zone
       PHONE_REGION              = var.phone_region

@@ -264,6 +264,17 @@ variable "comagic_deals_link" {
   }
 }
 
+variable "attribution" {
+  description = "Which communication of a phone bears its sale: first, first_before_payment, last_before_payment."
+  type        = string
+  default     = "first"
+
+  validation {
+    condition     = contains(["first", "first_before_payment", "last_before_payment"], var.attribution)
+    error_message = "attribution is one of first, first_before_payment, last_before_payment."
+  }
+}
+
 variable "crm_lookback_days" {
   description = "How many days back a refresh reads the CRM at least."
   type        = number

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from tests.sandbox.attribution_cases import CASES, add_attribution_cases
 from tests.sandbox.serve import serve_in_thread
 from tests.sandbox.world import World, populate
 from tests.support.function_process import running_function
@@ -33,6 +34,10 @@ COUNTERS = (
 def main() -> int:
     world = World()
     populate(world, seed=1, phones=60)
+    add_attribution_cases(world)
+    print("Among the clients, each of these is meant:", file=sys.stderr)
+    for phone, case in CASES.items():
+        print(f"  {phone} {case}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "function.log").open("w+b") as output:
         with serve_in_thread(world) as base:
             settings = {"STORE_URL": f"sqlite:///{folder}/bridge.db", **world.settings(base)}
@@ -67,6 +72,13 @@ def _problems(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
         f"the first journal has no {result}"
         for result in ("applied", "updated", "problem", "not_found")
         if result not in results
+    ]
+    results_of = {next(iter(row)): row["result"] for row in first.get("log", [])}
+    found = dict(zip(CASES, [*["applied"] * 4, "failed", *["not_found"] * 2], strict=True))
+    problems += [
+        f"{phone} is {results_of.get(phone)}, not {result}"
+        for phone, result in found.items()
+        if results_of.get(phone) != result
     ]
     problems += [
         f"{which} run's money is not balanced"

@@ -42,6 +42,7 @@ WRONG = {
     "COMAGIC_DEALS": ["yes", "ON"],
     "COMAGIC_DEALS_FUNNEL": ["a b", "x" * 65],
     "COMAGIC_DEALS_LINK": ["phone"],
+    "ATTRIBUTION": ["last", "First", "first,last"],
     "CRM_LOOKBACK_DAYS": ["-3"],
     "TIME_ZONE": ["Moscow", "../../etc/passwd", "/etc/localtime"],
     "PHONE_REGION": ["ru", "RUS", "7"],

@@ -109,7 +109,7 @@ class CallTracking(Protocol):
     def communications(
         self, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> AsyncIterator[list[Communication]]:
-        """Read every communication of the interval with a usable phone that was not lost, page by page.
+        """Read every communication of the interval with a usable phone, lost ones too, page by page.
 
         No communication comes twice, and none is missed because rows moved between pages.
         """
@@ -119,15 +119,15 @@ class CallTracking(Protocol):
     ) -> dict[CommunicationKey, Communication]:
         """Read some communications again, each named by its key and start; one CoMagic no longer has is left out."""
 
-    async def communications_of_phone(
-        self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
+    async def communications_of_phones(
+        self, phones: Collection[str], kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> FoundCommunications:
-        """Read the communications of one phone and one kind, lost ones too, in a single request.
+        """Read the communications of some phones and one kind, lost ones too, in a single request.
 
         A kind that CoMagic does not give has none, and is named in `warnings`.
 
         Args:
-            phone: E.164 digits.
+            phones: E.164 digits.
             kind: Calls, chats or site forms.
             since, until: At most 89 days apart.
             sale_tag_id: 0 when it is not known; a sale is then known by its sum or its date.
@@ -227,6 +227,9 @@ class SalesStore(Protocol):
         """Return the lease that stands, also one that has ended; for those who only look."""
 
     async def clients(self, client_ids: Collection[str]) -> dict[str, Client]: ...
+
+    async def clients_with_numbers(self, numbers: Collection[str]) -> list[Client]:
+        """Return the clients who have one of the numbers as their phone or among their further numbers."""
 
     async def orders(self, order_ids: Collection[str]) -> dict[str, Order]: ...
 

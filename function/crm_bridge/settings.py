@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from crm_bridge.domain.attribution import Policy
 from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.errors import SettingsError
 
@@ -64,6 +65,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     comagic_deals: bool
     comagic_deals_funnel: str
     comagic_deals_link: str
+    attribution: Policy
     crm_lookback: timedelta
     time_zone: ZoneInfo
     phone_region: str
@@ -181,6 +183,13 @@ def _one_of(allowed: Collection[str]) -> Callable[[str], str]:
     return parse
 
 
+def _policy(text: str) -> Policy:
+    try:
+        return Policy(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(Policy)}") from None
+
+
 SOURCES = {
     "calls": CommunicationType.CALL,
     "chats": CommunicationType.CHAT,
@@ -252,6 +261,7 @@ VARIABLES: Mapping[str, tuple[str, str | None, Callable[[str], object]]] = {
     "COMAGIC_DEALS": ("comagic_deals", "off", _switch),
     "COMAGIC_DEALS_FUNNEL": ("comagic_deals_funnel", "agbis", _ext_id),
     "COMAGIC_DEALS_LINK": ("comagic_deals_link", "contact", _choice("contact", "communication")),
+    "ATTRIBUTION": ("attribution", "first", _policy),
     "CRM_LOOKBACK_DAYS": ("crm_lookback", "3", _days(1, _LONG_AGO)),
     "TIME_ZONE": ("time_zone", "Europe/Moscow", _zone),
     "PHONE_REGION": ("phone_region", "RU", _region),

@@ -35,10 +35,12 @@ class CountingStore(SqliteSalesStore):
         self.reads[collection] += len(set(keys))
         return await super()._get(collection, keys)
 
-    async def _query_in(self, collection: str, field: str, values: Collection[str | int]) -> list[Document]:
+    async def _query_in(
+        self, collection: str, field: str, values: Collection[str | int], *, in_list: bool = False
+    ) -> list[Document]:
         wanted, found = list(dict.fromkeys(values)), []
         for start in range(0, len(wanted), IN_ONE_QUERY):
-            some = await super()._query_in(collection, field, wanted[start : start + IN_ONE_QUERY])
+            some = await super()._query_in(collection, field, wanted[start : start + IN_ONE_QUERY], in_list=in_list)
             self.reads[collection] += max(1, len(some))
             found += some
         return found

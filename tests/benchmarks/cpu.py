@@ -37,6 +37,7 @@ from tests.support.sync_app import SETTINGS
 PAGE = 10_000
 _SALE_TAG = 2718
 _KOPECKS = 280_050
+_SITE = 25187
 
 
 class _Tag(msgspec.Struct):
@@ -51,6 +52,7 @@ class _Row(msgspec.Struct):
     tags: list[_Tag] | None
     sale_cost: Decimal | None
     sale_date: str | None
+    site_id: int | None
 
 
 class _Result(msgspec.Struct):
@@ -200,6 +202,10 @@ class _Canned(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         asked = msgspec.json.decode(request.content)
+        if asked["method"] == "get.sites":
+            sites = [{"id": _SITE, "domain_name": "example.ru", "sales_enabled": True}]
+            body = {"jsonrpc": "2.0", "id": asked["id"], "result": {"data": sites, "metadata": {"total_items": 1}}}
+            return httpx.Response(200, stream=httpx.ByteStream(msgspec.json.encode(body)))
         page = self._pages[asked["params"]["offset"] // PAGE]
         content = page.replace(b'"id":"0"', b'"id":"' + asked["id"].encode() + b'"', 1)
         return httpx.Response(200, stream=httpx.ByteStream(content))
@@ -260,6 +266,7 @@ def _pages(count: int) -> list[bytes]:
             "tags": [tag] if number % 3 == 0 else None,
             "sale_cost": 2800.5 if number % 3 == 0 else None,
             "sale_date": "2026-06-13 12:00:00" if number % 3 == 0 else None,
+            "site_id": _SITE,
         }
         for number in range(count)
     ]

@@ -72,6 +72,7 @@ class TestRecords:
         assert await store.clients(["1"]) == {}
         assert await store.orders_of_clients(["1"]) == []
         assert await store.orders_of_phones(["1"]) == []
+        assert await store.clients_with_numbers(["1"]) == []
         assert await store.events("1") == []
         assert await store.state(Watermark) is None
         assert await store.state(CrmMoney) is None
@@ -79,6 +80,23 @@ class TestRecords:
         assert not await store.has_phones()
         assert [page async for page in store.all_phones()] == []
         assert await dump(store) == {}
+
+    async def test_clients_are_found_by_each_of_their_numbers(self, held: SalesStore) -> None:
+        clients = [
+            client("1", phone="71", other_phones=("72", "73")),
+            client("2", phone="72"),
+            client("3", phone=None),
+            client("4", phone="74", other_phones=("75",)),
+        ]
+        await held.write([Changes(clients=clients)], run_id="r1")
+        many = [f"8{number}" for number in range(70)]
+
+        found = await held.clients_with_numbers([*many, "72", "75"])
+
+        assert sorted(found, key=lambda each: each.client_id) == [clients[0], clients[1], clients[3]]
+        assert await held.clients_with_numbers(["71"]) == [clients[0]]
+        assert await held.clients_with_numbers(["7"]) == []
+        assert await held.clients_with_numbers([]) == []
 
     async def test_no_keys_find_nothing(self, held: SalesStore) -> None:
         await held.write([Changes(orders=[order("1")], phones=[phone("1")], clients=[client("1")])], run_id="r1")

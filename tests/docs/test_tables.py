@@ -11,6 +11,7 @@ from crm_bridge.domain.deals_report import DealsReport
 from crm_bridge.domain.decision import Result
 from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import Row
+from crm_bridge.domain.not_found import WhyNotFound
 from tests.docs.markdown import Document, in_code
 from tests.support.factories import NOON
 from tests.support.sync_app import SyncApp
@@ -83,7 +84,9 @@ async def test_the_keys_of_a_journal_are_all_there(name: str, heading: str, serv
     again = await served.get("update_db", headers=scheduled)
 
     assert again.json()["journal"].keys() - first.json()["journal"].keys() == {"replayed"}
-    assert _listed(name, heading, "phones_analyzed") == {*again.json()["journal"], "deals"}  # which are off here
+    compared = await served.get("dry_run&attribution=last_before_payment")
+    assert compared.json()["journal"].keys() - again.json()["journal"].keys() == {"attribution"}
+    assert _listed(name, heading, "phones_analyzed") == {*again.json()["journal"], "attribution", "deals"}
 
 
 @pytest.mark.parametrize(("name", "heading"), JOURNALS)
@@ -105,6 +108,9 @@ async def test_the_keys_of_a_row_are_all_there(name: str, heading: str, served: 
         drifted=True,
         repaired=True,
         not_shown=True,
+        date_moved=True,
+        would_be_on="2",
+        why=WhyNotFound.ONLY_LOST,
     )
     journal = await served.run()
     keys = {key for each in journal["log"] for key in each if not key.isdigit()}

@@ -30,7 +30,7 @@ from tests.support.factories import ANNA, NOON, order, payment
 
 
 def recounted(orders: Sequence[Order]) -> PhoneRecord:
-    return recount(ANNA, orders, None)
+    return recount(ANNA, orders, None, {})
 
 
 def newest(stored: Order | None, read: Order) -> Order:

@@ -41,7 +41,7 @@ def test_counting_all_orders_agrees_with_the_phones_records(orders: list[Order])
     for start in range(0, len(orders), 3):
         count.add(orders[start : start + 3])
 
-    records = [recount(phone, [each for each in orders if each.phone == phone], None) for phone in (ANNA, BORIS)]
+    records = [recount(phone, [each for each in orders if each.phone == phone], None, {}) for phone in (ANNA, BORIS)]
     assert count.overpaid() == {each.phone: each.overpaid_kopecks for each in records if each.overpaid_kopecks}
     assert count.money.total_kopecks == (
         sum(each.amount_kopecks - each.overpaid_kopecks for each in records) + count.money.without_phone_kopecks

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_bridge.domain.aggregate import Order
+from crm_bridge.domain.attribution import DEFAULT_RULE
+from crm_bridge.domain.candidates import Candidate, Reason, explain_candidates
 from crm_bridge.domain.communication import CommunicationDetails, CommunicationType, Site
 from crm_bridge.domain.decision import Decision, Result, decide
-from crm_bridge.domain.explanation import Candidate, Reason, Verdict, explain_candidates, verdict_of
+from crm_bridge.domain.explanation import Verdict, verdict_of
 from crm_bridge.domain.phone import PhoneRecord
-from tests.support.factories import MICROSECOND, NOON, details, intent, order, payment, phone, recorded_sale
+from tests.support.factories import ANNA, MICROSECOND, NOON, details, intent, order, payment, phone, recorded_sale
 
 SINCE = NOON - timedelta(days=30)
 SOURCES = (CommunicationType.CALL, CommunicationType.CHAT)
@@ -47,7 +49,14 @@ def decided(record: PhoneRecord, found: Sequence[CommunicationDetails]) -> Decis
 
 def explained(record: PhoneRecord, found: Sequence[CommunicationDetails]) -> list[Candidate]:
     return explain_candidates(
-        found, record, decided(record, found), sources=SOURCES, window_since=SINCE, sites={1: SITE}
+        found,
+        record,
+        decided(record, found),
+        sources=SOURCES,
+        window_since=SINCE,
+        sites={1: SITE},
+        rule=DEFAULT_RULE,
+        numbers={ANNA},
     )
 
 
@@ -69,7 +78,7 @@ class TestReasons:
         ours = phone(amount_kopecks=70_000, sale=recorded_sale(2, amount_kopecks=70_000, **days_ago(2)))
 
         assert reasons(ours, [details(1, **days_ago(3)), sold(2, 70_000, days=2)]) == {
-            1: Reason.LATER,
+            1: Reason.EARLIER,
             2: Reason.OUR_SALE,
         }
 
@@ -81,7 +90,7 @@ class TestReasons:
     def test_a_sale_that_somebody_set_counts_and_a_further_one_is_left_alone(self) -> None:
         found = [details(1, **days_ago(3)), sold(2, 100, days=2), sold(3, 200, days=1)]
 
-        assert reasons(PAID, found) == {1: Reason.LATER, 2: Reason.SALE_BY_HAND, 3: Reason.OTHER_SALE}
+        assert reasons(PAID, found) == {1: Reason.EARLIER, 2: Reason.SALE_BY_HAND, 3: Reason.OTHER_SALE}
 
     def test_a_sale_that_somebody_set_stays_theirs_though_we_have_recorded_it(self) -> None:
         found_right = phone(amount_kopecks=70_000, sale=recorded_sale(1, amount_kopecks=70_000, ours=False))
@@ -93,7 +102,7 @@ class TestReasons:
 
         assert reasons(PAID, [before, first, sold(3, 100)]) == {
             1: Reason.TOO_OLD,
-            2: Reason.LATER,
+            2: Reason.EARLIER,
             3: Reason.SALE_BY_HAND,
         }
 

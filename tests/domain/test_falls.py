@@ -63,7 +63,7 @@ def test_of_equal_parts_the_reason_is_cancelled_then_refunded() -> None:
 
 class TestInThePhonesRecord:
     def recounted(self, stored: PhoneRecord | None, net: int, lost: Falls | None = None) -> PhoneRecord:
-        return recount(ANNA, [paid(net)], stored, falls=lost)
+        return recount(ANNA, [paid(net)], stored, {}, falls=lost)
 
     def test_falls_add_up_until_the_sum_is_what_stands(self) -> None:
         standing = phone(amount_kopecks=700, sale=recorded_sale(1, amount_kopecks=700))

@@ -145,7 +145,8 @@ class TestTheShape:
     def test_the_keys_come_in_their_order(self) -> None:
         plain = [
             "run_id", "started_at", "finished_at", "dry_run", "complete", "phones_analyzed", "communications_found",
-            "tags_applied", "tags_removed_updated", "tags_removed", "problem", "failed", "deferred", "money",
+            "tags_applied", "tags_removed_updated", "tags_removed", "problem", "not_found", "nothing_paid", "failed",
+            "deferred", "money", "why_not_found",
         ]  # fmt: skip
         rest = ["plan", "warnings", "requests", "quota", "log"]
         refresh = RefreshReport(
@@ -188,9 +189,12 @@ class TestTheShape:
             "tags_removed_updated": 0,
             "tags_removed": 0,
             "problem": 0,
+            "not_found": 1,
+            "nothing_paid": 0,
             "failed": 0,
             "deferred": 0,
             "money": found.money(),
+            "why_not_found": None,
             "refresh": {
                 "orders_read": 3,
                 "phones_changed": 2,

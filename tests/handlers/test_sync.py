@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from crm_bridge import errors
+from crm_bridge.domain.attribution import Policy
 from crm_bridge.errors import (
     AccessDenied,
     AlreadyExists,
@@ -56,6 +57,7 @@ EVERY_PARAMETER: dict[str, tuple[str, object]] = {
     "phone": ("phone=79261234567", "79261234567"),
     "limit": ("limit=10", 10),
     "confirm": ("confirm=0123456789abcdef", "0123456789abcdef"),
+    "attribution": ("attribution=last_before_payment", Policy.LAST_BEFORE_PAYMENT),
 }
 
 
@@ -149,7 +151,7 @@ def test_a_plain_request_asks_for_nothing_but_to_apply() -> None:
         (
             "update",
             "Unknown parameter: update. Known parameters: update_db, dry_run, date_from, date_till, phone, limit, "
-            "confirm, log, format",
+            "confirm, attribution, log, format",
         ),
         (f"{'x' * 60}=1", f"Unknown parameter: {'x' * 50}. Known parameters: update_db, dry_run, date_from"),
         ("update_db&update_db", "update_db is given more than once"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,10 +15,12 @@ import pytest
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.clock import ManualClock
 from tests.sandbox.comagic.account import SITE_WITHOUT_SALES_ID
+from tests.sandbox.comagic.validation import CUSTOMER_ID
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import World
 from tests.support.database_dump import dump
 from tests.support.factories import NOON
+from tests.support.stories import call, order
 from tests.support.sync_app import SETTINGS, SyncApp, sync_app_on
 
 pytestmark = pytest.mark.anyio
@@ -186,7 +189,7 @@ class TestComagic:
 
         assert (await failing(sound))["ip_whitelist"].startswith("Add ? to the allowed addresses")
 
-    @pytest.mark.parametrize("mnemonic", ["forbidden", "method_component_disabled", "data_limit_exceeded"])
+    @pytest.mark.parametrize("mnemonic", ["unexpected_parameters", "data_limit_exceeded"])
     async def test_any_other_refusal_of_the_first_call_names_the_address_setting(
         self, sound: SyncApp, mnemonic: str
     ) -> None:
@@ -263,6 +266,66 @@ class TestComagic:
         sound.world.comagic.fail(Fault(method="*", kind="not_json", times=None))
 
         assert "COMAGIC_URL" in (await failing(sound))["comagic_token"]
+
+
+class TestRefusals:
+    """A refusal of one method says what is missing, and the other checks go on."""
+
+    async def test_a_key_that_may_not_list_sites_names_the_right(self, sound: SyncApp) -> None:
+        switch(sound, site_rights="none")
+
+        hints = await failing(sound)
+
+        assert list(hints) == ["sites"]
+        assert "forbidden" in hints["sites"]
+        assert "Give it the right site_selected: select" in hints["sites"]
+
+    async def test_an_account_without_the_component_names_it(self, sound: SyncApp) -> None:
+        switch(sound, call_tracking=False)
+
+        hints = await failing(sound)
+
+        assert list(hints) == ["sites"]
+        assert "needs one of call_tracking, consultant, lead, sitephone" in hints["sites"]
+
+    @pytest.mark.parametrize("mnemonic", ["forbidden", "method_component_disabled"])
+    async def test_a_refused_get_account_is_told_as_that_and_no_more(self, sound: SyncApp, mnemonic: str) -> None:
+        fault = Fault(method="get.account", kind="error", params={"mnemonic": mnemonic}, times=None)
+        sound.world.comagic.fail(fault)
+
+        hints = await failing(sound)
+
+        assert list(hints) == ["time_zone"]
+        assert f"CoMagic refuses get.account: CoMagic: {mnemonic}" in hints["time_zone"]
+
+
+class TestAnAgency:
+    """Its key acts for a client, whom `user_id` names with every method but get.account."""
+
+    @pytest.fixture
+    async def agency(self, tmp_path: Path) -> AsyncIterator[SyncApp]:
+        store = SqliteSalesStore(str(tmp_path / "bridge.db"))
+        async with sync_app_on(store, {"COMAGIC_USER_ID": str(CUSTOMER_ID)}) as bridge:
+            bridge.world.comagic._writer.sites.pop(SITE_WITHOUT_SALES_ID)
+            switch(bridge, key_of="agency")
+            yield bridge
+        await store.close()
+
+    async def test_every_check_holds(self, agency: SyncApp) -> None:
+        assert (await ask(agency))[0] == 200
+        accounts = [record for record in agency.world.comagic.requests if record.method == "get.account"]
+        assert [record.params for record in accounts] == [{}]
+
+    async def test_a_run_sets_the_clients_sales(self, agency: SyncApp) -> None:
+        call(agency)
+        order(agency, "700")
+
+        assert (await agency.run())["tags_applied"] == 1
+
+    async def test_the_list_of_addresses_is_the_clients(self, agency: SyncApp) -> None:
+        switch(agency, ip_blocked=True)
+
+        assert "of the client's account, not of the agency's" in (await failing(agency))["ip_whitelist"]
 
 
 async def test_a_database_that_cannot_be_read_names_the_setting(

@@ -57,4 +57,6 @@ async def test_a_dry_run_may_refresh_and_then_the_refresh_stays(bridge: SyncApp)
 
     assert dry["refresh"]["orders_read"] > 0
     assert wet["phones_analyzed"] == dry["phones_analyzed"]
-    assert set(wet["requests"]) <= {"get.tags", "get.calls_report", "set.tag_sales", "unset.tag_communications"}
+    assert set(wet["requests"]) <= {
+        *("get.tags", "get.calls_report", "get.sites", "set.tag_sales", "unset.tag_communications"),
+    }

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from crm_bridge.domain.run import LEASE_TTL, Lease
-from crm_bridge.domain.state import SaleTag
+from crm_bridge.domain.state import KnownSites, SaleTag
 from tests.support.database_dump import dump
 from tests.support.factories import NOON
 from tests.support.stories import ANNA, EVERY_STORY, after, call, called_ordered_paid, never_called, order
@@ -138,6 +138,7 @@ async def test_a_long_lookback_is_read_as_far_as_three_points_reach_and_not_furt
         call(bridge, days_ago=250)
         order(bridge, "700")
         await bridge.store.save_state(SaleTag(tag_id=bridge.world.comagic.sale_tag_id))
+        await bridge.store.save_state(KnownSites(read_at=NOON))
         await bridge.run("update_db&dry_run")
 
     for days, verdict in ((260, "mark_is_due"), (300, "mark_is_due")):

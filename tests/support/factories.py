@@ -103,7 +103,7 @@ def details(
     communication_id: int, *, lost: bool = False, site_id: int | None = None, **fields: Any
 ) -> CommunicationDetails:
     """Return a communication as a look-up of its phone shows it."""
-    return CommunicationDetails(communication=communication(communication_id, **fields), lost=lost, site_id=site_id)
+    return CommunicationDetails(communication=communication(communication_id, site_id=site_id, lost=lost, **fields))
 
 
 def payment(in_kopecks: int = 450_050, *, out_kopecks: int = 0, paid_at: datetime = NOON) -> Payment:
@@ -122,8 +122,8 @@ def order(order_id: str, **fields: Any) -> Order:
     return Order(order_id=order_id, **plain | fields)
 
 
-def client(client_id: str, *, phone: str | None = ANNA) -> Client:
-    return Client(client_id=client_id, phone=phone, seen_at=NOON)
+def client(client_id: str, *, phone: str | None = ANNA, other_phones: tuple[str, ...] = ()) -> Client:
+    return Client(client_id=client_id, phone=phone, seen_at=NOON, other_phones=other_phones)
 
 
 def event(number: str, run_id: str, *, at: datetime = NOON, **fields: Any) -> SaleEvent:

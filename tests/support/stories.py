@@ -146,10 +146,60 @@ async def paid_more_after_it_was_marked(bridge: SyncApp) -> None:
     await bridge.run("update_db&dry_run")
 
 
-@story("Not marked yet: the next run sets ₽700.00 on call ")
+@story("₽700.00 is paid, but the client got in touch only through sites whose option «Учитывать продажи» is off: ")
 async def sales_are_off_at_the_site(bridge: SyncApp) -> None:
-    """CoMagic refuses, each time, and the note says what to switch on."""
+    """No sale is set, and the summary says what to switch on."""
     call(bridge, site_id=SITE_WITHOUT_SALES_ID)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call 3360109115 ")
+async def called_first_through_a_site_without_sales(bridge: SyncApp) -> None:
+    """A sale on the first call would be refused, so the second one bears it."""
+    call(bridge, days_ago=3, site_id=SITE_WITHOUT_SALES_ID)
+    call(bridge, days_ago=2)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call 3360109115 ")
+async def called_first_without_a_site(bridge: SyncApp) -> None:
+    """A sale on the first call would be shown nowhere, so the second one bears it."""
+    call(bridge, days_ago=3, site_id=None)
+    call(bridge, days_ago=2)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def called_without_a_site_only(bridge: SyncApp) -> None:
+    """Better than none: the sum is on the call, and a note says where CoMagic does not show it."""
+    call(bridge, days_ago=3, site_id=SITE_WITHOUT_SALES_ID)
+    call(bridge, days_ago=2, site_id=None)
+    order(bridge, "700")
+    await bridge.run()
+
+
+@story("Marked with ₽700.00, and ₽950.00 is paid now.")
+async def paid_more_after_sales_were_switched_off(bridge: SyncApp) -> None:
+    """What stands is not taken off, because nothing could be set after it."""
+    site = bridge.world.comagic.add_site("example.net")
+    call(bridge, site_id=site)
+    key = order(bridge, "700")
+    await bridge.run()
+    bridge.world.comagic.switch_sales(site, on=False)
+    bridge.world.agbis.pay(key, "250")
+    bridge.clock.advance(timedelta(days=1))
+    await bridge.run()
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call 3360109114 ")
+async def the_key_may_not_list_the_sites(bridge: SyncApp) -> None:
+    """All sites count as taking sales, CoMagic refuses this one, and a warning names the right."""
+    bridge.world.comagic.switches = replace(bridge.world.comagic.switches, key_rights="tags_only")
+    call(bridge, days_ago=3, site_id=SITE_WITHOUT_SALES_ID)
+    call(bridge, days_ago=2)
     order(bridge, "700")
     await bridge.run()
 
@@ -159,6 +209,120 @@ async def paid_before_calling(bridge: SyncApp) -> None:
     """The sale cannot be dated before the call."""
     order(bridge, "700", days_ago=2)
     call(bridge, days_ago=1)
+    await bridge.run()
+
+
+@story(
+    "₽700.00 is paid, but every communication of this phone began after the last payment",
+    ATTRIBUTION="first_before_payment",
+)
+async def called_only_after_paying(bridge: SyncApp) -> None:
+    """ "Is my coat ready?" is not what brought the money."""
+    order(bridge, "700", days_ago=2)
+    call(bridge, days_ago=1)
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call 3360109114 ", ATTRIBUTION="first_before_payment")
+async def the_first_call_before_the_payment_counts(bridge: SyncApp) -> None:
+    """The second call came after the payment."""
+    call(bridge, days_ago=4)
+    order(bridge, "700", days_ago=2)
+    call(bridge, days_ago=1)
+    await bridge.run()
+
+
+@story("Not marked yet: the next run sets ₽700.00 on call 3360109115 ", ATTRIBUTION="last_before_payment")
+async def the_last_call_before_the_payment_counts(bridge: SyncApp) -> None:
+    call(bridge, days_ago=6)
+    call(bridge, days_ago=4)
+    order(bridge, "700", days_ago=2)
+    call(bridge, days_ago=1)
+    await bridge.run("update_db&dry_run")
+
+
+@story("Marked: ₽950.00 stands on call 3360109114 ", ATTRIBUTION="last_before_payment")
+async def a_sale_stays_where_it_stands_under_any_policy(bridge: SyncApp) -> None:
+    """A call and a further payment have come since: a sum is never reported twice."""
+    call(bridge, days_ago=6)
+    key = order(bridge, "700", days_ago=2)
+    await bridge.run()
+    call(bridge, days_ago=1)
+    bridge.world.agbis.pay(key, "250")
+    await bridge.run()
+
+
+LANDLINE = "74951112233"
+FOREIGN = "375291234567"
+
+
+def order_of(bridge: SyncApp, phone: str, landline: str = "", *, amount: str = "700", days_ago: float = 1) -> str:
+    """Enter a client with these phones and a paid order; return the client's id."""
+    agbis, at = bridge.world.agbis, NOON - timedelta(days=days_ago)
+    client = agbis.add_client(phone, landline=landline)
+    key = agbis.add_order(client, at=at)
+    agbis.pay(key, amount, at=at + timedelta(minutes=5))
+    return client
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def called_from_the_landline(bridge: SyncApp) -> None:
+    """The mobile bears the sum, the landline finds the call."""
+    call(bridge, phone=LANDLINE)
+    order_of(bridge, ANNA, "8 (495) 111-22-33 доб. 105")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def called_from_the_second_number_of_a_field(bridge: SyncApp) -> None:
+    """Of two numbers in one field the mobile one is the mobile."""
+    call(bridge, phone=LANDLINE)
+    order_of(bridge, "8 495 111-22-33, 8 926 123-45-67")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def called_from_abroad(bridge: SyncApp) -> None:
+    """The foreign number is typed with two zeros in the CRM."""
+    call(bridge, phone=FOREIGN)
+    order_of(bridge, ANNA, "00375 29 123-45-67")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call 3360109114 ")
+async def called_from_both_numbers(bridge: SyncApp) -> None:
+    """The earliest of all numbers bears the sale."""
+    call(bridge, days_ago=4, phone=LANDLINE)
+    call(bridge, days_ago=2)
+    order_of(bridge, ANNA, LANDLINE)
+    await bridge.run()
+
+
+@story("₽700.00 is paid, but the client called only from 74951112233, which another client has too")
+async def two_clients_have_the_same_landline(bridge: SyncApp) -> None:
+    """Whose call it was is not known."""
+    call(bridge, phone=LANDLINE)
+    order_of(bridge, ANNA, LANDLINE)
+    order_of(bridge, "79031112233", LANDLINE, amount="900")
+    await bridge.run()
+
+
+@story("₽700.00 is paid, but the client called only from 79031112233, which another client has too")
+async def the_second_number_is_another_clients_mobile(bridge: SyncApp) -> None:
+    """A wife's number beside the husband's: her calls are hers."""
+    call(bridge, phone="79031112233")
+    order_of(bridge, ANNA, "79031112233")
+    order_of(bridge, "79031112233", amount="900")
+    await bridge.run()
+
+
+@story("Marked: ₽700.00 stands on call ")
+async def the_landline_was_taken_out_of_the_crm(bridge: SyncApp) -> None:
+    """A number that is removed moves no sale that stands."""
+    call(bridge, phone=LANDLINE)
+    client = order_of(bridge, ANNA, LANDLINE)
+    await bridge.run()
+    bridge.world.agbis.change_phone(client, ANNA, landline="")
     await bridge.run()
 
 

@@ -11,12 +11,15 @@ from string import Formatter
 import pytest
 
 from crm_bridge.domain.alert import AlertKind
+from crm_bridge.domain.attribution import Policy
+from crm_bridge.domain.candidates import Reason
 from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.deal import DealStage
 from crm_bridge.domain.decision import Result
-from crm_bridge.domain.explanation import Note, Reason, Verdict
+from crm_bridge.domain.explanation import Note, Verdict
 from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.journal import MONEY_OF
+from crm_bridge.domain.not_found import WhyNotFound
 from crm_bridge.domain.run import Phase, RunStatus
 from crm_bridge.handlers.failures import KIND, KIND_OF_ERROR, WAYS
 from crm_bridge.presentation.csv_export import COLUMNS
@@ -59,13 +62,15 @@ FAMILIES: dict[str, Iterable[str]] = {
     "money": ["crm_total", "without_phone", "overpaid_back", "total", *MONEY_OF.values()],
     "note": Note,
     "phase": Phase,
+    "policy": Policy,
     "reason": Reason,
-    "remark": ["drifted", "repaired", "not_shown"],
+    "remark": ["drifted", "repaired", "not_shown", "date_moved"],
     "result": [*Result, *(f"would_be_{result}" for result in Result)],
     "sort": SORTS,
     "stage": DealStage,
     "status": [*RunStatus, "interrupted"],
     "verdict": Verdict,
+    "why": WhyNotFound,
     "way": [*WAYS, "code"],
 }
 

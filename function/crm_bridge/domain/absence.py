@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
+from crm_bridge.domain.attribution import DEFAULT_RULE, AttributionRule
 from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationType
 from crm_bridge.domain.decision import Decision, Result, decide, unknown_communication, without_trace
 from crm_bridge.domain.phone import PhoneRecord
@@ -96,16 +97,27 @@ def without_sales_of_others(
 
 
 def decide_without_sale(
-    phone: PhoneRecord, communications: Iterable[Communication], left: Target, *, now: datetime
+    phone: PhoneRecord,
+    communications: Iterable[Communication],
+    left: Target,
+    *,
+    now: datetime,
+    rule: AttributionRule = DEFAULT_RULE,
 ) -> tuple[PhoneRecord, Decision]:
     """Decide as if the phone had no sale, among its communications other than the one that its sale has left."""
     others = [each for each in communications if not same_communication(each, left)]
     without_sale = replace(phone, sale=None, intent=None, falls=None)
-    return without_sale, replace(decide(without_sale, others, now=now), drifted=True)
+    return without_sale, replace(decide(without_sale, others, now=now, rule=rule), drifted=True)
 
 
 def decide_on_snapshot(
-    phone: PhoneRecord, communications: Sequence[Communication], *, sight: Sight, today: date, now: datetime
+    phone: PhoneRecord,
+    communications: Sequence[Communication],
+    *,
+    sight: Sight,
+    today: date,
+    now: datetime,
+    rule: AttributionRule = DEFAULT_RULE,
 ) -> tuple[PhoneRecord, Decision]:
     """Decide as a run does, on what its snapshot of CoMagic shows.
 
@@ -117,7 +129,7 @@ def decide_on_snapshot(
         communications: See `decide`.
         sight: What was seen of the communication of its recorded sale.
         today: The run's local day.
-        now: See `decide`.
+        now, rule: See `decide`.
 
     Returns:
         The record that the decision is about, corrected by what CoMagic shows, and the decision.
@@ -126,11 +138,11 @@ def decide_on_snapshot(
     if change is not None and sight is Sight.REASSIGNED:
         return phone, _move(phone, change)
     if change is not None and sight is Sight.LEFT:
-        return decide_without_sale(phone, communications, change, now=now)
+        return decide_without_sale(phone, communications, change, now=now, rule=rule)
     sale = phone.sale
     if phone.intent is not None or sale is None or sale.amount_kopecks == 0:
         corrected = phone if sale is None else without_trace(phone, communications)
-        return corrected, _marked(decide(corrected, communications, now=now), sight)
+        return corrected, _marked(decide(corrected, communications, now=now, rule=rule), sight)
     days = sale.absent_on
     if sight is Sight.SHOWN:
         days = ()
@@ -139,7 +151,7 @@ def decide_on_snapshot(
     corrected = phone if days == sale.absent_on else replace(phone, sale=replace(sale, absent_on=days))
     if len(days) >= GONE_AFTER_DAYS:
         return corrected, _move(corrected, sale)
-    return corrected, _marked(decide(corrected, communications, now=now), sight)
+    return corrected, _marked(decide(corrected, communications, now=now, rule=rule), sight)
 
 
 def _marked(decision: Decision, sight: Sight) -> Decision:

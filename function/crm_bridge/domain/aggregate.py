@@ -132,15 +132,26 @@ class Client(Struct, frozen=True, kw_only=True):
         client_id: Agbis `contr_id`.
         phone: E.164 digits; None when the client has no usable phone; that is stored too.
         seen_at: When the CRM last returned the client, aware.
+        other_phones: Further numbers of the client, E.164 digits; they only find communications.
     """
 
     client_id: str
     phone: str | None
     seen_at: datetime
+    other_phones: tuple[str, ...] = ()
+
+    def same_numbers(self, other: Client) -> bool:
+        """Say whether nothing has changed that we need of the client."""
+        return self.phone == other.phone and self.other_phones == other.other_phones
 
 
 def recount(
-    phone: str, orders: Iterable[Order], stored: PhoneRecord | None, *, falls: Falls | None = None
+    phone: str,
+    orders: Iterable[Order],
+    stored: PhoneRecord | None,
+    clients: Mapping[str, Client],
+    *,
+    falls: Falls | None = None,
 ) -> PhoneRecord:
     """Return a phone's record with the sum, date and comment of its orders; what we know of its sale stays.
 
@@ -150,10 +161,12 @@ def recount(
         phone: E.164 digits.
         orders: The newest version of every order counted under the phone.
         stored: The phone's record so far; None when there is none.
+        clients: Those of the orders, by id.
         falls: What it has lost since the record was stored.
     """
     counted = list(orders)
     net = sum(order.net_kopecks for order in counted)
+    owners = [clients[order.client_id] for order in counted if order.client_id in clients]
     paid = sorted(
         (order for order in counted if order.net_kopecks > 0),
         key=lambda order: (order.ordered_at, order.order_id),
@@ -167,6 +180,7 @@ def recount(
         order_count=len(counted),
         sale=stored.sale if stored else None,
         intent=stored.intent if stored else None,
+        other_phones=tuple(sorted({number for owner in owners for number in owner.other_phones} - {phone})),
         overpaid_kopecks=max(0, -net),
         falls=_falls_below_sale(stored, max(0, net), falls) if stored else None,
     )

@@ -49,6 +49,8 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
         phone: E.164 digits.
         tagged: It bears the sale tag, wherever among its tags.
         sale_kopecks: Its `sale_cost`; None when it has none.
+        site_id: The site it came from; None when it came from none, or when that is not known.
+        lost: Nobody answered, so it bears no sale of ours.
     """
 
     type: CommunicationType
@@ -57,6 +59,8 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
     phone: str
     tagged: bool = False
     sale_kopecks: int | None = None
+    site_id: int | None = None
+    lost: bool = False
 
     @property
     def key(self) -> CommunicationKey:
@@ -73,16 +77,14 @@ class Communication(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CommunicationDetails(Struct, frozen=True, kw_only=True):
-    """A communication as a look-up shows it, usable or not.
-
-    Attributes:
-        lost: Nobody answered.
-        site_id: The site it came from; None when CoMagic does not report it.
-    """
+    """A communication as a look-up shows it, usable or not."""
 
     communication: Communication
-    lost: bool
-    site_id: int | None
+
+    @property
+    def lost(self) -> bool:
+        """Nobody answered."""
+        return self.communication.lost
 
 
 class FoundCommunications(Struct, frozen=True, kw_only=True):
@@ -101,7 +103,7 @@ class Site(Struct, frozen=True, kw_only=True):
     """A site of the account.
 
     Attributes:
-        sales_enabled: The option "account sales" is on; without it CoMagic refuses sales on its communications.
+        sales_enabled: The option «Учитывать продажи» is on; without it CoMagic shows no sale on its communications.
     """
 
     site_id: int

@@ -13,10 +13,10 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crm_bridge.domain.attribution import attributed_communication, by_time
+from crm_bridge.domain.attribution import DEFAULT_RULE, AttributionRule, attributed_communication, by_time
 from crm_bridge.domain.communication import Communication, CommunicationKey
 from crm_bridge.domain.phone import PhoneRecord
-from crm_bridge.domain.sale import Intent, RecordedSale, Target, find, same_communication
+from crm_bridge.domain.sale import Intent, RecordedSale, find, same_communication
 
 
 class Result(StrEnum):
@@ -32,6 +32,9 @@ class Result(StrEnum):
     DEFERRED = "deferred"
 
 
+SALES_DISABLED = "sales_disabled"
+"""The error of a sale that only communications of sites without «Учитывать продажи» could bear."""
+
 CHANGES = frozenset({Result.APPLIED, Result.UPDATED, Result.REMOVED})
 """Results that need CoMagic to be written to."""
 
@@ -45,6 +48,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
         previous_kopecks: The sum that stood before; None when none did, or its sum is not shown.
         unset: A sale stands on the target and must be taken off first.
         sold_at: The date of the sale, aware: the last payment, or the communication's own time when that is later.
+        date_moved: The sale is dated by the communication, because that is later than the payment.
         sale: What to record of the phone's sale from now on, when nothing has to be done about it.
         other_sales: Further communications of the phone that bear sales of somebody else; they are left alone.
         drifted: Somebody took off or changed a sale of ours since we set it.
@@ -53,6 +57,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
         doubled: Another communication than the target bears the phone's sum too.
         moves: The target no longer bears the phone's sale: it is unset there, and then the phone is decided again.
         points: What the change costs of CoMagic's quota: a point for `unset`, a point for `set`.
+        error: Why nothing is done although something should be: SALES_DISABLED.
     """
 
     result: Result
@@ -60,6 +65,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     previous_kopecks: int | None = None
     unset: bool = False
     sold_at: datetime | None = None
+    date_moved: bool = False
     sale: RecordedSale | None = None
     other_sales: tuple[CommunicationKey, ...] = ()
     drifted: bool = False
@@ -68,6 +74,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     doubled: bool = False
     moves: bool = False
     points: int = 0
+    error: str | None = None
 
     @property
     def is_change(self) -> bool:
@@ -80,7 +87,9 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
         return self.drifted or self.repaired or self.not_shown or self.doubled
 
 
-def decide(phone: PhoneRecord, communications: Sequence[Communication], *, now: datetime) -> Decision:
+def decide(
+    phone: PhoneRecord, communications: Sequence[Communication], *, now: datetime, rule: AttributionRule = DEFAULT_RULE
+) -> Decision:
     """Decide what to do about the sale of a phone.
 
     Args:
@@ -88,8 +97,9 @@ def decide(phone: PhoneRecord, communications: Sequence[Communication], *, now: 
         communications: Those of the phone that CoMagic shows, each once. When an intent is open, its communication was
             looked for; when it is missing, nothing is known of it, and the change is made again from the start.
         now: CoMagic refuses sales dated later.
+        rule: Which communication bears a sale.
     """
-    case = _Case(phone, communications)
+    case = _Case(phone, communications, rule)
     if phone.amount_kopecks == 0:
         return case.decide_unpaid(now)
     return case.decide_paid(now)
@@ -107,15 +117,15 @@ class _Case:
         target: Where the phone's sale stands or is to stand.
     """
 
-    __slots__ = ("communications", "intent", "phone", "recorded_on", "recorded_sale", "target", "with_sales")
+    __slots__ = ("communications", "intent", "phone", "recorded_on", "recorded_sale", "rule", "target", "with_sales")
 
-    def __init__(self, phone: PhoneRecord, communications: Sequence[Communication]) -> None:
+    def __init__(self, phone: PhoneRecord, communications: Sequence[Communication], rule: AttributionRule) -> None:
         sale, intent = phone.sale, phone.intent
         if len(communications) > 1:
             communications = by_time(communications)
         if sale is not None:
             communications = [_corrected(each, sale) for each in communications]
-        self.phone, self.communications = phone, communications
+        self.phone, self.communications, self.rule = phone, communications, rule
         self.with_sales = [each for each in communications if each.bears_sale]
         self.recorded_sale = sale if sale is not None and sale.amount_kopecks > 0 else None
         self.recorded_on = (
@@ -127,10 +137,14 @@ class _Case:
         is_open = intent is not None and on_intent is not None and self._is_open(intent, on_intent)
         self.intent = intent if is_open else None
         self.target = (
-            on_intent if is_open else attributed_communication(communications, self.with_sales, self.recorded_on)
+            on_intent
+            if is_open
+            else attributed_communication(communications, self.with_sales, self.recorded_on, phone.paid_at, rule)
         )
 
     def _is_open(self, intent: Intent, on_intent: Communication) -> bool:
+        if self.phone.amount_kopecks and not on_intent.bears_sale and self.rule.refuses_sale(on_intent):
+            return False  # nothing stands there, and since the change was begun its site has stopped taking sales
         recorded_on = self.recorded_on
         if recorded_on is None or same_communication(recorded_on, on_intent) or not recorded_on.bears_sale:
             return True
@@ -177,6 +191,8 @@ class _Case:
         if target is None:
             return Decision(result=Result.NOT_FOUND, sale=self.phone.sale)
         previous = target.sale_kopecks
+        if previous != amount and self.rule.sites_off and self.rule.refuses_sale(target):
+            return self._refused_by_site(target, now)
         if previous == amount:
             result = Result.PROBLEM
         elif target.bears_sale:
@@ -187,13 +203,15 @@ class _Case:
             result = Result.APPLIED
         is_set = result is Result.PROBLEM
         unset = result is Result.UPDATED and target.bears_sale
+        paid_at = self.phone.paid_at
         return Decision(
             result=result,
             target=target,
             previous_kopecks=previous,
             unset=unset,
-            sold_at=_sold_at(self.phone.paid_at, target, now),
-            sale=self._record_already_set(target, now) if is_set else None,
+            sold_at=_sold_at(paid_at, target, now),
+            date_moved=paid_at is not None and paid_at < target.started_at,
+            sale=self._record_standing(target, amount, now) if is_set else None,
             other_sales=self._other_sales() if self.with_sales else (),
             doubled=bool(self.with_sales) and self._is_doubled(),
             drifted=self.recorded_sale is not None and self._has_drifted(),
@@ -201,13 +219,28 @@ class _Case:
             points=0 if is_set else unset + 1,
         )
 
+    def _refused_by_site(self, target: Communication, now: datetime) -> Decision:
+        """Leave everything as it is: what stands there could be taken off, and then nothing could be set."""
+        sale, intent = self.phone.sale, self.intent
+        if intent is not None and target.sale_kopecks == intent.amount_kopecks:  # the change of a killed run was made
+            sale = self._record_standing(target, intent.amount_kopecks, now)
+        return Decision(
+            result=Result.FAILED,
+            target=target,
+            previous_kopecks=target.sale_kopecks,
+            sale=sale,
+            other_sales=self._other_sales(),
+            drifted=self._has_drifted(),
+            error=SALES_DISABLED,
+        )
+
     def _is_doubled(self) -> bool:
         amount, target = self.phone.amount_kopecks, self.target
         return any(each is not target and each.sale_kopecks == amount for each in self.with_sales)
 
-    def _record_already_set(self, target: Communication, now: datetime) -> RecordedSale:
-        """Record the sale that stands with the right sum, so that it counts when it has left the window."""
-        sale, amount = self.phone.sale, self.phone.amount_kopecks
+    def _record_standing(self, target: Communication, amount: int, now: datetime) -> RecordedSale:
+        """Record the sale that stands with the sum that was wanted, so that it counts when it has left the window."""
+        sale = self.phone.sale
         recorded = sale if sale is not None and same_communication(sale, target) else None
         if recorded is not None and recorded.amount_kopecks == amount:
             return recorded
@@ -219,6 +252,7 @@ class _Case:
             comment=intent.comment if intent else "",
             ours=intent is not None or (recorded is not None and recorded.ours),
             recorded_at=now,
+            found_by=self.phone.number_of(target),
         )
 
     def _record_unpaid(self, now: datetime) -> RecordedSale | None:
@@ -264,15 +298,16 @@ def _rebuilt(sale: RecordedSale, phone: PhoneRecord) -> Communication:
         type=sale.type,
         id=sale.id,
         started_at=sale.started_at,
-        phone=phone.phone,
+        phone=sale.found_by or phone.phone,
         tagged=True,
         sale_kopecks=sale.amount_kopecks,
     )
 
 
-def unknown_communication(change: Target, phone: PhoneRecord) -> Communication:
+def unknown_communication(change: Intent | RecordedSale, phone: PhoneRecord) -> Communication:
     """Rebuild a communication that CoMagic does not show: a sale may stand there, with whatever sum."""
-    return Communication(type=change.type, id=change.id, started_at=change.started_at, phone=phone.phone, tagged=True)
+    number = change.found_by or phone.phone
+    return Communication(type=change.type, id=change.id, started_at=change.started_at, phone=number, tagged=True)
 
 
 def _corrected(shown: Communication, sale: RecordedSale) -> Communication:

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct, field
 
 from crm_bridge.domain.aggregate import Order
-from crm_bridge.domain.communication import CommunicationDetails, CommunicationKey, CommunicationType, Site
+from crm_bridge.domain.candidates import Candidate, Reason
 from crm_bridge.domain.deal import KnownDeal
-from crm_bridge.domain.decision import Decision, Result
+from crm_bridge.domain.decision import SALES_DISABLED, Decision, Result
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.sale import VISIBLE_WITHIN, SaleEvent
-
-
-class Reason(StrEnum):
-    """Why a communication bears the phone's sale, or does not."""
-
-    OUR_SALE = "our_sale"
-    """Our sale stands on it, and stays."""
-    OUR_PLACE = "our_place"
-    """Our sale stood on it and was taken off by somebody, so it goes back there."""
-    SALE_BY_HAND = "sale_by_hand"
-    """Somebody else's sale stands on it, so it is the one."""
-    SALE_OF_OTHER_PHONE = "sale_of_other_phone"
-    """The sale of another phone stands on it, whose communication it was; that is taken off first."""
-    UNDER_WAY = "under_way"
-    """A run was killed while it changed the sale of this one."""
-    EARLIEST = "earliest"
-    """It is the earliest that counts."""
-    LOST = "lost"
-    """Nobody answered."""
-    TOO_OLD = "too_old"
-    """It started before COMAGIC_LOOKBACK_DAYS."""
-    NOT_A_SOURCE = "not_a_source"
-    """COMAGIC_SOURCES leaves its kind out."""
-    OTHER_SALE = "other_sale"
-    """It bears a further sale of somebody else, which is left alone."""
-    LATER = "later"
-    """Another one bears the sale."""
-    NO_SUM = "no_sum"
-    """It would count, but the phone has no sum to set."""
 
 
 class Verdict(StrEnum):
@@ -51,6 +22,8 @@ class Verdict(StrEnum):
     UNKNOWN_PHONE = "unknown_phone"
     NOT_ASKED = "not_asked"
     NOT_SHOWN = "not_shown"
+    SALES_DISABLED = "sales_disabled"
+    CHANGE_DISABLED = "change_disabled"
     MARKED = "marked"
     MARK_IS_DUE = "mark_is_due"
     CHANGE_IS_DUE = "change_is_due"
@@ -59,6 +32,8 @@ class Verdict(StrEnum):
     MONEY_RETURNED = "money_returned"
     NO_CONTACT = "no_contact"
     ONLY_LOST = "only_lost"
+    ONLY_SHARED_NUMBER = "only_shared_number"
+    ONLY_AFTER_PAYMENT = "only_after_payment"
     ONLY_TOO_OLD = "only_too_old"
     ONLY_OTHER_SOURCES = "only_other_sources"
 
@@ -66,7 +41,7 @@ class Verdict(StrEnum):
 class Note(StrEnum):
     """What else an admin should know."""
 
-    SALES_OFF = "sales_off"
+    WITHOUT_SITE = "without_site"
     LAST_TRY_FAILED = "last_try_failed"
     CUT_CHANGE = "cut_change"
     REASSIGNED = "reassigned"
@@ -78,20 +53,6 @@ class Note(StrEnum):
     RUN_IN_PROGRESS = "run_in_progress"
     NOT_ALL_READ = "not_all_read"
     CALLED_AFTER_PAYING = "called_after_paying"
-
-
-class Candidate(Struct, frozen=True, kw_only=True):
-    """A communication of the phone, judged.
-
-    Attributes:
-        chosen: It bears the phone's sale, or will.
-        site: Where it came from; None when that is not known.
-    """
-
-    details: CommunicationDetails
-    chosen: bool
-    reason: Reason
-    site: Site | None
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
@@ -135,66 +96,6 @@ class Explanation(Struct, frozen=True, kw_only=True):
     deals: Mapping[str, KnownDeal] | None = None
 
 
-def explain_candidates(
-    details: Sequence[CommunicationDetails],
-    record: PhoneRecord | None,
-    decision: Decision | None,
-    *,
-    sources: Collection[CommunicationType],
-    window_since: datetime,
-    sites: Mapping[int, Site],
-    owners: Collection[CommunicationKey] = (),
-) -> list[Candidate]:
-    """Say of every communication why it was chosen, or not; the choice itself is the decision's.
-
-    Args:
-        owners: Communications that bear the sale of another phone.
-    """
-    target = decision.target.key if decision is not None and decision.target is not None else None
-    others = set(decision.other_sales) if decision is not None else set()
-    has_sum = record is not None and record.amount_kopecks > 0
-
-    def chosen(details: CommunicationDetails) -> bool:
-        is_bearer = target is not None and details.communication.key == target
-        bears_sale = details.communication.bears_sale and details.communication.key not in owners
-        return is_bearer and (has_sum or bears_sale)
-
-    def reason(details: CommunicationDetails) -> Reason:
-        communication = details.communication
-        if communication.key in owners:
-            return Reason.SALE_OF_OTHER_PHONE
-        if chosen(details) and record is not None:
-            return _why_chosen(details, record)
-        if details.lost:
-            return Reason.LOST
-        if communication.type not in sources:
-            return Reason.NOT_A_SOURCE
-        if communication.started_at < window_since:
-            return Reason.TOO_OLD
-        if communication.key in others:
-            return Reason.OTHER_SALE
-        return Reason.LATER if has_sum else Reason.NO_SUM
-
-    return [
-        Candidate(
-            details=details,
-            chosen=chosen(details),
-            reason=reason(details),
-            site=sites.get(details.site_id) if details.site_id is not None else None,
-        )
-        for details in details
-    ]
-
-
-def _why_chosen(details: CommunicationDetails, record: PhoneRecord) -> Reason:
-    key, sale = details.communication.key, record.sale
-    if record.intent is not None and record.intent.key == key:
-        return Reason.UNDER_WAY
-    if sale is not None and sale.key == key and sale.amount_kopecks > 0 and sale.ours:
-        return Reason.OUR_SALE if details.communication.bears_sale else Reason.OUR_PLACE
-    return Reason.SALE_BY_HAND if details.communication.bears_sale else Reason.EARLIEST
-
-
 def verdict_of(
     record: PhoneRecord | None, orders: Sequence[Order], candidates: Sequence[Candidate], decision: Decision | None
 ) -> Verdict:
@@ -212,6 +113,9 @@ def verdict_of(
             return Verdict.CHANGE_IS_DUE
         case Result.REMOVED:
             return Verdict.REMOVAL_IS_DUE
+        case Result.FAILED if decision.error == SALES_DISABLED:
+            stands = decision.target is not None and decision.target.bears_sale
+            return Verdict.CHANGE_DISABLED if stands else Verdict.SALES_DISABLED
         case Result.FAILED:
             return Verdict.NOT_SHOWN
         case Result.NOTHING_PAID:
@@ -225,6 +129,8 @@ def _why_not_found(candidates: Sequence[Candidate]) -> Verdict:
     """Of several reasons, the one that an admin can do something about."""
     reasons = {candidate.reason for candidate in candidates}
     for reason, verdict in (
+        (Reason.AFTER_PAYMENT, Verdict.ONLY_AFTER_PAYMENT),
+        (Reason.SHARED_NUMBER, Verdict.ONLY_SHARED_NUMBER),
         (Reason.NOT_A_SOURCE, Verdict.ONLY_OTHER_SOURCES),
         (Reason.TOO_OLD, Verdict.ONLY_TOO_OLD),
         (Reason.LOST, Verdict.ONLY_LOST),
@@ -255,7 +161,7 @@ def notes_of(
         reassigned: The communication of the recorded sale has become another phone's.
     """
     holds = {
-        Note.SALES_OFF: _sales_are_off(decision, candidates),
+        Note.WITHOUT_SITE: _is_without_site(decision, candidates),
         Note.LAST_TRY_FAILED: bool(events) and events[-1].result == Result.FAILED,
         Note.CUT_CHANGE: record is not None and record.intent is not None,
         Note.REASSIGNED: reassigned,
@@ -271,10 +177,10 @@ def notes_of(
     return [note for note, is_so in holds.items() if is_so]
 
 
-def _sales_are_off(decision: Decision | None, candidates: Sequence[Candidate]) -> bool:
+def _is_without_site(decision: Decision | None, candidates: Sequence[Candidate]) -> bool:
     chosen = next((candidate for candidate in candidates if candidate.chosen), None)
-    is_change = decision is not None and decision.is_change
-    return is_change and chosen is not None and chosen.site is not None and not chosen.site.sales_enabled
+    bears = decision is not None and decision.result in {Result.APPLIED, Result.UPDATED, Result.PROBLEM}
+    return bears and chosen is not None and chosen.details.communication.site_id is None
 
 
 def _is_out_of_sight(decision: Decision | None, candidates: Sequence[Candidate]) -> bool:

@@ -20,6 +20,8 @@ from crm_bridge.domain.falls import FallReason
 from crm_bridge.domain.guard import GuardReport
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
+from crm_bridge.domain.not_found import NotFoundTotals, WhyNotFound
+from crm_bridge.domain.policy_comparison import PolicyComparison
 from crm_bridge.domain.state import CrmMoney
 
 MONEY_OF = {
@@ -38,10 +40,11 @@ COUNTERS = {
     "tags_removed": Result.REMOVED,
     "problem": Result.PROBLEM,
     "not_found": Result.NOT_FOUND,
+    "nothing_paid": Result.NOTHING_PAID,
     "failed": Result.FAILED,
     "deferred": Result.DEFERRED,
 }
-"""The counters of a run, by their names in the journal and in the list of runs. The journal leaves out `not_found`."""
+"""The counters of a run, by their names in the journal and in the list of runs."""
 
 LOG_FILTERS = ("all", "changes", "none")
 """How much of a journal's log a caller may ask for."""
@@ -60,6 +63,9 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
         reason: Why less stands than before; None when it does not, or the CRM is not the cause.
         error: A stable code: CoMagic's mnemonic, or one of ours.
         not_shown: CoMagic does not show the communication, though it should; it counts as standing there.
+        date_moved: The sale is dated by the communication, because that is later than the payment.
+        why: Why no communication bears its sale.
+        would_be_on: What another policy would choose, a communication or "not found"; None where it is the same.
         doubled: The phone's sum stands on more than one communication.
         points: What its change costs of CoMagic's quota; shown by a dry run.
     """
@@ -81,6 +87,9 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     repaired: bool = False
     not_shown: bool = False
     doubled: bool = False
+    date_moved: bool = False
+    would_be_on: str | None = None
+    why: WhyNotFound | None = None
 
     def as_json(self, *, zone: ZoneInfo, dry_run: bool) -> dict[str, Any]:
         row: dict[str, Any] = {
@@ -96,17 +105,14 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
             row["date"] = local_text(self.sold_at, zone)
         if self.comment:
             row["comment"] = self.comment
-        if self.reason is not None:
-            row["reason"] = str(self.reason)
-        if self.sale_id is not None:
-            row["sale_id"] = self.sale_id
-        if self.error is not None:
-            row["error"] = self.error
+        for name in ("reason", "sale_id", "error", "why", "would_be_on"):
+            if (value := getattr(self, name)) is not None:
+                row[name] = value
         if dry_run and self.points:
             row["points"] = self.points
         if self.other_sales:
             row["other_sales"] = [str(key.id) for key in self.other_sales]
-        for name in ("drifted", "repaired", "not_shown"):
+        for name in ("drifted", "repaired", "not_shown", "date_moved"):
             if getattr(self, name):
                 row[name] = True
         return row
@@ -149,6 +155,8 @@ class Journal(Struct, kw_only=True):
         day_remaining: The day's points left when the changes were decided on; None when CoMagic does not report them.
         deals: None while COMAGIC_DEALS is off.
         reports_shrunken: CoMagic's reports show fewer than half of the sales that should stand.
+        attribution: What another policy would find, when that was asked for.
+        why_not_found: Why phones have no source; None until phones are decided on.
     """
 
     run_id: str
@@ -172,6 +180,8 @@ class Journal(Struct, kw_only=True):
     guard: GuardReport | None = None
     deals: DealsReport | None = None
     reports_shrunken: bool = False
+    attribution: PolicyComparison | None = None
+    why_not_found: NotFoundTotals | None = None
 
     @property
     def has_read(self) -> bool:
@@ -210,8 +220,6 @@ class Journal(Struct, kw_only=True):
         }
 
     def as_json(self) -> dict[str, Any]:
-        counters = self._counters()
-        del counters["not_found"]
         return {
             "run_id": self.run_id,
             "started_at": local_text(self.started_at, self.zone),
@@ -220,8 +228,9 @@ class Journal(Struct, kw_only=True):
             "complete": self.complete,
             "phones_analyzed": len(self.rows),
             "communications_found": self.communications_found,
-            **counters,
+            **self._counters(),
             "money": self.money(),
+            "why_not_found": self._why_not_found(),
             **({"refresh": self._refresh_as_json(self.refresh)} if self.refresh else {}),
             "plan": {
                 "points_needed": self.points_needed,
@@ -230,6 +239,7 @@ class Journal(Struct, kw_only=True):
                 **({"guard": self.guard.as_json()} if self.guard else {}),
             },
             **({"deals": self.deals.as_json()} if self.deals else {}),
+            **({"attribution": self.attribution.as_json()} if self.attribution else {}),
             "warnings": list(self.warnings),
             "requests": dict(sorted(self.requests.items())),
             "quota": dict(self.quota),
@@ -239,6 +249,10 @@ class Journal(Struct, kw_only=True):
     def _counters(self) -> dict[str, int]:
         counts = self.counts()
         return {name: counts[result] for name, result in COUNTERS.items()}
+
+    def _why_not_found(self) -> dict[str, Any] | None:
+        totals = self.why_not_found
+        return None if totals is None else {"since": local_text(totals.since, self.zone), **totals.as_json()}
 
     def _refresh_as_json(self, refresh: RefreshReport) -> dict[str, Any]:
         return {

@@ -57,6 +57,7 @@ class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
         ours: False when somebody else set it and we adopted it, because its sum was right when we found it.
         recorded_at: When we learned that it stands, aware. CoMagic's reports may lag behind for some seconds.
         absent_on: Local days of full runs to which CoMagic did not show the communication; empty when it is shown.
+        found_by: The further number of the client by which the communication was found; None for the phone itself.
     """
 
     type: CommunicationType
@@ -69,6 +70,7 @@ class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
     ours: bool
     recorded_at: datetime
     absent_on: tuple[date, ...] = ()
+    found_by: str | None = None
 
     @classmethod
     def of(
@@ -81,6 +83,7 @@ class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
         sold_at: datetime | None = None,
         comment: str = "",
         sale_id: int | None = None,
+        found_by: str | None = None,
     ) -> Self:
         """Record the sale that stands on a communication."""
         return cls(
@@ -93,6 +96,7 @@ class RecordedSale(Struct, frozen=True, kw_only=True, gc=False):
             sale_id=sale_id,
             ours=ours,
             recorded_at=recorded_at,
+            found_by=found_by,
         )
 
     @classmethod
@@ -122,6 +126,7 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
         previous_kopecks: The sum that stood before; None when none did, or its sum was not shown.
         replaces: A sale stood there before, so it is unset first.
         written_at: Aware.
+        found_by: See `RecordedSale`.
     """
 
     type: CommunicationType
@@ -134,6 +139,7 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
     comment: str
     run_id: str
     written_at: datetime
+    found_by: str | None = None
 
     @classmethod
     def of(
@@ -147,6 +153,7 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
         comment: str,
         run_id: str,
         written_at: datetime,
+        found_by: str | None = None,
     ) -> Self:
         """Make the intent of a change on a communication."""
         return cls(
@@ -160,6 +167,7 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
             comment=comment,
             run_id=run_id,
             written_at=written_at,
+            found_by=found_by,
         )
 
     @property

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 
 from crm_bridge.domain.alert import AlertNotes
+from crm_bridge.domain.communication import Site
 from crm_bridge.domain.deal import COMMENT_LIMIT, NAME_LIMIT, DealStage, SentDeal
 
 
@@ -98,4 +99,27 @@ class DealUpload(Struct, frozen=True, kw_only=True):
     sent: tuple[SentDeal, ...] = ()
 
 
-State = Watermark | SaleTag | CrmSession | CrmMoney | AlertNotes | DealAccount | DealUpload
+class KnownSites(Struct, frozen=True, kw_only=True):
+    """The account's sites, as `get.sites` showed them; they are asked for once a local day.
+
+    Attributes:
+        read_at: When they were asked for, aware.
+        refusal: Why CoMagic did not show them; empty when it did.
+    """
+
+    read_at: datetime
+    sites: tuple[Site, ...] = ()
+    refusal: str = ""
+
+
+class NumbersRead(Struct, frozen=True, kw_only=True):
+    """The further numbers of all clients that we hold are known: a version that knew none has stored them before.
+
+    Attributes:
+        at: Since when, aware.
+    """
+
+    at: datetime
+
+
+State = Watermark | SaleTag | CrmSession | CrmMoney | AlertNotes | KnownSites | NumbersRead | DealAccount | DealUpload

@@ -9,11 +9,23 @@ from datetime import date
 from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
+from crm_bridge.domain.attribution import Policy
 from crm_bridge.domain.journal import LOG_FILTERS
 from crm_bridge.errors import InvalidInput
 from crm_bridge.usecases.run_context import SyncRequest
 
-PARAMETERS = ("update_db", "dry_run", "date_from", "date_till", "phone", "limit", "confirm", "log", "format")
+PARAMETERS = (
+    "update_db",
+    "dry_run",
+    "date_from",
+    "date_till",
+    "phone",
+    "limit",
+    "confirm",
+    "attribution",
+    "log",
+    "format",
+)
 """What the query of a run may hold."""
 
 MOST_CHANGES = 1_000_000
@@ -43,8 +55,13 @@ def parse(query: QueryParams, headers: Mapping[str, str]) -> tuple[SyncRequest, 
         phone=_read_phone(query),
         limit=read_whole(query, "limit", low=1, high=MOST_CHANGES, default=1) if "limit" in query else None,
         confirm=_read_plan_id(query),
+        attribution=Policy(read_choice(query, "attribution", tuple(Policy), default=""))
+        if "attribution" in query
+        else None,
     )
     log_filter = read_choice(query, "log", LOG_FILTERS, default="all")
+    if wanted.attribution is not None and not wanted.dry_run:
+        raise InvalidInput("attribution needs dry_run")
     if wanted.date_till is not None and wanted.date_from is None:
         raise InvalidInput("date_till needs date_from")
     if wanted.date_from is not None and not wanted.update_db:

@@ -66,7 +66,11 @@ def remarks(row: JournalRow, t: Translator) -> list[str]:
         found.append(t(f"fall.{reason}"))
     if others := row.data.get("other_sales"):
         found.append(t("remark.other_sales", ids=", ".join(others)))
-    found += [t(f"remark.{name}") for name in ("drifted", "repaired", "not_shown") if row.data.get(name)]
+    found += [t(f"remark.{name}") for name in ("drifted", "repaired", "not_shown", "date_moved") if row.data.get(name)]
+    if why := row.data.get("why"):
+        found.append(t(f"why.{why}"))
+    if other := row.data.get("would_be_on"):
+        found.append(t("remark.would_be_nowhere") if other == "not found" else t("remark.would_be_on", id=other))
     return found
 
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from crm_bridge.domain.aggregate import Order
+from crm_bridge.domain.candidates import Candidate, Reason
 from crm_bridge.domain.communication import CommunicationType
 from crm_bridge.domain.decision import Result
-from crm_bridge.domain.explanation import Candidate, Explanation, Note, Reason
+from crm_bridge.domain.explanation import Explanation, Note
 from crm_bridge.domain.local_time import local_text
 from crm_bridge.domain.money import format_roubles
 from crm_bridge.domain.sale import Intent, RecordedSale, SaleEvent
@@ -75,8 +76,19 @@ class _View:
             for candidate in explanation.candidates
             if candidate.reason is Reason.NOT_A_SOURCE
         }
+        shared = {
+            candidate.details.communication.phone
+            for candidate in explanation.candidates
+            if candidate.reason is Reason.SHARED_NUMBER
+        }
+        refusing = [
+            candidate.site.domain
+            for candidate in explanation.candidates
+            if candidate.site is not None and not candidate.site.sales_enabled
+        ]
         return self.t(
             f"verdict.{explanation.verdict}",
+            sites=", ".join(dict.fromkeys(refusing)),
             amount=self._money(record.amount_kopecks if record else None),
             previous=self._money(decision.previous_kopecks if decision else None),
             communication=self._communication(target.type, target.id, target.started_at) if target else "",
@@ -87,6 +99,9 @@ class _View:
             kinds=", ".join(self.t(f"kind.{kind}") for kind in CommunicationType if kind in kinds),
             sources=", ".join(name for name, kind in SOURCES.items() if kind in kinds),
             failure=self._failure(),
+            attribution=self.settings.attribution,
+            paid_at=self._at(record.paid_at if record else None),
+            numbers=", ".join(sorted(shared)),
         )
 
     def _failure(self) -> str | None:
@@ -100,11 +115,9 @@ class _View:
 
     def _note(self, note: Note) -> str:
         failed = self.explanation.events[-1] if self.explanation.events else None
-        chosen = next((candidate for candidate in self.explanation.candidates if candidate.chosen), None)
         error = (failed.error if failed else None) or ""
         return self.t(
             f"note.{note}",
-            site=chosen.site.domain if chosen and chosen.site else "",
             at=self._at(failed.at) if failed else "",
             error=error,
             hint=self.t.error_hint(error),
@@ -179,6 +192,8 @@ class _View:
             "sale": None if communication.sale_kopecks is None else format_roubles(communication.sale_kopecks),
             "bears_sale": communication.bears_sale,
         }
+        if communication.phone != self.explanation.phone:
+            view["number"] = communication.phone
         if candidate.site is not None:
             view["site"] = {"domain": candidate.site.domain, "sales_enabled": candidate.site.sales_enabled}
         return view
@@ -186,6 +201,7 @@ class _View:
     def _why(self, candidate: Candidate) -> str:
         return self.t(
             f"reason.{candidate.reason}",
+            attribution=self.settings.attribution,
             window=self._at(self.explanation.window_since),
             lookback=self.settings.comagic_lookback.days,
         )

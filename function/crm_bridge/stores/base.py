@@ -16,7 +16,17 @@ from crm_bridge.domain.deal import DealContact
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import LEASE_TTL, Lease, Run, RunStatus
 from crm_bridge.domain.sale import SaleEvent
-from crm_bridge.domain.state import CrmMoney, CrmSession, DealAccount, DealUpload, SaleTag, State, Watermark
+from crm_bridge.domain.state import (
+    CrmMoney,
+    CrmSession,
+    DealAccount,
+    DealUpload,
+    KnownSites,
+    NumbersRead,
+    SaleTag,
+    State,
+    Watermark,
+)
 from crm_bridge.stores import journal_parts
 from crm_bridge.stores.documents import (
     Document,
@@ -54,6 +64,8 @@ STATE_KEYS: dict[type[object], str] = {
     AlertNotes: "alerts",
     DealAccount: "deal_account",
     DealUpload: "deal_upload",
+    KnownSites: "sites",
+    NumbersRead: "numbers_read",
 }
 
 PAGE = 10_000
@@ -104,6 +116,14 @@ class DocumentSalesStore(ABC):
 
     async def clients(self, client_ids: Collection[str]) -> dict[str, Client]:
         return await self._by_key(CLIENTS, client_ids)
+
+    async def clients_with_numbers(self, numbers: Collection[str]) -> list[Client]:
+        documents = [
+            *await self._query_in(CLIENTS.name, "phone", numbers),
+            *await self._query_in(CLIENTS.name, "other_phones", numbers, in_list=True),
+        ]
+        found = [from_document(document, Client) for document in documents]
+        return list({client.client_id: client for client in found}.values())
 
     async def orders(self, order_ids: Collection[str]) -> dict[str, Order]:
         return await self._by_key(ORDERS, order_ids)
@@ -225,8 +245,13 @@ class DocumentSalesStore(ABC):
         """Return the documents that exist of these keys, by key."""
 
     @abstractmethod
-    async def _query_in(self, collection: str, field: str, values: Collection[str | int]) -> list[Document]:
-        """Return the documents whose field has one of the values; a dot leads into a field of a field."""
+    async def _query_in(
+        self, collection: str, field: str, values: Collection[str | int], *, in_list: bool = False
+    ) -> list[Document]:
+        """Return the documents whose field has one of the values, or, with `in_list`, is a list with one of them.
+
+        A dot leads into a field of a field.
+        """
 
     @abstractmethod
     async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:

@@ -60,6 +60,7 @@ class Hint(StrEnum):
     CRM_WRONG = "setup.crm_wrong"
     TOKEN = "setup.token"  # noqa: S105 - a message's key
     IP = "setup.ip"
+    IP_OF_CLIENT = "setup.ip_of_client"
     ACCOUNT = "setup.account"
     COMAGIC_AWAY = "setup.comagic_away"
     COMAGIC_WRONG = "setup.comagic_wrong"
@@ -67,8 +68,11 @@ class Hint(StrEnum):
     TAG = "setup.tag"
     SITES = "setup.sites"
     NO_SITES = "setup.no_sites"
+    SITES_RIGHT = "setup.sites_right"
+    SITES_COMPONENT = "setup.sites_component"
     ZONE = "setup.zone"
     ZONE_UNKNOWN = "setup.zone_unknown"
+    ZONE_REFUSED = "setup.zone_refused"
     QUOTA = "setup.quota"
     QUOTA_LEFT = "setup.quota_left"
     QUOTA_UNKNOWN = "setup.quota_unknown"
@@ -174,32 +178,45 @@ async def _check_comagic(services: SyncServices) -> list[Check]:
         return _with_skipped([_missing("comagic_token", COMAGIC_VARIABLES)], names)
     now = services.clock.now()
     call_tracking = services.call_tracking(Deadline(services.clock, PAGE_LIMIT))
+    settings = services.settings
     try:
-        zone = await call_tracking.account_zone()
+        zone = _check_time_zone(await call_tracking.account_zone(), settings.time_zone, now)
     except (RemoteError, RunStopped) as exc:
-        return _with_skipped(_explain_first_failure(exc, call_tracking), names)
+        if not _admits(exc):
+            is_agency = settings.comagic_user_id is not None
+            return _with_skipped(_explain_first_failure(exc, call_tracking, is_agency=is_agency), names)
+        values = {"reason": str(exc), "ours": str(settings.time_zone)}
+        zone = Check(name="time_zone", ok=False, hint=Hint.ZONE_REFUSED, values=values)
     deals = []
     if DEALS_CHECK in names:
-        deals = [await _check_deals(call_tracking.deals, services.settings.comagic_deals_funnel)]
+        deals = [await _check_deals(call_tracking.deals, settings.comagic_deals_funnel)]
     return [
         Check(name="comagic_token", ok=True),
         Check(name="ip_whitelist", ok=True),
         await _check_rights(call_tracking),
-        await _check_sale_tag(call_tracking, services.settings.comagic_sale_tag_id),
+        await _check_sale_tag(call_tracking, settings.comagic_sale_tag_id),
         await _check_sites(call_tracking),
-        _check_time_zone(zone, services.settings.time_zone, now),
+        zone,
         _check_quota(call_tracking.quota),
         *deals,
     ]
 
 
-def _explain_first_failure(exc: RemoteError | RunStopped, call_tracking: CallTracking) -> list[Check]:
+def _admits(exc: RemoteError | RunStopped) -> bool:
+    """Only this call is refused: CoMagic looks at the key and at our address before it looks at rights."""
+    return isinstance(exc, AccessDenied) and exc.barrier in {Barrier.RIGHT, Barrier.COMPONENT}
+
+
+def _explain_first_failure(
+    exc: RemoteError | RunStopped, call_tracking: CallTracking, *, is_agency: bool
+) -> list[Check]:
     """Return the checks that the failure of the first call decides: CoMagic looks at the key before the address."""
     token_holds = Check(name="comagic_token", ok=True)
     match exc:
         case AccessDenied(barrier=Barrier.ADDRESS, address=address):
             values = {"address": address or "?"}
-            return [token_holds, Check(name="ip_whitelist", ok=False, hint=Hint.IP, values=values)]
+            hint = Hint.IP_OF_CLIENT if is_agency else Hint.IP
+            return [token_holds, Check(name="ip_whitelist", ok=False, hint=hint, values=values)]
         case AccessDenied(barrier=Barrier.KEY):
             return [_failed("comagic_token", Hint.TOKEN, exc)]
         case AccessDenied(barrier=Barrier.ACCOUNT):
@@ -239,6 +256,9 @@ async def _check_sale_tag(call_tracking: CallTracking, configured: int | None) -
 async def _check_sites(call_tracking: CallTracking) -> Check:
     try:
         sites = await call_tracking.sites()
+    except AccessDenied as exc:
+        hints = {Barrier.RIGHT: Hint.SITES_RIGHT, Barrier.COMPONENT: Hint.SITES_COMPONENT}
+        return _failed("sites", hints.get(exc.barrier, Hint.UNKNOWN), exc)
     except (RemoteError, RunStopped) as exc:
         return _failed("sites", Hint.UNKNOWN, exc)
     if not sites:

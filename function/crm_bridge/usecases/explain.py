@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from msgspec import Struct, field
-
-from crm_bridge.domain.absence import (
-    Sight,
-    decide_on_snapshot,
-    decide_without_sale,
-    expected_to_show,
-    sight_of_reassigned,
-    without_sales_of_others,
-)
-from crm_bridge.domain.communication import (
-    Communication,
-    CommunicationDetails,
-    CommunicationKey,
-    CommunicationType,
-    FoundCommunications,
-    Site,
-)
-from crm_bridge.domain.deal import KnownDeal
-from crm_bridge.domain.decision import Decision, Result, decide
-from crm_bridge.domain.explanation import Explanation, explain_candidates, notes_of, verdict_of
-from crm_bridge.domain.phone import PhoneRecord
-from crm_bridge.domain.sale import VISIBLE_WITHIN, find
-from crm_bridge.domain.state import SaleTag, Watermark
-from crm_bridge.errors import RemoteError, RemoteRejected, RunStopped
-from crm_bridge.ports import CallTracking, SalesStore
+from crm_bridge.domain.attribution import AttributionRule
+from crm_bridge.domain.candidates import explain_candidates
+from crm_bridge.domain.explanation import Explanation, notes_of, verdict_of
+from crm_bridge.domain.state import KnownSites, SaleTag, Watermark
+from crm_bridge.errors import RemoteError, RunStopped
 from crm_bridge.services import SyncServices
-from crm_bridge.usecases.read_communications import EDGE, is_recorded
+from crm_bridge.usecases.account_sites import is_of_today
+from crm_bridge.usecases.look_up_phone import REACH, PhoneLookUp, numbers_of
 from crm_bridge.usecases.run_context import Deadline
-
-POINTS = 3
-"""What an explanation may cost of CoMagic's quota."""
-
-REACH = timedelta(days=88)
-"""The longest interval of a report is three months, which is 89 days at the least."""
-
-_DEALS = 200
-"""Newest orders whose deals are read: one point pays for so many."""
 
 PAGE_LIMIT = timedelta(seconds=25)
 """How long a person waits for a page."""
@@ -66,20 +35,23 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
     )
     events = await store.events(phone)
     watermark, lease = await store.state(Watermark), await store.lease()
-    tag = await store.state(SaleTag)
+    tag, sites = await store.state(SaleTag), await store.state(KnownSites)
 
     window_since = (now - settings.comagic_lookback).replace(microsecond=0)
     call_tracking = services.call_tracking(Deadline(services.clock, PAGE_LIMIT))
-    look_up = _LookUp(
+    look_up = PhoneLookUp(
         call_tracking=call_tracking,
         store=store,
         sale_tag_id=settings.comagic_sale_tag_id or (tag.tag_id if tag else 0),
         phone=phone,
+        numbers=await numbers_of(record, store),
         record=record,
         sources=settings.comagic_sources,
         window_since=window_since,
         now=now,
         read_since=(now - REACH).replace(microsecond=0),
+        rule=AttributionRule(policy=settings.attribution),
+        sites=sites if sites is not None and is_of_today(sites, now, settings.time_zone) else None,
         deals_of=[order.order_id for order in orders if order.deal is not None] if settings.comagic_deals else [],
     )
     failure = None
@@ -95,7 +67,9 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         decision,
         sources=settings.comagic_sources,
         window_since=window_since,
-        sites=look_up.sites,
+        sites={site.site_id: site for site in look_up.sites.sites} if look_up.sites else {},
+        rule=look_up.rule,
+        numbers={phone, *look_up.numbers.usable},
         owners=look_up.owners,
     )
     busy_run = lease.run_id if lease is not None and lease.until > now else None
@@ -128,152 +102,3 @@ async def explain(phone: str, services: SyncServices) -> Explanation:
         busy_run=busy_run,
         deals=look_up.deals,
     )
-
-
-class _LookUp(Struct, kw_only=True):
-    """What CoMagic shows of one phone, read within a budget of points.
-
-    Attributes:
-        details: The phone's communications, oldest first.
-        all_read: Everything that a run would see of the phone was read.
-        warnings: Sources that a run would not get either.
-        refusal: CoMagic's reason not to show the communication of a change that a killed run left open.
-        read_since: How far back CoMagic was asked.
-        owners: The phone whose sale stands on a communication of this one, by the communication's key.
-        reassigned: CoMagic shows the communication of the recorded sale with another phone.
-        deals_of: Orders whose deals are to be read.
-        deals: What CoMagic has of them; None when it was not asked.
-    """
-
-    call_tracking: CallTracking
-    store: SalesStore
-    sale_tag_id: int
-    phone: str
-    record: PhoneRecord | None
-    sources: Sequence[CommunicationType]
-    window_since: datetime
-    now: datetime
-    read_since: datetime
-    points: int = POINTS
-    details: list[CommunicationDetails] = field(default_factory=list)
-    sites: dict[int, Site] = field(default_factory=dict)
-    decision: Decision | None = None
-    all_read: bool = True
-    refusal: str | None = None
-    warnings: list[str] = field(default_factory=list)
-    owners: dict[CommunicationKey, str] = field(default_factory=dict)
-    reassigned: bool = False
-    deals_of: Sequence[str] = ()
-    deals: Mapping[str, KnownDeal] | None = None
-
-    async def read(self) -> None:
-        """Read what the decision depends on, then, while points are left, what explains it.
-
-        Raises:
-            RemoteError, RunStopped: What the decision depends on could not be read.
-        """
-        for kind, since, until in self._intervals():
-            if self.points == 0:
-                self.all_read = False
-                break
-            self._add(await self._communications_of_phone(kind, since, until))
-            self.read_since = min(self.read_since, since)
-        self.warnings = list(self.call_tracking.warnings)  # of the sources that a run reads, not of those below
-        if self.record is not None:
-            self.decision = await self._decide_like_a_run(self.record)
-        with suppress(RemoteError, RunStopped):
-            if self.deals_of and self.points:
-                self.points -= 1
-                self.deals = await self.call_tracking.deals.known(self.deals_of[:_DEALS])
-        with suppress(RemoteError, RunStopped):  # what follows explains the decision and does not change it
-            if self.decision is None or self.decision.result is Result.NOT_FOUND:
-                await self._read_other_sources()
-            if self.points and any(details.site_id is not None for details in self.details):
-                self.points -= 1
-                self.sites = {site.site_id: site for site in await self.call_tracking.sites()}
-
-    def _intervals(self) -> Iterator[tuple[CommunicationType, datetime, datetime]]:
-        """Yield the reports to read, the newest interval of all sources first; most look-backs fit into the first."""
-        until, since = self.now, self.read_since
-        while True:
-            for kind in self.sources:
-                yield kind, since, until
-            if since <= self.window_since:
-                return
-            since, until = max(since - REACH, self.window_since), since
-
-    async def _communications_of_phone(
-        self, kind: CommunicationType, since: datetime, until: datetime
-    ) -> FoundCommunications:
-        self.points -= 1
-        return await self.call_tracking.communications_of_phone(
-            self.phone, kind, since, until, sale_tag_id=self.sale_tag_id
-        )
-
-    def _add(self, read: FoundCommunications, *, decides: bool = True) -> None:
-        by_key = {details.communication.key: details for details in (*self.details, *read.found)}
-        self.details = sorted(by_key.values(), key=lambda each: (each.communication.started_at, each.communication.id))
-        self.all_read = self.all_read and (read.complete or not decides)
-
-    def _seen_by_a_run(self) -> list[Communication]:
-        return [
-            details.communication
-            for details in self.details
-            if not details.lost
-            and details.communication.type in self.sources
-            and details.communication.started_at >= self.window_since
-        ]
-
-    async def _decide_like_a_run(self, record: PhoneRecord) -> Decision:
-        """Decide on what a run would see; like a run, look for an expected change that the reports do not show."""
-        seen, sight = self._seen_by_a_run(), Sight.SHOWN
-        await self._find_owners(record, seen)
-        seen = without_sales_of_others(self.phone, seen, self.owners)
-        change = expected_to_show(record, since=self.window_since + EDGE, sources=self.sources)
-        if change is not None and find(change, seen) is None:
-            if self.points == 0:
-                self.all_read = False
-                return decide(record, seen, now=self.now)
-            self.points -= 1
-            try:
-                found = await self.call_tracking.get_communications([change.ref], sale_tag_id=self.sale_tag_id)
-            except RemoteRejected as exc:
-                if record.intent is None:
-                    return decide(record, seen, now=self.now)
-                self.refusal = str(exc)
-                return Decision(result=Result.FAILED)
-            shown = found.get(change.key)
-            if shown is None:
-                sight = Sight.NOT_SHOWN
-            elif shown.phone and shown.phone != self.phone:
-                self.reassigned = True
-                owner = (await self.store.phones([shown.phone])).get(shown.phone)
-                sight = self._sight_of_reassigned(record, shown, owner)
-            else:
-                seen = [*seen, shown]
-        _, decision = decide_on_snapshot(record, seen, sight=sight, today=self.now.date(), now=self.now)
-        if decision.moves and decision.target is not None:
-            _, decision = decide_without_sale(record, seen, decision.target, now=self.now)
-        return decision
-
-    def _sight_of_reassigned(self, phone: PhoneRecord, shown: Communication, owner: PhoneRecord | None) -> Sight:
-        change = phone.intent or phone.sale
-        is_settled = change is None or self.now - change.changed_at >= VISIBLE_WITHIN
-        return sight_of_reassigned(phone, shown, owner, is_settled=is_settled)
-
-    async def _find_owners(self, record: PhoneRecord, seen: Sequence[Communication]) -> None:
-        """Find out which communications bear the sale of another phone, whose they were; a run takes it off first."""
-        foreign = {each.key: each for each in seen if each.bears_sale and not is_recorded(record, each)}
-        for phone in await self.store.phones_on_communications({key.id for key in foreign}):
-            change = phone.intent or phone.sale
-            if change is None or change.key not in foreign or phone.phone == self.phone or not phone.may_bear_sale:
-                continue
-            if self._sight_of_reassigned(phone, foreign[change.key], record) is Sight.REASSIGNED:
-                self.owners[change.key] = phone.phone
-
-    async def _read_other_sources(self) -> None:
-        """Look whether the client has been in touch in a way that no run reads."""
-        for kind in CommunicationType:
-            if kind in self.sources or self.points == 0:
-                continue
-            self._add(await self._communications_of_phone(kind, self.window_since, self.now), decides=False)

@@ -41,8 +41,12 @@ def row_of(phone: PhoneRecord, decision: Decision, result: Result, outcome: Outc
             not_shown=decision.not_shown,
             doubled=decision.doubled,
         )
+    if is_change and decision.date_moved:
+        row = replace(row, date_moved=True)
     if outcome is not None:
         row = replace(row, sale_id=outcome.sale_id, error=outcome.error)
+    elif decision.error is not None:
+        row = replace(row, error=decision.error)
     if phone.falls is not None and _is_fall(phone, decision, result):
         row = replace(row, reason=phone.falls.reason)
     return row

@@ -37,7 +37,9 @@ def decide_all(
         sight = snapshot.sights.get(number, Sight.SHOWN)
         if sight is Sight.ABSENT and not absence_counts:
             sight = Sight.NOT_SHOWN
-        record, decision = decide_on_snapshot(phone, communications, sight=sight, today=today, now=now)
+        record, decision = decide_on_snapshot(
+            phone, communications, sight=sight, today=today, now=now, rule=snapshot.rule
+        )
         yield PlannedChange(stored=phone, record=record, decision=decision)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
 from crm_bridge.domain.absence import Sight, expected_to_show, sight_of_reassigned
-from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationRef, CommunicationType
+from crm_bridge.domain.attribution import DEFAULT_RULE, AttributionRule, sites_without_sales
+from crm_bridge.domain.communication import Communication, CommunicationKey, CommunicationRef
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import Phase
 from crm_bridge.domain.sale import VISIBLE_WITHIN, Intent, RecordedSale, find
 from crm_bridge.domain.state import SaleTag
 from crm_bridge.errors import RemoteRejected, RunStopped
 from crm_bridge.ports import CallTracking, Changes
+from crm_bridge.usecases.account_sites import account_sites
 from crm_bridge.usecases.run_context import RunContext
+from crm_bridge.usecases.sort_communications import CommunicationSorter
 
 MIN_EXPECTED = 10
 """With fewer sales to compare with, a report that shows none of them is no sign of a shrunken report."""
@@ -31,7 +34,7 @@ class CommunicationSnapshot(Struct):
     """What one run sees of CoMagic.
 
     Attributes:
-        communications: Those of our phones, by phone; every phone has a list.
+        communications: Those of our phones and their further numbers, by phone; every phone has a list.
         found: How many communications the reports have shown of our phones.
         refused: Phones whose change under way CoMagic refuses to show, with the code of its refusal.
         sights: What was seen of the communications of recorded changes, by phone; most are shown and not listed.
@@ -40,6 +43,9 @@ class CommunicationSnapshot(Struct):
         has_read: CoMagic has answered with at least one page.
         is_shrunken: The reports show fewer than half of the sales that they should, so nothing may be changed.
         sale_tag_id: The account's.
+        rule: Which communication is to bear a sale.
+        lost: Numbers of lost calls.
+        since: Where the reports begin, aware; None before anything is read.
     """
 
     communications: dict[str, list[Communication]] = field(default_factory=dict)
@@ -50,6 +56,9 @@ class CommunicationSnapshot(Struct):
     has_read: bool = False
     is_shrunken: bool = False
     sale_tag_id: int = 0
+    rule: AttributionRule = DEFAULT_RULE
+    lost: set[str] = field(default_factory=set)
+    since: datetime | None = None
 
 
 async def read_communications(
@@ -67,7 +76,8 @@ async def read_communications(
         RemoteError: CoMagic could not be read.
     """
     clock = context.services.clock
-    await _Reader(context, call_tracking, phones, snapshot, clock.now(), clock.monotonic()).read()
+    sorter = CommunicationSorter(phones)
+    await _Reader(context, call_tracking, phones, snapshot, clock.now(), clock.monotonic(), sorter).read()
 
 
 class _Reader(Struct):
@@ -76,8 +86,7 @@ class _Reader(Struct):
     Attributes:
         began_at: When the reading began, aware.
         began: The same by the monotonic clock.
-        reassigned: The communication of a phone's recorded change that CoMagic shows with another phone, by phone.
-        recorded_ids: Ids of the communications of recorded changes.
+        sorter: Knows which phone a communication counts for.
     """
 
     context: RunContext
@@ -86,15 +95,14 @@ class _Reader(Struct):
     snapshot: CommunicationSnapshot
     began_at: datetime
     began: float
-    reassigned: dict[str, Communication] = field(default_factory=dict)
-    recorded_ids: set[int] = field(default_factory=set)
+    sorter: CommunicationSorter
 
     async def read(self) -> None:
         self._raise_if_stopped()
-        snapshot, services = self.snapshot, self.context.services
+        snapshot, services, sorter = self.snapshot, self.context.services, self.sorter
         snapshot.sale_tag_id = await self._sale_tag_id()
-        since = self.began_at - services.settings.comagic_lookback
-        recorded = self._start(self.phones)
+        since = snapshot.since = self.began_at - services.settings.comagic_lookback
+        await self._start()
         rows, kept = 0, list[Communication]()
         is_partial = self.context.request.phone is not None
         async for page in self.call_tracking.communications(since, self.began_at, sale_tag_id=snapshot.sale_tag_id):
@@ -102,54 +110,37 @@ class _Reader(Struct):
             self._raise_if_stopped()
             rows += len(page)
             await self.context.progress.report(Phase.READING, rows)
-            self._take(page, snapshot.communications, recorded)
+            sorter.take(page)
             if is_partial:
                 kept.extend(page)
+        await sorter.take_further(services.store)
         while is_partial and (joining := await self._concerned_phones()):
             self.phones.update(joining)
-            recorded = self._start(joining)
-            self._take(kept, {number: snapshot.communications[number] for number in joining}, recorded)
-        for owner, communication in self.reassigned.items():
+            await self._start()
+            sorter.take(kept)
+            await sorter.take_further(services.store)
+        snapshot.found, snapshot.lost = sorter.found, sorter.lost
+        for owner, communication in sorter.reassigned.items():
             self._note_reassigned(owner, communication)
+        snapshot.rule = await self._rule()
         snapshot.is_shrunken = self._is_shrunken(since=since + EDGE)
         if not snapshot.is_shrunken:
             await self._await_visibility(since=since + EDGE)
 
-    def _start(self, phones: Mapping[str, PhoneRecord]) -> dict[tuple[int, CommunicationType], str]:
-        """Begin to read of these phones; return the phone of every sale that may stand, by its communication."""
-        self.snapshot.communications.update({number: [] for number in phones})
-        changes = ((phone.intent or phone.sale, phone) for phone in phones.values())
-        recorded = {
-            (change.id, change.type): phone.phone
-            for change, phone in changes
-            if change is not None and phone.may_bear_sale
-        }
-        self.recorded_ids.update(number for number, _ in recorded)
-        return recorded
-
-    def _take(
-        self,
-        page: Iterable[Communication],
-        communications: Mapping[str, list[Communication]],
-        recorded: Mapping[tuple[int, CommunicationType], str],
-    ) -> None:
-        """Keep what a page shows of some phones, and of the communications of their recorded changes."""
-        for communication in page:
-            if (known := communications.get(communication.phone)) is not None:
-                known.append(communication)
-                self.snapshot.found += 1
-            number = communication.id
-            if number not in self.recorded_ids:  # a key costs five times as much, for every row
-                continue
-            owner = recorded.get((number, communication.type))
-            if owner is not None and communication.phone and communication.phone != owner:
-                self.reassigned[owner] = communication
+    async def _start(self) -> None:
+        """Begin to sort communications for our phones."""
+        if self.context.request.phone is not None:
+            numbers = {number for phone in self.phones.values() for number in phone.other_phones}
+            self.sorter.foreign_numbers = await self.context.services.store.phones(numbers - self.phones.keys())
+        self.sorter.start()
+        self.snapshot.communications = self.sorter.communications
 
     async def _concerned_phones(self) -> dict[str, PhoneRecord]:
         """Return the phones that the run must deal with besides those that it has read already.
 
         A communication that has become another client's ties two phones together: the sale of the one leaves it, then
-        that of the other is set there. One look-up finds whose sales stand on communications of our phones.
+        that of the other is set there. One look-up finds whose sales stand on communications of our phones, others
+        find whose numbers the communications have that bear our sales.
         """
         store, known = self.context.services.store, self.phones
         foreign = {
@@ -159,8 +150,10 @@ class _Reader(Struct):
             if each.bears_sale and not is_recorded(known[number], each)
         }
         owners = await store.phones_on_communications({key.id for key in foreign})
-        new_numbers = {shown.phone for shown in self.reassigned.values()} - known.keys()
-        return await store.phones(new_numbers) | {
+        new_numbers = {shown.phone for shown in self.sorter.reassigned.values()} - known.keys()
+        clients = await store.clients_with_numbers(new_numbers)
+        new_numbers.update(client.phone for client in clients if client.phone is not None)
+        return await store.phones(new_numbers - known.keys()) | {
             phone.phone: phone
             for phone in owners
             if phone.phone not in known
@@ -174,7 +167,7 @@ class _Reader(Struct):
         phone = self.phones[number]
         change = phone.intent or phone.sale
         is_settled = change is None or self._age(change) >= VISIBLE_WITHIN
-        sight = sight_of_reassigned(phone, shown, self.phones.get(shown.phone), is_settled=is_settled)
+        sight = sight_of_reassigned(phone, shown, self.sorter.phone_of(shown.phone), is_settled=is_settled)
         self.snapshot.sights[number] = sight
         if sight is Sight.REASSIGNED:
             self.snapshot.owners[shown.key] = number
@@ -197,6 +190,14 @@ class _Reader(Struct):
     def _raise_if_stopped(self) -> None:
         if self.context.deadline.must_stop():
             raise RunStopped("The time of this run was over before CoMagic had been read", retry_after=60)
+
+    async def _rule(self) -> AttributionRule:
+        """Return the run's rule; the account's sites are asked for when a communication of our phones has one."""
+        policy, seen = self.context.services.settings.attribution, self.snapshot.communications.values()
+        if not any(each.site_id is not None for communications in seen for each in communications):
+            return AttributionRule(policy=policy)
+        known = await account_sites(self.context, self.call_tracking)
+        return AttributionRule(policy=policy, sites_off=sites_without_sales(known.sites))
 
     async def _sale_tag_id(self) -> int:
         services = self.context.services
@@ -261,7 +262,7 @@ class _Reader(Struct):
             return
         if found is None:
             snapshot.sights[number] = Sight.ABSENT
-        elif found.phone and found.phone != number:
+        elif self.sorter.is_of_another(phone, found):
             self._note_reassigned(number, found)
         else:
             others = [each for each in snapshot.communications[number] if each.key != change.key]

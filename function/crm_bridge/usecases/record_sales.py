@@ -24,9 +24,11 @@ from crm_bridge.errors import QuotaSpent, RunStopped
 from crm_bridge.ports import CallTracking, Changes
 from crm_bridge.usecases.apply_change import ChangeStatus, Outcome
 from crm_bridge.usecases.change_queue import ChangeQueue, save
+from crm_bridge.usecases.count_not_found import no_totals, reason_not_found
 from crm_bridge.usecases.crm_money import is_current, read_crm_money
 from crm_bridge.usecases.journal_row import row_of
 from crm_bridge.usecases.lease import LeaseKeeper
+from crm_bridge.usecases.other_policy import add_comparison
 from crm_bridge.usecases.plan_sales import decide_all, sort_changes, weigh_plan
 from crm_bridge.usecases.read_communications import CommunicationSnapshot, read_communications
 from crm_bridge.usecases.run_context import RunContext
@@ -58,6 +60,8 @@ async def record_sales(context: RunContext, call_tracking: CallTracking, journal
         recorder.defer_undecided(phones.values())
     else:
         await recorder.decide_and_apply(phones)
+        if context.request.attribution is not None:
+            add_comparison(journal, phones, snapshot, context.request.attribution)
     journal.phones_kopecks = sum(phone.amount_kopecks for phone in phones.values())
     journal.complete = journal.complete and not journal.counts()[Result.DEFERRED]
     journal.rows.sort(key=attrgetter("phone"))
@@ -102,6 +106,7 @@ class _Recorder(Struct):
         """
         snapshot, journal = self.snapshot, self.journal
         journal.communications_found = snapshot.found
+        journal.why_not_found = no_totals(self.context.services)
         for number, refusal in snapshot.refused.items():
             outcome = Outcome(status=ChangeStatus.REFUSED, error=refusal)
             self._add_row(phones[number], Decision(result=Result.FAILED), Result.FAILED, outcome)
@@ -220,11 +225,11 @@ class _Recorder(Struct):
 
     def _redecide(self, phone: PhoneRecord, left: Target) -> tuple[PhoneRecord, Decision]:
         """Decide as if the phone had no sale, among its communications other than those that its sale has left."""
-        snapshot, number = self.snapshot, phone.phone
+        snapshot, number, now = self.snapshot, phone.phone, self.context.services.clock.now()
         others = [each for each in snapshot.communications[number] if not same_communication(each, left)]
         snapshot.communications[number] = others
         seen = without_sales_of_others(number, others, snapshot.owners)
-        return decide_without_sale(phone, seen, left, now=self.context.services.clock.now())
+        return decide_without_sale(phone, seen, left, now=now, rule=snapshot.rule)
 
     def with_intent(self, phone: PhoneRecord, decision: Decision) -> PhoneRecord:
         """Return the phone with the intent of a change."""
@@ -237,6 +242,7 @@ class _Recorder(Struct):
             comment=phone.comment if phone.amount_kopecks else "",
             run_id=self.context.run_id,
             written_at=self.context.services.clock.now(),
+            found_by=phone.number_of(_target(decision)),
         )
         return replace(phone, intent=intent)
 
@@ -253,6 +259,7 @@ class _Recorder(Struct):
             sale_id=outcome.sale_id,
             ours=True,
             recorded_at=now,
+            found_by=phone.number_of(target),
         )
 
     def _event(self, phone: PhoneRecord, decision: Decision, outcome: Outcome) -> SaleEvent | None:
@@ -283,7 +290,12 @@ class _Recorder(Struct):
             self._add_row(phone, Decision(result=Result.DEFERRED), Result.DEFERRED)
 
     def _add_row(self, phone: PhoneRecord, decision: Decision, result: Result, outcome: Outcome | None = None) -> None:
-        self.journal.rows.append(row_of(phone, decision, result, outcome))
+        row = row_of(phone, decision, result, outcome)
+        if (why := reason_not_found(phone, decision, self.snapshot)) is not None:
+            row = replace(row, why=why)
+            if self.journal.why_not_found is not None:
+                self.journal.why_not_found.add(why, phone)
+        self.journal.rows.append(row)
 
 
 def _result_of(decision: Decision, outcome: Outcome) -> Result:

@@ -13,7 +13,6 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import (
     ChangedOrders,
@@ -32,14 +31,16 @@ from crm_bridge.domain.journal import RefreshReport
 from crm_bridge.domain.payment_check import net_by_day
 from crm_bridge.domain.refresh_window import Window, advanced_watermark, ordinary_window
 from crm_bridge.domain.run import Phase
-from crm_bridge.domain.state import CrmMoney, Watermark
+from crm_bridge.domain.state import CrmMoney, NumbersRead, Watermark
 from crm_bridge.errors import RunStopped
 from crm_bridge.ports import Changes, Crm
 from crm_bridge.usecases.check_payments import check_payments, days_to_check
 from crm_bridge.usecases.crm_money import read_crm_money
 from crm_bridge.usecases.lease import LeaseKeeper
 from crm_bridge.usecases.look_up_clients import look_up_clients
+from crm_bridge.usecases.read_numbers import read_numbers_again
 from crm_bridge.usecases.run_context import RunContext
+from crm_bridge.usecases.window_contents import WindowClients, WindowOrders, assign_phones
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ async def refresh_aggregates(
     aside = {order.order_id: order for order in await store.unreadable_orders()}
     days = [] if backfill else days_to_check(context)
     refresh = _Refresh(context, lease, crm, aside, days, (await read_crm_money(context)).money)
+    knows_numbers = stored_mark is None or await store.state(NumbersRead) is not None
     reached = whole.since
     windows = deque(whole.by_days())
     count = len(windows)
@@ -89,10 +91,8 @@ async def refresh_aggregates(
             changes.append(Changes(state=[moved]))
         await lease.write(changes)
         reached = window.until
-        log.info(
-            "refresh_window_stored",
-            extra={"since": str(window.since), "until": str(reached), "orders": len(orders.orders)},
-        )
+        extra = {"since": str(window.since), "until": str(reached), "orders": len(orders.orders)}
+        log.info("refresh_window_stored", extra=extra)
     complete = reached >= whole.until
     payments_checked = 0
     if complete and backfill is None:
@@ -103,7 +103,9 @@ async def refresh_aggregates(
         complete = check.complete and await refresh.store_read_again(check.orders)
     if complete and backfill is None:
         done = Watermark(read_until=watermark.read_until if watermark else None, refreshed_at=clock.now())
-        await lease.write([Changes(state=[done])])
+        knows_numbers = knows_numbers or await read_numbers_again(context, crm, refresh.store_numbers)
+        marks = [NumbersRead(at=now)] if knows_numbers else []
+        await lease.write([Changes(state=[done, *marks])])
     if refresh.orders_unreadable:
         log.warning(
             "rows_unreadable", extra={"count": refresh.orders_unreadable, "orders": sorted(refresh.unreadable)[:_NAMED]}
@@ -118,32 +120,6 @@ async def refresh_aggregates(
         until=reached,
         complete=complete,
     )
-
-
-class _Orders(Struct, frozen=True, kw_only=True):
-    """The orders that a window touches.
-
-    Attributes:
-        read: The newest version of every order that the window names, by id.
-        stored: What the database holds of the orders that were read, and of those of clients whose phone changed.
-    """
-
-    read: Mapping[str, Order]
-    stored: Mapping[str, Order]
-
-
-class _Clients(Struct, frozen=True, kw_only=True):
-    """The clients that a window names or touches.
-
-    Attributes:
-        all: Everything we know of them by now, by id.
-        moved: Those whose phone changed; their stored orders move with them.
-        unsaved: New knowledge that must be stored after the orders that it moves.
-    """
-
-    all: Mapping[str, Client]
-    moved: Collection[str]
-    unsaved: Collection[Client]
 
 
 class _Refresh(Struct):
@@ -186,13 +162,13 @@ class _Refresh(Struct):
         newest = newest_versions(read, stored)
         clients = await self._clients(newest.values(), changed_clients)
         moved = {order.order_id: order for order in await store.orders_of_clients(clients.moved)}
-        orders = _Orders(read=newest, stored={**moved, **stored})
+        orders = WindowOrders(read=newest, stored={**moved, **stored})
 
         deals_on, now = self.context.services.settings.comagic_deals, self.context.services.clock.now()
-        assigned = with_deals(_assign_phones(orders, clients.all), orders.stored, deals_on=deals_on, now=now)
+        assigned = with_deals(assign_phones(orders, clients.all), orders.stored, deals_on=deals_on, now=now)
         self._count(orders, assigned)
         updated = [order for key, order in assigned.items() if orders.stored.get(key) != order]
-        changes = await self._recount_phones(orders.stored, updated)
+        changes = await self._recount_phones(orders.stored, updated, clients)
         # Clients are stored after the orders that their new phones move: a run killed in between finds the move again.
         changes.extend(Changes(clients=[client]) for client in clients.unsaved)
         return changes
@@ -206,6 +182,17 @@ class _Refresh(Struct):
             return False
         await self.lease.write([*changes, *self.put_aside(read)])
         return True
+
+    async def store_numbers(self, clients: Collection[Client]) -> None:
+        """Store what was read again of clients that we hold."""
+        stored = await self.context.services.store.clients({client.client_id for client in clients})
+        changed = [
+            client
+            for client in clients
+            if client.client_id in stored and not stored[client.client_id].same_numbers(client)
+        ]
+        if changed:
+            await self.lease.write(await self.window_changes([], changed))
 
     def put_aside(self, read: ChangedOrders) -> list[Changes]:
         """Put the orders aside whose newest version cannot be read, and take those back whose newest version can.
@@ -235,23 +222,25 @@ class _Refresh(Struct):
                 changes.append(Changes(readable=[order_id]))
         return changes
 
-    async def _clients(self, orders: Collection[Order], changed: list[Client]) -> _Clients:
+    async def _clients(self, orders: Collection[Order], changed: list[Client]) -> WindowClients:
         """Find the client of every order: among the changed ones, in the database, else in the CRM."""
         reported = {client.client_id: client for client in changed}
         stored = await self.context.services.store.clients({*reported, *(order.client_id for order in orders)})
         unreported = {order.client_id for order in orders if order.client_id not in reported}
         looked_up = await look_up_clients(self.context, self.lease, self.crm, unreported, stored)
         updates = {
-            key: client for key, client in reported.items() if key not in stored or stored[key].phone != client.phone
+            key: client for key, client in reported.items() if key not in stored or not stored[key].same_numbers(client)
         } | looked_up
-        return _Clients(
+        renumbered = [each for key, each in updates.items() if key in stored and not stored[key].same_numbers(each)]
+        return WindowClients(
             all={**stored, **updates},
-            moved=[key for key, client in updates.items() if key in stored and stored[key].phone != client.phone],
+            moved=[client.client_id for client in renumbered if stored[client.client_id].phone != client.phone],
+            recounted={client.phone for client in renumbered if client.phone is not None},
             # Those looked up for the first time have been saved already.
             unsaved=[client for key, client in updates.items() if key in stored or key not in looked_up],
         )
 
-    def _count(self, orders: _Orders, assigned: Mapping[str, Order]) -> None:
+    def _count(self, orders: WindowOrders, assigned: Mapping[str, Order]) -> None:
         self.orders.update(orders.read)
         zone = self.context.services.settings.time_zone
         for order in assigned.values():
@@ -259,10 +248,16 @@ class _Refresh(Struct):
                 self.money[order.order_id] = net_by_day(order, self.days, zone)
             (self.without_phone.discard if order.phone else self.without_phone.add)(order.order_id)
 
-    async def _recount_phones(self, stored_orders: Mapping[str, Order], updated: list[Order]) -> list[Changes]:
-        """Recount the phones that these orders leave or join; what depends on each other is stored together."""
+    async def _recount_phones(
+        self, stored_orders: Mapping[str, Order], updated: list[Order], clients: WindowClients
+    ) -> list[Changes]:
+        """Recount the phones that these orders leave or join, and those whose clients have other further numbers.
+
+        What depends on each other is stored together.
+        """
         store = self.context.services.store
-        touched = {phone for order in updated for phone in phones_of(stored_orders, order)}
+        moved = {phone for order in updated for phone in phones_of(stored_orders, order)}
+        touched = moved.union(clients.recounted)
         orders: dict[str, dict[str, Order]] = {phone: {} for phone in touched}
         for order in await store.orders_of_phones(touched):
             if order.phone is not None:
@@ -274,29 +269,28 @@ class _Refresh(Struct):
                 orders[order.phone][order.order_id] = order
         stored = await store.phones(touched)
         falls = falls_by_phone(stored_orders, updated)
+        members_of = {order.client_id for members in orders.values() for order in members.values()}
+        known = {**await store.clients(members_of - clients.all.keys()), **clients.all}
 
         changes = []
-        for phones, members in independent_groups(stored_orders, updated):
+        alone = [({phone}, list[Order]()) for phone in clients.recounted - moved if phone in stored]
+        for phones, members in (*independent_groups(stored_orders, updated), *alone):
             records = [
-                recount(phone, orders[phone].values(), stored.get(phone), falls=falls.get(phone)) for phone in phones
+                recount(phone, orders[phone].values(), stored.get(phone), known, falls=falls.get(phone))
+                for phone in phones
             ]
             records = [record for record in records if record != stored.get(record.phone)]
             self.phones.update(record.phone for record in records)
-            self.totals = replaced(self.totals, stored_orders, members)
+            if not members and not records:
+                continue
+            if members:
+                self.totals = replaced(self.totals, stored_orders, members)
             changes.append(
                 Changes(
                     orders=members,
                     phones=[record for record in records if not record.is_idle],
                     deleted_phones=[record.phone for record in records if record.is_idle and record.phone in stored],
-                    state=[self.totals],
+                    state=[self.totals] if members else [],
                 )
             )
         return changes
-
-
-def _assign_phones(orders: _Orders, clients: Mapping[str, Client]) -> dict[str, Order]:
-    """Return every order that the window touches, under the phone of its client."""
-    return {
-        key: replace(order, phone=clients[order.client_id].phone)
-        for key, order in {**orders.stored, **orders.read}.items()
-    }

@@ -15,6 +15,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from crm_bridge.clock import Clock
+from crm_bridge.domain.attribution import Policy
 from crm_bridge.errors import RunStopped
 from crm_bridge.redaction import redact
 from crm_bridge.services import SyncServices
@@ -40,6 +41,7 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
         date_from, date_till: A backfill's local days, both included; only with `update_db`.
         phone: Decide and apply this phone only, E.164 digits.
         limit: Make at most so many changes, oldest payments first.
+        attribution: Compare this policy with the one in force; only with `dry_run`.
         confirm: The id of the plan that the caller has agreed to.
         tick: The Scheduler's job and schedule time, when it is the caller.
     """
@@ -51,6 +53,7 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
     phone: str | None = None
     limit: int | None = None
     confirm: str | None = None
+    attribution: Policy | None = None
     tick: str | None = None
 
     @property
@@ -60,7 +63,7 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         names = [name for name in ("update_db", "dry_run") if getattr(self, name)]
-        valued = ("date_from", "date_till", "limit", "confirm")
+        valued = ("date_from", "date_till", "limit", "confirm", "attribution")
         names += [f"{name}={getattr(self, name)}" for name in valued if getattr(self, name)]
         if self.phone:
             names.append(f"phone={redact(self.phone)}")

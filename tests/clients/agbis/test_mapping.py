@@ -259,7 +259,16 @@ class TestClients:
         ],
     )
     def test_the_phone_is_the_mobile_else_the_landline(self, fields: dict[str, Any], phone: str | None) -> None:
-        assert clients({"contr_id": "5", **fields}) == [Client(client_id="5", phone=phone, seen_at=NOON)]
+        (client,) = clients({"contr_id": "5", **fields})
+
+        assert (client.client_id, client.phone, client.seen_at) == ("5", phone, NOON)
+
+    def test_further_numbers_are_kept_too(self) -> None:
+        (client,) = clients(
+            {"contr_id": "5", "teleph_cell": "8(495)111-22-33, %2B79261234567", "telephone": "0037529 123-45-67 доб. 5"}
+        )
+
+        assert (client.phone, client.other_phones) == (ANNA, ("74951112233", "375291234567"))
 
     def test_a_client_without_an_id_is_an_error(self) -> None:
         with pytest.raises(RemoteProtocolError, match="contr_id"):

@@ -37,6 +37,7 @@ def read(**changes: Any) -> Communication | None:
 class TestRows:
     def test_a_call_is_read_with_its_local_time(self) -> None:
         assert read() == Communication(type=CALL, id=5, started_at=NOON, phone=ANNA)
+        assert read(is_lost=True) == Communication(type=CALL, id=5, started_at=NOON, phone=ANNA, lost=True)
 
     @pytest.mark.parametrize("phone", ["79261234567", 79261234567, "89261234567", "9261234567", "+7 926 123-45-67"])
     @pytest.mark.parametrize("kind", [CommunicationType.CHAT, CommunicationType.OFFLINE_MESSAGE])
@@ -48,7 +49,6 @@ class TestRows:
     @pytest.mark.parametrize(
         "changes",
         [
-            {"is_lost": True},
             {"contact_phone_number": None},
             {"contact_phone_number": "anonymous"},
             {"contact_phone_number": "101"},

@@ -218,12 +218,26 @@ class Account:
         self._writer.put_tag(self.communication(communication_id, communication_type), tag_id, "hand")
         return tag_id
 
+    def visible_sales(self) -> dict[Key, list[Sale]]:
+        """Return the sales that the list of deals shows: those on communications of sites that take sales."""
+        sites = self._writer.sites
+        return {
+            key: sales
+            for key, sales in self.sales.items()
+            if (site_id := self.communication(key[1], key[0]).site_id) is not None and sites[site_id][1]
+        }
+
+    def switch_sales(self, site_id: int, *, on: bool) -> None:
+        """Switch the option «Учитывать продажи» of a site."""
+        self._writer.sites[site_id] = (self._writer.sites[site_id][0], on)
+
     def list_rows(self, method: str) -> Rows:
         """Return the rows of the short lists."""
         if method in DEAL_SPECS:
             return self.deals.rows(method)
         if method == "get.account":
-            return [{"app_id": 4735, "name": "Химчистка", "timezone": self.local.name}]
+            name = "Химчистка" if self.switches.key_of == "client" else "Агентство"
+            return [{"app_id": 4735, "name": name, "timezone": self.local.name}]
         self._tags()
         return self._directory.rows(method.removeprefix("get."))
 

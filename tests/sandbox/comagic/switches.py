@@ -26,7 +26,8 @@ class CoMagicSwitches(Switchboard):
         sale_date_check: How exactly a sale must not be earlier than its communication.
         future_sale: Sales dated in the future.
         no_site_sale: A sale on a communication that has no site.
-        sales_off_error: What a site without the sales option answers.
+        sales_off_sale: A sale on a communication of a site without the sales option; an accepted one is not listed.
+        sales_off_error: How it is refused.
         zero_sale: A sale of nothing, or less.
         sale_cost_form: JSON form of `sale_cost`: 3200 and 4500.5, 3200.0, or "3200.00".
         visitor_phone_form: JSON type of `visitor_phone_number`.
@@ -45,6 +46,7 @@ class CoMagicSwitches(Switchboard):
         tag_rights: What the key may do with tags: `update` sets them, `select` only reads.
         key_rights: `tags_only`: the key was made for tags, and may do nothing else that needs a right.
         components: What is switched on: everything, call tracking with telephony, or telephony alone.
+        key_of: An agency's key needs `user_id` with every method but get.account, which shows the agency's own account.
         consultant: Whether chats and offline messages are there; off refuses their reports, whatever else is on.
     """
 
@@ -64,6 +66,7 @@ class CoMagicSwitches(Switchboard):
     sale_date_check: str = choice("second", "day")
     future_sale: str = choice("refused", "allowed")
     no_site_sale: str = choice("allowed", "refused")
+    sales_off_sale: str = choice("refused", "accepted")
     sales_off_error: str = choice("tariff_restrictions", "forbidden", "method_component_disabled")
     zero_sale: str = choice("refused", "allowed")
     sale_cost_form: str = choice("number", "float", "string")
@@ -83,4 +86,5 @@ class CoMagicSwitches(Switchboard):
     tag_rights: str = choice("update", "select", "none", state=True)
     key_rights: str = choice("all", "tags_only", state=True)
     components: str = choice("all", "call_tracking", "telephony", state=True)
+    key_of: str = choice("client", "agency", state=True)
     consultant: bool = choice(True, False, state=True)

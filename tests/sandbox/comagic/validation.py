@@ -13,6 +13,9 @@ from tests.sandbox.comagic.limits import Quota
 from tests.sandbox.comagic.params import SPECS, Params, Spec, check
 from tests.sandbox.comagic.switches import CoMagicSwitches
 
+CUSTOMER_ID = 4242
+"""The client of an agency, as `user_id`."""
+
 _SESSION_LIFE = timedelta(hours=1)
 
 
@@ -72,6 +75,8 @@ class RequestValidator:
         if not has_component(method, spec, switches):
             raise ApiError("method_component_disabled", params={"components": list(spec.components)})
         if spec.rights and not any(is_granted(right, switches) for right in spec.rights):
+            raise ApiError("forbidden")
+        if switches.key_of == "agency" and "user_id" in spec.types and params.get("user_id") != CUSTOMER_ID:
             raise ApiError("forbidden")
         check(params, spec)
         return Call(envelope["id"], method, params, spec)

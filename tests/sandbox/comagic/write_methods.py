@@ -150,7 +150,10 @@ class Writer:
         return row
 
     def _check_site(self, row: Communication, switches: CoMagicSwitches) -> None:
-        refused = switches.no_site_sale == "refused" if row.site_id is None else not self.sites[row.site_id][1]
+        if row.site_id is None:
+            refused = switches.no_site_sale == "refused"
+        else:
+            refused = switches.sales_off_sale == "refused" and not self.sites[row.site_id][1]
         if refused:
             params: dict[str, Any] = {}
             if switches.sales_off_error == "method_component_disabled":

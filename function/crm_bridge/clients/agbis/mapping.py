@@ -21,7 +21,7 @@ from crm_bridge.domain.aggregate import (
     bounded_payments,
 )
 from crm_bridge.domain.payment_check import OrderDetails, OrderPayment
-from crm_bridge.domain.phone import normalize_phone
+from crm_bridge.domain.phone import phones_of_client
 from crm_bridge.errors import RemoteProtocolError
 
 # Servers and the documentation spell some keys differently: docs/remote/agbis.md#keys
@@ -92,7 +92,7 @@ def clients(command: str, answer: Mapping[str, Any], *, region: str, now: dateti
     found = []
     for row in _rows(command, answer, _CLIENTS):
         client_id = _required(command, row, "contr_id")
-        found.append(Client(client_id=client_id, phone=_phone(row, region), seen_at=now))
+        found.append(_client(client_id, row, region=region, now=now))
     return found
 
 
@@ -139,7 +139,7 @@ def client(client_id: str, answer: Mapping[str, Any], *, region: str, now: datet
     """Return the client of an answer (`ContrInfoForAll`), or None when it is empty or about another client."""
     if wire.text(answer.get("contr_id")) != client_id:
         return None
-    return Client(client_id=client_id, phone=_phone(answer, region), seen_at=now)
+    return _client(client_id, answer, region=region, now=now)
 
 
 def _rows(command: str, answer: Mapping[str, Any], names: Iterable[str]) -> list[dict[str, Any]]:
@@ -274,12 +274,11 @@ def _sum(row: Mapping[str, Any], name: str) -> int:
         raise _UnreadableField(f"payments.{name}") from exc
 
 
-def _phone(row: Mapping[str, Any], region: str) -> str | None:
-    """Return the mobile, else the landline, whose fields differ between commands.
+def _client(client_id: str, row: Mapping[str, Any], *, region: str, now: datetime) -> Client:
+    """Return a client; the fields of the mobile and of the landline differ between commands.
 
     Source: docs/remote/agbis.md#phones
     """
-    for name in ("fone_cell", "teleph_cell", "fone", "telephone"):
-        if phone := normalize_phone(wire.text(row.get(name)), region):
-            return phone
-    return None
+    fields = (wire.text(row.get(name)) for name in ("fone_cell", "teleph_cell", "fone", "telephone"))
+    phone, others = phones_of_client(fields, region)
+    return Client(client_id=client_id, phone=phone, seen_at=now, other_phones=others)

@@ -105,7 +105,7 @@ class ComagicClient:
     async def communications(
         self, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> AsyncGenerator[list[Communication]]:
-        """Read every communication of the interval with a usable phone that was not lost, page by page.
+        """Read every communication of the interval with a usable phone, lost ones too, page by page.
 
         Pages have 10 000 rows and cost a point each: 120 000 calls cost 12 requests. No row comes twice, and none is
         missed because rows moved between pages; see `paging`. A page may be empty.
@@ -132,7 +132,7 @@ class ComagicClient:
     ) -> dict[CommunicationKey, Communication]:
         """Read some communications again, each named by its key and start; those CoMagic no longer has are left out.
 
-        A communication that was lost, or has no usable phone any more, is returned too, perhaps with an empty phone.
+        A communication that has no usable phone any more is returned too, with an empty phone.
         """
         options = self._options(sale_tag_id, keep_unusable=True)
         calls = [
@@ -148,18 +148,18 @@ class ComagicClient:
                         found[row.communication.key] = row.communication
         return found
 
-    async def communications_of_phone(
-        self, phone: str, kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
+    async def communications_of_phones(
+        self, phones: Collection[str], kind: CommunicationType, since: datetime, until: datetime, *, sale_tag_id: int
     ) -> FoundCommunications:
-        """Read the communications of one phone and one kind, lost ones too, in a single request."""
+        """Read the communications of some phones and one kind, lost ones too, in a single request."""
         options = self._options(sale_tag_id, keep_unusable=True)
-        params = wire.phone_report(kind, since, until, zone=self._zone, phone=phone)
+        params = wire.phone_report(kind, since, until, zone=self._zone, phones=phones)
         try:
             page = mapping.page(await self._api.call(wire.REPORTS[kind].method, params), kind, options)
         except RemoteRejected as exc:
             self._warn(kind, exc)
             return FoundCommunications(found=())
-        return mapping.found_of_phone(page, phone)
+        return mapping.found_of_phones(page, phones)
 
     async def sites(self) -> list[Site]:
         """Return the account's sites, and whether each takes sales (`get.sites`)."""

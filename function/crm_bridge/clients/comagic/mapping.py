@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -43,16 +43,12 @@ class Row(Struct, frozen=True, gc=False):
     Attributes:
         id: `communication_id`; a chat or message has another `id` too (docs/remote/comagic-data-api.md#calls).
         at: Start of the communication, aware.
-        communication: None when the row is a lost call, or has no usable phone, no id or no time.
-        lost: Nobody answered.
-        site_id: The site it came from; None when the field was not requested.
+        communication: None when the row has no usable phone, no id or no time.
     """
 
     id: int | None
     at: datetime | None
     communication: Communication | None
-    lost: bool = False
-    site_id: int | None = None
 
 
 class Page(Struct, frozen=True):
@@ -73,7 +69,7 @@ class RowOptions(Struct, frozen=True, kw_only=True):
         zone: The account's, in which rows have their times (docs/remote/comagic-data-api.md#dates).
         region: For phones in national spelling.
         sale_tag_id: The tag of a sale; it may stand anywhere among the tags.
-        keep_unusable: Also keep lost communications and those without a usable phone, whose phone is then empty.
+        keep_unusable: Also keep communications without a usable phone, whose phone is then empty.
     """
 
     zone: ZoneInfo
@@ -148,12 +144,12 @@ def page(answer: wire.Answer, kind: CommunicationType, options: RowOptions) -> P
     return Page([_row(row, kind, options) for row in found], answer.total)
 
 
-def found_of_phone(page: Page, phone: str) -> FoundCommunications:
-    """Return the communications of one phone on a page, oldest first; incomplete when the query has more pages."""
+def found_of_phones(page: Page, phones: Collection[str]) -> FoundCommunications:
+    """Return the communications of some phones on a page, oldest first; incomplete when the query has more pages."""
     found = {
-        row.communication.key: CommunicationDetails(communication=row.communication, lost=row.lost, site_id=row.site_id)
+        row.communication.key: CommunicationDetails(communication=row.communication)
         for row in page.rows
-        if row.communication is not None and row.communication.phone == phone
+        if row.communication is not None and row.communication.phone in phones
     }
     in_order = sorted(found.values(), key=lambda each: (each.communication.started_at, each.communication.id))
     total = len(page.rows) if page.total is None else page.total
@@ -226,7 +222,7 @@ def _row(row: _Call | _Message, kind: CommunicationType, options: RowOptions) ->
         number = int(number) if number.isdecimal() and len(number) <= MOST_DIGITS else None
     if row.at is not None:
         at = _in_utc(row.at, options.zone)
-    if number is not None and at is not None and (options.keep_unusable or not row.is_lost):
+    if number is not None and at is not None:
         phone = normalize_phone(row.phone, options.region)
         if phone is not None or options.keep_unusable:
             kopecks = None if row.sale_cost is None else _kopecks(row.sale_cost)
@@ -239,8 +235,10 @@ def _row(row: _Call | _Message, kind: CommunicationType, options: RowOptions) ->
                 # A row with a sum or a date of a sale has a sale, also without the tag.
                 tagged=tagged or (kopecks is None and bool(row.sale_date)),
                 sale_kopecks=kopecks,
+                site_id=row.site_id,
+                lost=bool(row.is_lost),
             )
-    return Row(number, at, communication, bool(row.is_lost), row.site_id)
+    return Row(number, at, communication)
 
 
 def _in_utc(written: datetime, zone: ZoneInfo) -> datetime:

@@ -6,7 +6,7 @@ known. Names of methods, parameters and fields stand here and in `mapping.py` on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -61,28 +61,29 @@ class Report(Struct, frozen=True, kw_only=True):
     sortable: bool
 
 
-_SALE_FIELDS = ("tags", "sale_cost", "sale_date")  # never returned unless named: docs/remote/comagic-data-api.md#traps
+_MORE_FIELDS = ("tags", "sale_cost", "sale_date", "site_id")
+"""Never returned unless named. Source: docs/remote/comagic-data-api.md#traps"""
 
 REPORTS = {
     CommunicationType.CALL: Report(
         method="get.calls_report",
         time="start_time",
         phone="contact_phone_number",
-        fields=("communication_id", "start_time", "is_lost", "contact_phone_number", *_SALE_FIELDS),
+        fields=("communication_id", "start_time", "is_lost", "contact_phone_number", *_MORE_FIELDS),
         sortable=True,
     ),
     CommunicationType.CHAT: Report(
         method="get.chats_report",
         time="date_time",
         phone="visitor_phone_number",
-        fields=("communication_id", "date_time", "visitor_phone_number", *_SALE_FIELDS),
+        fields=("communication_id", "date_time", "visitor_phone_number", *_MORE_FIELDS),
         sortable=True,
     ),
     CommunicationType.OFFLINE_MESSAGE: Report(
         method="get.offline_messages_report",
         time="date_time",
         phone="visitor_phone_number",
-        fields=("communication_id", "date_time", "visitor_phone_number", *_SALE_FIELDS),
+        fields=("communication_id", "date_time", "visitor_phone_number", *_MORE_FIELDS),
         sortable=False,  # docs/remote/comagic-data-api.md#chats-messages-goals
     ),
 }
@@ -139,9 +140,13 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")  # `transaction_value` 
 
 
 def request(method: str, params: Mapping[str, Any], *, token: str, user_id: int | None) -> Request:
-    """Write a request; the token stands among the parameters."""
+    """Write a request; the token stands among the parameters.
+
+    An agency's key names its client by `user_id` with every method but `get.account`, which is documented without it.
+    Source: docs/remote/comagic-data-api.md#access
+    """
     access: dict[str, Any] = {"access_token": token}
-    if user_id is not None:
+    if user_id is not None and method != GET_ACCOUNT:
         access["user_id"] = user_id
     request_id = uuid4().hex
     body = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": {**access, **params}}
@@ -176,20 +181,23 @@ def report(
 
 
 def phone_report(
-    kind: CommunicationType, since: datetime, until: datetime, *, zone: ZoneInfo, phone: str
+    kind: CommunicationType, since: datetime, until: datetime, *, zone: ZoneInfo, phones: Iterable[str]
 ) -> dict[str, Any]:
-    """Write the parameters of a report that shows one phone's communications, the newest first.
+    """Write the parameters of a report that shows the communications of some phones, the newest first.
 
     Calls are filtered by the spellings of a phone. Visitors type phones in any form, so of chats and messages all with
     a phone are read: a full page costs one point too. Source: docs/remote/comagic-data-api.md#phones
     """
     description = REPORTS[kind]
     params = report(kind, since, until, zone=zone, offset=0)
-    params["fields"] = (*description.fields, "site_id")
     if description.sortable:
         params["sort"] = [{"field": description.time, "order": "desc"}]
     if kind is CommunicationType.CALL:
-        params["filter"] = {"field": description.phone, "operator": "in", "value": spellings(phone)}
+        params["filter"] = {
+            "field": description.phone,
+            "operator": "in",
+            "value": [each for phone in phones for each in spellings(phone)],
+        }
     else:
         params["filter"] = {"field": description.phone, "operator": "!=", "value": None}
     return params

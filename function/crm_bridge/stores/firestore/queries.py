@@ -56,8 +56,17 @@ async def read_batches(read: Callable[[Sequence[T]], Awaitable[list[R]]], items:
 
 def field_in(collection: str, field: str, values: Sequence[str | int]) -> Any:
     """Query the documents whose field has one of the values, 30 at most; a dot leads into a field of a field."""
+    return _field_filter(collection, field, "IN", values)
+
+
+def list_has_any(collection: str, field: str, values: Sequence[str | int]) -> Any:
+    """Query the documents whose field is a list with one of the values, 30 at most."""
+    return _field_filter(collection, field, "ARRAY_CONTAINS_ANY", values)
+
+
+def _field_filter(collection: str, field: str, op: str, values: Sequence[str | int]) -> Any:
     wanted = [{"string_value" if isinstance(value, str) else "integer_value": value} for value in values]
-    condition = {"field": {"field_path": field}, "op": "IN", "value": {"array_value": {"values": wanted}}}
+    condition = {"field": {"field_path": field}, "op": op, "value": {"array_value": {"values": wanted}}}
     return _Query(from_=[{"collection_id": collection}], where={"field_filter": condition})
 
 

@@ -58,9 +58,13 @@ class FirestoreSalesStore(DocumentSalesStore):
         return {key_of(id_of(message)): decode(message.fields) for message in found}
 
     @reporting_failures
-    async def _query_in(self, collection: str, field: str, values: Collection[str | int]) -> list[Document]:
+    async def _query_in(
+        self, collection: str, field: str, values: Collection[str | int], *, in_list: bool = False
+    ) -> list[Document]:
+        query = queries.list_has_any if in_list else queries.field_in
+
         async def read(batch: Sequence[str | int]) -> list[Document]:
-            return await self._query(queries.field_in(collection, field, batch))
+            return await self._query(query(collection, field, batch))
 
         wanted: list[str | int] = list(dict.fromkeys(values))
         return await read_batches(read, wanted, size=_VALUES_PER_QUERY)

@@ -26,6 +26,7 @@ _INDEXED = (
     ("orders", "phone"),
     ("orders", "client_id"),
     ("orders", "deal_due"),
+    ("clients", "phone"),
     ("phones", "sale.id"),
     ("phones", "intent.id"),
     ("sales", "phone"),
@@ -74,14 +75,16 @@ class SqliteSalesStore(DocumentSalesStore):
             lambda connection: {key_of(row[0]): _document(row[1]) for row in connection.execute(sql, (ids,))}
         )
 
-    async def _query_in(self, collection: str, field: str, values: Collection[str | int]) -> list[Document]:
+    async def _query_in(
+        self, collection: str, field: str, values: Collection[str | int], *, in_list: bool = False
+    ) -> list[Document]:
         if not values:
             return []
-        sql = (
-            f"SELECT body FROM {collection} "  # noqa: S608
-            f"WHERE json_extract(body, '$.{field}') IN (SELECT value FROM json_each(?))"
-        )
-        return await self._documents(sql, json.dumps(list(values)))
+        condition = f"json_extract(body, '$.{field}') IN (SELECT value FROM json_each(?))"  # noqa: S608
+        if in_list:
+            items = f"SELECT value FROM json_each(body, '$.{field}')"  # noqa: S608
+            condition = f"EXISTS ({items} INTERSECT SELECT value FROM json_each(?))"  # noqa: S608
+        return await self._documents(f"SELECT body FROM {collection} WHERE {condition}", json.dumps(list(values)))  # noqa: S608
 
     async def _latest(self, collection: str, field: str, limit: int) -> list[Document]:
         sql = (

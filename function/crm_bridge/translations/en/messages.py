@@ -101,6 +101,8 @@ MESSAGES = {
     "message.no_sale_tag": "CoMagic has no system tags «Продажа» or «Sale»: set COMAGIC_SALE_TAG_ID",
     "message.many_sale_tags": "CoMagic has {count} system tags «Продажа» or «Sale»: set COMAGIC_SALE_TAG_ID",
     "message.not_read": "{call} was not read: {reason}",
+    "message.sites_need_right": "get.sites was not read: {reason}. All sites count as taking sales; the key's user needs the right site_selected: select",
+    "message.sites_need_component": "get.sites was not read: {reason}. All sites count as taking sales; the account needs one of the components call_tracking, consultant, lead, sitephone",
     "message.rows_missing": "{system}: {call}: {rows} rows were reported (total_items), {shown} were shown",
     "message.deals_denied": "{system}: no deals were sent, because the account has none: {reason}",
     "message.deals_left": "{system}: deals are left to the next run: {reason}",

@@ -101,6 +101,8 @@ MESSAGES = {
     "message.no_sale_tag": "В CoMagic нет системного тега «Продажа» или «Sale»: задайте COMAGIC_SALE_TAG_ID",
     "message.many_sale_tags": "В CoMagic системных тегов «Продажа» или «Sale»: {count}. Задайте COMAGIC_SALE_TAG_ID",
     "message.not_read": "{call} не прочитан: {reason}",
+    "message.sites_need_right": "get.sites не прочитан: {reason}. Считается, что продажи учитываются у всех сайтов; пользователю ключа нужно право site_selected: select",
+    "message.sites_need_component": "get.sites не прочитан: {reason}. Считается, что продажи учитываются у всех сайтов; аккаунту нужен один из компонентов call_tracking, consultant, lead, sitephone",
     "message.rows_missing": "{system}: {call}: заявлено строк (total_items): {rows}, показано: {shown}",
     "message.deals_denied": "{system}: сделки аналитики не отправлены, в этом аккаунте их нет: {reason}",
     "message.deals_left": "{system}: сделки аналитики отложены до следующего запуска: {reason}",
