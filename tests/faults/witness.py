@@ -147,14 +147,27 @@ class Witness:
             self.wrong.append(f"{owner}: a sale was set on {key}, and one of ours stands on {elsewhere}")
 
     def _see_move(self, phone: str, key: Key) -> None:
-        """Our sale leaves its communication only when that is gone, or has become another phone's."""
+        """Our sale leaves its communication only when that is gone or denied, or has become another phone's."""
         before, could_move = self.leaving.pop(phone, (key, True))
         if before != key and not could_move and not self._may_move(phone, before):
             self.wrong.append(f"{phone}: its sale moved from {before} to {key} without a reason")
 
     def _may_move(self, phone: str, key: Key) -> bool:
         row = self.communication(key)
-        return row is None or row.phone != phone or len(self.absent.get(phone, ())) >= 3
+        return row is None or row.phone != phone or len(self.absent.get(phone, ())) >= 3 or self._was_denied(key)
+
+    def _was_denied(self, key: Key) -> bool:
+        """CoMagic has answered the last write to a communication with `entity_not_found`.
+
+        That is its answer for the tag alone, too. While no report shows the communication, nobody can say which.
+        """
+        writes = (
+            record.outcome
+            for record in reversed(self.world.comagic.requests)
+            if record.method in ("set.tag_sales", "unset.tag_communications")
+            and (record.params["communication_type"], record.params["communication_id"]) == key
+        )
+        return next(writes, "") == "error entity_not_found"
 
     def communication(self, key: Key) -> Communication | None:
         """Return a communication; None when it was deleted."""
