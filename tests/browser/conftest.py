@@ -69,10 +69,12 @@ class Site:
     Attributes:
         url: Without a slash at the end.
         run_id: A run that has applied everything.
+        short_run_id: A run of one phone.
     """
 
     url: str
     run_id: str = ""
+    short_run_id: str = ""
     failed: list[BaseException] = field(default_factory=list)
 
 
@@ -87,7 +89,7 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     async def serve() -> None:
         store = SqliteSalesStore(str(tmp_path_factory.mktemp("pages") / "bridge.db"))
         async with sync_app_on(store) as bridge:
-            site.run_id = await _history(bridge)
+            site.run_id, site.short_run_id = await _history(bridge)
             app = Starlette(routes=[Route("/{path:path}", bridge.endpoint)])
             config = uvicorn.Config(app, port=port, log_level="error", lifespan="off")
             server.append(uvicorn.Server(config))
@@ -117,8 +119,8 @@ def _when_started(server: uvicorn.Server, ready: threading.Event) -> None:
     ready.set()
 
 
-async def _history(bridge: SyncApp) -> str:
-    """Make a run on everybody, then one that is still going on; return the first one's id."""
+async def _history(bridge: SyncApp) -> tuple[str, str]:
+    """Make a run on everybody, one of a phone, and one that is still going on; return the ids of the first two."""
     agbis, at = bridge.world.agbis, NOON - timedelta(hours=9)
     populate(bridge.world, seed=3, phones=PHONES)
     order = agbis.add_order(agbis.add_client(ATTACKED, name=ATTACK), [(ATTACK, "10")], at=at)
@@ -126,6 +128,7 @@ async def _history(bridge: SyncApp) -> str:
     agbis.add_order(agbis.add_client(ATTACK), [(ATTACK, "10")], at=at)
     bridge.world.comagic.add_call(ATTACKED, NOON - timedelta(days=1))
     journal = await bridge.run()
+    short = await bridge.run(f"phone={ATTACKED}")
     agbis.pay(order, "5")
     await bridge.run("update_db&dry_run")  # leaves changes to show: old -> new
 
@@ -141,7 +144,7 @@ async def _history(bridge: SyncApp) -> str:
             progress=progress,
         )
     )
-    return str(journal["run_id"])
+    return str(journal["run_id"]), str(short["run_id"])
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from crm_bridge.domain.run import LEASE_TTL, Lease, Phase, Progress, Run, RunStatus
+from crm_bridge.presentation import html, journal_table
 from crm_bridge.stores.sqlite.sales import SqliteSalesStore
 from tests.sandbox.faults import Fault
 from tests.sandbox.world import populate
@@ -297,6 +299,70 @@ class TestJournal:
         assert missing == [next(iter(row)) for row in journal if row["result"] == "not_found"]
         assert largest[0] == rows_by_sum(journal)[-1]
         assert one == [next(iter(journal[3]))]
+
+    async def test_a_long_journal_has_pages_that_keep_the_search(
+        self, bridge: SyncApp, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(journal_table, "PAGE_ROWS", 10)
+        path = f"/runs/{await filled(bridge)}"
+        log = (await bridge.get(path=path)).json()["journal"]["log"]
+        found: list[str] = []
+
+        for number in range(1, -(-len(log) // 10) + 1):
+            answer = Page(await page(bridge, f"sort=phone&page={number}", path=path))
+            found += answer.rows()
+            following = [link["href"] for link in answer.all("a") if link.get("rel") == "next"]
+            assert following == (
+                [f"{path.removeprefix('/runs/')}?sort=phone&page={number + 1}"]
+                if len(answer.rows()) == 10 and len(found) < len(log)
+                else []
+            )
+
+        assert sorted(found) == sorted(next(iter(row)) for row in log)
+        assert Page(await page(bridge, "page=999", path=path)).rows(), "the last page"
+        assert (await page(bridge, "page=0", path=path)).status_code == 400
+
+    async def test_the_csv_has_what_was_searched_for(self, bridge: SyncApp) -> None:
+        path = f"/runs/{await filled(bridge)}"
+
+        answer = Page(await page(bridge, "result=not_found&sort=-amount", path=path))
+        (link,) = [link["href"] or "" for link in answer.all("a") if link.get("class") == "csv"]
+        csv = await bridge.get(link.partition("?")[2], path=path)
+
+        assert [line.partition(";")[0] for line in csv.text.splitlines()[1:]] == answer.rows()
+
+    async def test_headings_are_links_that_sort_and_turn_round(self, bridge: SyncApp) -> None:
+        path = f"/runs/{await filled(bridge)}"
+
+        async def link(query: str) -> str:
+            links = Page(await page(bridge, query, path=path)).all("a")
+            return next(link["href"] or "" for link in links if link.get("data-first") == "-amount").partition("?")[2]
+
+        assert await link("") == "sort=-amount"
+        assert await link("sort=-amount&result=applied") == "result=applied&sort=amount"
+
+    @pytest.mark.parametrize(("query", "hidden"), [("q=nobody", False), ("", True)])
+    async def test_nothing_found_is_said(self, bridge: SyncApp, query: str, hidden: bool) -> None:
+        answer = Page(await page(bridge, query, path=f"/runs/{await filled(bridge)}"))
+
+        (said,) = [each for each in answer.all("p") if each.get("class") == "box nothing"]
+        assert ("hidden" in said) is hidden
+
+    async def test_a_journal_is_laid_out_beside_the_loop(
+        self, bridge: SyncApp, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, threads = f"/runs/{await filled(bridge)}", []
+        laid_out = html.page
+
+        def noted(*args: Any, **values: Any) -> str:
+            threads.append(threading.get_ident())
+            return laid_out(*args, **values)
+
+        monkeypatch.setattr(html, "page", noted)
+        await page(bridge, path=path)
+
+        assert threads
+        assert threading.get_ident() not in threads
 
     async def test_a_wrong_order_is_a_400(self, bridge: SyncApp) -> None:
         assert (await page(bridge, "sort=up", path=f"/runs/{await filled(bridge)}")).status_code == 400

@@ -30,7 +30,7 @@ NAMES = {
 
 TECHNICAL = re.compile(
     r"https?://\S+|\?[\w&=-]+|/[\w/<>?&=]+|\b[A-Z]+(?:_[A-Z]+)+\b|\b\w+[._]\w[\w.]*|\b[0-9a-f]{8,}\b"
-    r"|\b[A-Z]\w+ForAll\b|\bLogin\b|\b(?:phone|sort|confirm|forbidden|unavailable|going|error|verbose|boom)\b"
+    r"|\b[A-Z]\w+ForAll\b|\bLogin\b|\b(?:phone|sort|amount|date|result|confirm|forbidden|unavailable|going|error|verbose|boom)\b"
 )
 """Addresses, settings, methods, parameters and mnemonics, run ids, commands of Agbis."""
 

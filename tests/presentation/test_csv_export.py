@@ -55,12 +55,28 @@ def test_remarks_name_other_sales_and_what_was_repaired() -> None:
     assert remarks(ROWS[0], ENGLISH) == []
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+7", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
+@pytest.mark.parametrize("text", ["=1+1", "+7", "-1", "@SUM(A1)", "＝1+1", '=HYPERLINK("http://x")'])
 def test_a_text_that_begins_like_a_formula_is_quoted(text: str) -> None:
     assert harmless(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["", "Стирка", "1+1", "a=b"])
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        ("Стирка,=1+1", "Стирка,'=1+1"),
+        ("Стирка; -1", "Стирка; '-1"),
+        ("Стирка|@SUM(A1)", "Стирка|'@SUM(A1)"),
+        ('Стирка, "=1+1"', 'Стирка, "\'=1+1"'),
+        ("Стирка\t+7", "Стирка\t'+7"),
+    ],
+)
+def test_no_cell_begins_like_a_formula_whatever_separates_cells(text: str, safe: str) -> None:
+    assert harmless(text) == safe
+
+
+@pytest.mark.parametrize("text", ["", "Стирка", "1+1", "a=b", "Стирка, чистка", "А-Б, В-Г"])
 def test_any_other_text_stays_as_it_is(text: str) -> None:
     assert harmless(text) == text
 

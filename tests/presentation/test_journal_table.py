@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -49,6 +50,13 @@ def test_a_row_has_what_the_journal_says_and_is_empty_where_the_journal_is_silen
         (Choice(q="15"), "5"),
         (Choice(q="стирка", result="failed"), ""),
         (Choice(q="nobody"), ""),
+        (Choice(q="8 926 000-00-03"), "3"),
+        (Choice(q="+7 (926) 000 00 03"), "3"),
+        (Choice(q="926-000-00-03"), "3"),
+        (Choice(q="300"), "3"),
+        (Choice(q="300,00 ₽"), "3"),
+        (Choice(q="250"), "3"),
+        (Choice(q="30"), ""),
     ],
 )
 def test_rows_are_chosen_by_result_and_by_text_in_any_case(choice: Choice, chosen: str) -> None:
@@ -132,3 +140,14 @@ def test_the_chart_has_the_newest_31_days_and_no_bar_is_invisible() -> None:
 
 def test_a_journal_without_sums_has_no_chart() -> None:
     assert sums_per_day(read({"log": []})) == []
+
+
+def test_a_choice_is_the_query_of_an_address_and_begins_at_its_first_page() -> None:
+    choice = Choice(result="failed", q="стирка & химчистка", page=3)
+
+    assert parse_qs(choice.query(sort="-date")) == {
+        "result": ["failed"],
+        "q": ["стирка & химчистка"],
+        "sort": ["-date"],
+    }
+    assert parse_qs(choice.query(page=2))["page"] == ["2"]

@@ -100,7 +100,7 @@ async def answer_run(request: Request, services_factory: ServicesFactory) -> Res
         view["journal"] = None if journal is None else filter_log(journal, log_filter)
         return JSONResponse(view, headers=PRIVATE)
     if journal is not None:
-        return journal_response(request, answer_format, journal, log_filter, stored=view)
+        return await journal_response(request, answer_format, journal, log_filter, stored=view)
     if answer_format is AnswerFormat.CSV:
         return Failed(404, "This run left no journal")
     return page(request, "run.html", run=view)

@@ -81,7 +81,7 @@ async def _answer_sync(request: Request, services_factory: ServicesFactory) -> R
     services = await _services_of_run(wanted, services_factory, required)
     result = await run_sync(wanted, services)
     if answer_format is not AnswerFormat.JSON:
-        return journal_response(request, answer_format, result.journal, log_filter)
+        return await journal_response(request, answer_format, result.journal, log_filter)
     journal = filter_log(result.journal, log_filter)
     return JSONResponse({"success": True, "message": result.message, "journal": journal})
 

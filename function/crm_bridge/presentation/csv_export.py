@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from crm_bridge.presentation.journal_table import JournalRow
 from crm_bridge.translations import Translator
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_BEHIND_SEPARATOR = re.compile(r"""([,;|\t\r\n][\s"']*)(?=[=+\-@＝＋－＠])""")
+"""Where another cell begins for a program that takes another separator than ours."""
+
 _LONGEST_NUMBER = 11  # Excel shows a number of 12 digits as 3,75E+11
 
 COLUMNS = (
@@ -75,7 +79,8 @@ def remarks(row: JournalRow, t: Translator) -> list[str]:
 
 
 def harmless(text: str) -> str:
-    """Quote a text that a spreadsheet program would read as a formula."""
+    """Quote what a spreadsheet program would read as a formula, at the beginning or behind any separator."""
+    text = _BEHIND_SEPARATOR.sub(r"\1'", text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from crm_bridge.domain.money import format_roubles, to_kopecks
 
+PAGE_ROWS = 1000
+"""Rows of a page: a browser lays out 5,000 in more than a second."""
+
+_PHONE_OR_SUM = re.compile(r"[\d\s()+.,₽-]*\d[\d\s()+.,₽-]*")
 _DAYS = 31
 """The most bars of the chart by day; more would be too thin to read."""
 
@@ -80,27 +86,52 @@ class Choice(Struct, frozen=True, kw_only=True):
 
     Attributes:
         result: Only rows of this result; every row when empty.
-        q: Only rows whose phone, communication or services contain this text, whatever its case.
+        q: Only rows whose phone (in any spelling), communication or services contain this text, or whose sum it is.
         sort: One of SORTS; the journal's own order when empty.
+        page: From 1 on, of a journal of more than PAGE_ROWS.
     """
 
     result: str = ""
     q: str = ""
     sort: str = ""
+    page: int = 1
 
     def apply(self, rows: Sequence[JournalRow]) -> list[JournalRow]:
         """Return the chosen rows, in the chosen order."""
-        wanted = self.q.strip().casefold()
-        chosen = [
-            row
-            for row in rows
-            if self.result in {"", row.result}
-            and wanted in f"{row.phone} {row.communication_id} {row.comment}".casefold()
-        ]
+        fits = _search(self.q)
+        chosen = [row for row in rows if self.result in {"", row.result} and fits(row)]
         if self.sort in SORTS:
             key, descending = SORTS[self.sort]
             chosen.sort(key=key, reverse=descending)
         return chosen
+
+    def query(self, **changed: object) -> str:
+        """Return the choice as the query of an address, parts of it changed; the page is the first unless named."""
+        values = {"result": self.result, "q": self.q, "sort": self.sort, **changed}
+        return urlencode({name: value for name, value in values.items() if value})
+
+
+def _search(text: str) -> Callable[[JournalRow], bool]:
+    """Return whether a row has the text; script.js does the same in the page."""
+    wanted = text.strip().casefold()
+    if not wanted:
+        return lambda _: True
+    digits, roubles = "", ""
+    if _PHONE_OR_SUM.fullmatch(wanted):
+        digits = re.sub(r"\D", "", wanted)
+        if len(digits) == 11 and digits.startswith("8"):
+            digits = f"7{digits[1:]}"
+        roubles = re.sub(r"[\s₽]", "", wanted).replace(",", ".")
+
+    def fits(row: JournalRow) -> bool:
+        if wanted in f"{row.phone} {row.communication_id} {row.comment}".casefold():
+            return True
+        if not digits:
+            return False
+        sums = (row.amount, row.previous)
+        return digits in row.phone or any(roubles in {each, each.removesuffix(".00")} for each in sums)
+
+    return fits
 
 
 def results(rows: Sequence[JournalRow]) -> list[tuple[str, int]]:
