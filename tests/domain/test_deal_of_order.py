@@ -180,6 +180,7 @@ def test_only_what_differs_is_sent(changes: dict[str, Any]) -> None:
 
 def test_all_phones_of_a_client_are_its_contact() -> None:
     assert contact_phones(client("c1")) == (ANNA,)
+    assert contact_phones(client("c1", other_phones=("79990000000",))) == (ANNA, "79990000000")
     assert contact_phones(client("c1", phone=None)) == contact_phones(None) == ()
 
 

@@ -87,21 +87,24 @@ def test_a_log_is_cut_to_the_rows_that_are_wanted(log_filter: str, left: list[st
     assert len(journal["log"]) == len(results), "the journal itself stays as it is"
 
 
-def test_a_journal_as_csv_is_a_private_file_named_by_its_run() -> None:
-    answer = journal_response(request(), AnswerFormat.CSV, JOURNAL, "all")
+@pytest.mark.anyio
+async def test_a_journal_as_csv_is_a_private_file_named_by_its_run() -> None:
+    answer = await journal_response(request(), AnswerFormat.CSV, JOURNAL, "all")
 
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="journal-0123abcd.csv"'
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_journal_is_filtered_and_sorted_by_the_query() -> None:
-    answer = journal_response(request(query="result=applied&sort=-amount"), AnswerFormat.CSV, JOURNAL, "all")
+@pytest.mark.anyio
+async def test_a_journal_is_filtered_and_sorted_by_the_query() -> None:
+    answer = await journal_response(request(query="result=applied&sort=-amount"), AnswerFormat.CSV, JOURNAL, "all")
 
     phones = [line.partition(";")[0] for line in bytes(answer.body).decode("utf-8-sig").splitlines()[1:]]
     assert phones == ["79260000002", "79260000001"]
 
 
-def test_an_unknown_order_is_refused() -> None:
+@pytest.mark.anyio
+async def test_an_unknown_order_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"^sort must be one of phone, -amount, "):
-        journal_response(request(query="sort=up"), AnswerFormat.HTML, JOURNAL, "all")
+        await journal_response(request(query="sort=up"), AnswerFormat.HTML, JOURNAL, "all")

@@ -302,6 +302,19 @@ class TestLinks:
             assert [row.communication_id for row in bridge.world.comagic.deals.communications_of(each)] == [call]
         assert deal_differences(bridge.world) == []
 
+    async def test_a_further_number_of_the_client_links_its_deals_again(self, bridge: SyncApp) -> None:
+        made = order(bridge, paid="10")
+        call = bridge.world.comagic.add_call(BORIS, NOON - timedelta(days=1))
+        await bridge.run()
+        client = bridge.world.agbis.orders[made].client_id
+        bridge.world.agbis.change_phone(client, ANNA, landline=BORIS)
+
+        journal = await bridge.run()
+
+        assert journal["requests"]["update.deal_contacts"] == 1
+        assert bridge.world.comagic.deals.references.contacts[client].phones == [ANNA, BORIS]
+        assert [row.communication_id for row in bridge.world.comagic.deals.communications_of(made)] == [call]
+
     async def test_by_setting_the_communication_of_the_sale_is_named(self, tmp_path: Path) -> None:
         store = SqliteSalesStore(str(tmp_path / "linked.db"))
         async with sync_app_on(store, {**ON, "COMAGIC_DEALS_LINK": "communication"}) as bridge:

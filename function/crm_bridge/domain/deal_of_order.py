@@ -5,7 +5,7 @@ CoMagic's rules: docs/remote/comagic-deals.md#records. A deal is one order, at i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,15 +23,29 @@ _WAY = (DealStage.ACCEPTED, DealStage.PAID, DealStage.ISSUED)
 
 
 def contact_phones(client: Client | None) -> tuple[str, ...]:
-    """Return all phones of a client, E.164 digits."""
-    return (client.phone,) if client is not None and client.phone else ()
+    """Return all phones of a client, E.164 digits, its mobile first."""
+    if client is None:
+        return ()
+    return (*((client.phone,) if client.phone else ()), *client.other_phones)
 
 
 def with_deals(
-    orders: Mapping[str, Order], stored: Mapping[str, Order], *, deals_on: bool, now: datetime
+    orders: Mapping[str, Order],
+    stored: Mapping[str, Order],
+    *,
+    renumbered: Collection[str],
+    deals_on: bool,
+    now: datetime,
 ) -> dict[str, Order]:
-    """Return orders with what is stored of their deals: see `with_deal`."""
-    return {key: with_deal(order, stored.get(key), deals_on=deals_on, now=now) for key, order in orders.items()}
+    """Return orders with what is stored of their deals: see `with_deal`.
+
+    The deals of clients in `renumbered` are due too, because a deal names all phones of its client.
+    """
+    found = {key: with_deal(order, stored.get(key), deals_on=deals_on, now=now) for key, order in orders.items()}
+    for key, order in found.items():
+        if order.client_id in renumbered and (order.deal is not None or order.deal_due is not None):
+            found[key] = replace(order, deal_due=min(order.ordered_at, now))
+    return found
 
 
 def with_deal(order: Order, stored: Order | None, *, deals_on: bool, now: datetime) -> Order:

@@ -161,11 +161,18 @@ class _Refresh(Struct):
         stored = await store.orders({order.order_id for order in read})
         newest = newest_versions(read, stored)
         clients = await self._clients(newest.values(), changed_clients)
-        moved = {order.order_id: order for order in await store.orders_of_clients(clients.moved)}
+        deals_on, now = self.context.services.settings.comagic_deals, self.context.services.clock.now()
+        of_clients = await store.orders_of_clients(clients.renumbered if deals_on else clients.moved)
+        moved = {order.order_id: order for order in of_clients}
         orders = WindowOrders(read=newest, stored={**moved, **stored})
 
-        deals_on, now = self.context.services.settings.comagic_deals, self.context.services.clock.now()
-        assigned = with_deals(assign_phones(orders, clients.all), orders.stored, deals_on=deals_on, now=now)
+        assigned = with_deals(
+            assign_phones(orders, clients.all),
+            orders.stored,
+            renumbered=clients.renumbered,
+            deals_on=deals_on,
+            now=now,
+        )
         self._count(orders, assigned)
         updated = [order for key, order in assigned.items() if orders.stored.get(key) != order]
         changes = await self._recount_phones(orders.stored, updated, clients)
@@ -235,6 +242,7 @@ class _Refresh(Struct):
         return WindowClients(
             all={**stored, **updates},
             moved=[client.client_id for client in renumbered if stored[client.client_id].phone != client.phone],
+            renumbered=[client.client_id for client in renumbered],
             recounted={client.phone for client in renumbered if client.phone is not None},
             # Those looked up for the first time have been saved already.
             unsaved=[client for key, client in updates.items() if key in stored or key not in looked_up],

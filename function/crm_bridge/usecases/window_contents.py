@@ -16,7 +16,8 @@ class WindowOrders(Struct, frozen=True, kw_only=True):
 
     Attributes:
         read: The newest version of every order that the window names, by id.
-        stored: What the database holds of the orders that were read, and of those of clients whose phone changed.
+        stored: What the database holds of the orders that were read, and of those of clients whose phone changed;
+            while deals are on, of those of whom any number changed.
     """
 
     read: Mapping[str, Order]
@@ -29,12 +30,14 @@ class WindowClients(Struct, frozen=True, kw_only=True):
     Attributes:
         all: Everything we know of them by now, by id.
         moved: Those whose phone changed; their stored orders move with them.
+        renumbered: Those of whom any number changed.
         recounted: Phones whose clients' further numbers changed.
         unsaved: New knowledge that must be stored after the orders that it moves.
     """
 
     all: Mapping[str, Client]
     moved: Collection[str]
+    renumbered: Collection[str]
     recounted: AbstractSet[str]
     unsaved: Collection[Client]
 
