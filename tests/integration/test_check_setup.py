@@ -272,7 +272,7 @@ class TestRefusals:
     """A refusal of one method says what is missing, and the other checks go on."""
 
     async def test_a_key_that_may_not_list_sites_names_the_right(self, sound: SyncApp) -> None:
-        switch(sound, site_rights="none")
+        switch(sound, key_rights="tags_only")
 
         hints = await failing(sound)
 
@@ -281,7 +281,7 @@ class TestRefusals:
         assert "Give it the right site_selected: select" in hints["sites"]
 
     async def test_an_account_without_the_component_names_it(self, sound: SyncApp) -> None:
-        switch(sound, call_tracking=False)
+        switch(sound, components="telephony")
 
         hints = await failing(sound)
 
