@@ -138,7 +138,7 @@ async def test_the_guard(watched: SyncApp, receiver: Receiver) -> None:
     assert receiver.take() == []
     await run(watched, f"confirm={plan}")
 
-    assert began.startswith("Защита остановила запуск: он снял бы 1000.00 из ")
+    assert began.startswith("Защита остановила запуск: он снял бы 1\u00a0000,00\u00a0₽ из ")
     assert "Ничего не изменено." in began
     assert receiver.take() == [OVER["guard_stopped"]]
 

@@ -301,7 +301,7 @@ class TestTheReasonOfAFall:
         page = (await bridge.get(path=path, headers={"Accept": "text/html", "Accept-Language": "ru"})).text
         csv = (await bridge.get("format=csv", path=path, headers={"Accept-Language": "en"})).text
 
-        assert "деньги вернули" in page
+        assert "оплата возвращена" in page
         assert "В CRM" in page
         assert "money went back" in csv
 
