@@ -211,6 +211,7 @@ class SalesStore(Protocol):
     async def take_lease(self, lease: Lease, *, now: datetime) -> Lease | None:
         """Take the lease unless another run's stands at `now`; one that has ended counts as none.
 
+        A lease of the same id and start is the caller's own, and is taken again.
         A standing lease that ends later than LEASE_TTL from `now` is shortened to that: its holder renews it if alive.
 
         Returns:

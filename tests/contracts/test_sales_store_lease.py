@@ -33,6 +33,16 @@ class TestLease:
         assert await store.take_lease(lease("r2"), now=NOON) == current
         assert await store.take_lease(lease("r3"), now=NOON) == current
 
+    async def test_two_runs_of_one_id_do_not_share_a_lease(self, store: SalesStore) -> None:
+        """A button of the home page that is pressed twice, on two instances."""
+        first = lease("r1", until=NOON + LEASE_TTL)
+        await store.take_lease(first, now=NOON)
+
+        second = replace(first, started_at=first.started_at + MICROSECOND)
+
+        assert await store.take_lease(first, now=NOON) is None, "its own again"
+        assert await store.take_lease(second, now=NOON) == first
+
     async def test_the_lease_is_read_even_when_it_has_ended(self, store: SalesStore) -> None:
         assert await store.lease() is None
         ended = lease("r1", until=NOON - timedelta(days=1))

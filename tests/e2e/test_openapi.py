@@ -105,6 +105,9 @@ class TestGoodAnswers:
 
         assert len(run["journal"]["log"]) > 50
 
+    def test_the_home_page(self, sync_url: str) -> None:
+        assert self.answer(SYNC, "/start", "GET", sync_url)["step"] == "done"
+
     def test_an_explanation(self, sync_url: str) -> None:
         assert self.answer(SYNC, "/explain", "GET", sync_url, query={"phone": PHONE})["phone"] == PHONE
 

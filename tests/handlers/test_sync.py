@@ -105,8 +105,8 @@ async def answered(
 
 
 async def test_every_field_of_a_request_survives_the_headers_of_the_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy field by field would drop a new parameter there, and keep it for curl."""
-    assert set(EVERY_PARAMETER) | {"tick"} == {field.name for field in msgspec.structs.fields(SyncRequest)}
+    """A copy field by field would drop a new parameter there. Only a button of the home page asks for `keep`."""
+    assert set(EVERY_PARAMETER) | {"tick", "keep"} == {field.name for field in msgspec.structs.fields(SyncRequest)}
     query = "&".join(part for part, _ in EVERY_PARAMETER.values())
 
     by_curl = await requested(monkeypatch, query, {})
@@ -196,7 +196,7 @@ async def test_every_route_has_a_handler() -> None:
 
 @pytest.mark.parametrize("path", [path.replace("<run_id>", "7") for path in ROUTES])
 async def test_a_path_takes_its_verbs_only(path: str) -> None:
-    allowed = "GET, POST" if path == "/" else "GET"
+    allowed = "GET, POST" if path in {"/", "/start"} else "GET"
 
     answer = await answered("", {}, path=path, method="PUT")
 
@@ -213,7 +213,7 @@ async def test_an_unknown_path_is_a_404_that_names_the_known_ones(path: str, met
         assert answer.status_code == 400, "slashes at the end do not count"
     else:
         assert answer.status_code == 404
-        assert b"/, /check_health, /explain, /check_setup, /runs, /runs/<run_id>" in answer.body
+        assert b"/, /start, /check_health, /explain, /check_setup, /runs, /runs/<run_id>" in answer.body
 
 
 # The body

@@ -74,6 +74,7 @@ class TestLanguage:
         bridge.clock.advance(timedelta(minutes=30))
         answers = [
             await russian(bridge, "/", "dry_run"),
+            await russian(bridge, "/start"),
             await russian(bridge, "/runs"),
             await russian(bridge, f"/runs/{run_id}"),
             await russian(bridge, "/explain"),
@@ -168,6 +169,6 @@ class TestWayOn:
         run_id = (await bridge.run())["run_id"]
 
         assert self.ways(await russian(bridge, f"/runs/{run_id}", "sort=up")) == [f"../runs/{run_id}"]
-        assert self.ways(await russian(bridge, "/nothing")) == ["./runs"]
+        assert self.ways(await russian(bridge, "/nothing")) == ["./start"]
         assert self.ways(await russian(bridge, "/runs/nothing")) == ["../runs"]
-        assert self.ways(await russian(bridge, "/", "verbose")) == ["./runs"]
+        assert self.ways(await russian(bridge, "/", "verbose")) == ["./start"]

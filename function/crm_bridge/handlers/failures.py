@@ -26,7 +26,7 @@ KIND_OF_ERROR: Mapping[type[BridgeError], str] = {
 }
 """The heading of an error that shares its status with others."""
 
-WAYS = ("runs", "run", "setup", "back")
+WAYS = ("start", "runs", "run", "setup", "back")
 """Links on; beside them there is the form with what was typed."""
 
 
@@ -52,4 +52,4 @@ def way_on(path: str, status: int, cause: BridgeError | None) -> tuple[str, str]
         return "form", ""
     if status == 400 and own:
         return "back", own
-    return "runs", "runs"
+    return ("runs", "runs") if own.startswith("runs/") else ("start", "start")

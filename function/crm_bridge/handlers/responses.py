@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,6 +25,9 @@ from crm_bridge.errors import (
 from crm_bridge.handlers.failures import failure_kind, way_on
 from crm_bridge.handlers.negotiation import AnswerFormat, accepted_language
 from crm_bridge.handlers.parameters import read_choice, read_whole
+
+if TYPE_CHECKING:
+    from crm_bridge.translations import Translator
 
 JOURNAL_PARAMETERS = ("result", "q", "sort", "page")
 """How a browser without JavaScript filters and sorts a stored journal."""
@@ -94,10 +97,16 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
 
     t = Translator(accepted_language(request))
     root = "../" * (request.url.path.count("/") - 1) or "./"  # the function may be served below a path of its own
-    body = html.page(template, t, root=root, **values)
+    body = html.page(template, t, root=root, here=request.url.path, **values)
+    return Response(body, status, page_headers(t), media_type="text/html; charset=utf-8")
+
+
+def page_headers(t: Translator) -> dict[str, str]:
+    """Return the headers of a page in the language of `t`."""
+    from crm_bridge.presentation import html  # noqa: PLC0415
+
     policy = _POLICY.format(script=html.SCRIPT_HASH, style=html.STYLE_HASH)
-    headers = {**PRIVATE, "Content-Security-Policy": policy, "Content-Language": t.language}
-    return Response(body, status, headers, media_type="text/html; charset=utf-8")
+    return {**PRIVATE, "Content-Security-Policy": policy, "Content-Language": t.language}
 
 
 def failure_page(request: Request, failed: Failed) -> Response:

@@ -129,6 +129,12 @@ def _admin() -> ModuleType:
     return admin
 
 
+def _start() -> ModuleType:
+    from crm_bridge.handlers import start  # noqa: PLC0415 - a run does without
+
+    return start
+
+
 class Route(Struct, frozen=True):
     """One path.
 
@@ -143,6 +149,7 @@ class Route(Struct, frozen=True):
 
 ROUTES: Mapping[str, Route] = {
     "/": Route(("GET", "POST"), lambda: _answer_sync),
+    "/start": Route(("GET", "POST"), lambda: _start().answer_start),
     "/check_health": Route(("GET",), lambda: _answer_check_health),
     "/explain": Route(("GET",), lambda: _admin().answer_explain),
     "/check_setup": Route(("GET",), lambda: _admin().answer_check_setup),

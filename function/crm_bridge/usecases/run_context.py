@@ -44,6 +44,7 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
         attribution: Compare this policy with the one in force; only with `dry_run`.
         confirm: The id of the plan that the caller has agreed to.
         tick: The Scheduler's job and schedule time, when it is the caller.
+        keep: Keep the journal of a dry run, too.
     """
 
     update_db: bool = False
@@ -55,6 +56,7 @@ class SyncRequest(Struct, frozen=True, kw_only=True):
     confirm: str | None = None
     attribution: Policy | None = None
     tick: str | None = None
+    keep: bool = False
 
     @property
     def is_over_all_phones(self) -> bool:

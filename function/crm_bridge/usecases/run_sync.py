@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from crm_bridge.domain.decision import Result
 from crm_bridge.domain.journal import Journal
 from crm_bridge.domain.phone import normalize_phone
 from crm_bridge.domain.refresh_window import Window, backfill_window
-from crm_bridge.domain.run import Run, RunStatus
+from crm_bridge.domain.run import Progress, Run, RunStatus
 from crm_bridge.errors import BridgeError, EmptyDatabase, InvalidInput, RunStopped, StoreUnavailable
 from crm_bridge.logs import run_id as current_run_id
 from crm_bridge.services import SyncServices
@@ -54,8 +54,20 @@ class RunResult(Struct, frozen=True, kw_only=True):
     figures: Mapping[str, int | bool] = field(default_factory=dict)
 
 
-async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
+async def run_sync(
+    request: SyncRequest,
+    services: SyncServices,
+    *,
+    run_id: str | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> RunResult:
     """Do a run, or answer a repeated delivery of the same Scheduler tick with the journal it had; then send alerts.
+
+    Args:
+        request: What is asked for.
+        services: What the run works with.
+        run_id: Its id, when the caller has one for it.
+        on_progress: Gets every report of how far the run has come.
 
     Raises:
         SettingsError: A variable begins like ours and is none of them.
@@ -65,10 +77,10 @@ async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
         InvalidInput: A date lies in the future, or the phone is none.
         PlanRefused: The guard stops the run, or the plan is not the one that was confirmed.
     """
-    run_id = uuid.uuid4().hex
+    run_id = run_id or uuid.uuid4().hex
     current_run_id.set(run_id)
     try:
-        result = await _run(request, services, run_id)
+        result = await _run(request, services, run_id, on_progress)
     except Exception as exc:
         await alert_after_failure(request, exc, services)
         raise
@@ -76,7 +88,9 @@ async def run_sync(request: SyncRequest, services: SyncServices) -> RunResult:
     return result
 
 
-async def _run(request: SyncRequest, services: SyncServices, run_id: str) -> RunResult:
+async def _run(
+    request: SyncRequest, services: SyncServices, run_id: str, on_progress: Callable[[Progress], None] | None
+) -> RunResult:
     if services.settings.unknown_variables:
         raise settings_error(services.settings.unknown_variables)
     deadline = Deadline(services.clock, services.settings.sync_time_budget)
@@ -91,13 +105,15 @@ async def _run(request: SyncRequest, services: SyncServices, run_id: str) -> Run
         request = replace(request, phone=phone)
 
     def context(lease: LeaseKeeper | None, record: Run | None = None) -> RunContext:
-        progress = ProgressReporter(services.store, services.clock, record)
+        progress = ProgressReporter(services.store, services.clock, record, on_progress)
         return RunContext(
             run_id=run_id, services=services, deadline=deadline, lease=lease, progress=progress, request=request
         )
 
     with deadline.stopped_by_sigterm():
-        if request.dry_run and not request.update_db:  # reads only, so it needs no lease and leaves no trace
+        if (
+            request.dry_run and not request.update_db and not request.keep
+        ):  # reads only, so it needs no lease and leaves no trace
             return await _in_time(context(lease=None))
         async with AsyncExitStack() as stack:
             async with deadline.closing(_WORK_CLOSES):
@@ -105,7 +121,7 @@ async def _run(request: SyncRequest, services: SyncServices, run_id: str) -> Run
                 lease = await stack.enter_async_context(held)
                 if replay := await _replay(request, services):  # the first delivery may have ended in between
                     return replay
-                run = None if request.dry_run else await _start_record(request, services, run_id)
+                run = None if request.dry_run and not request.keep else await _start_record(request, services, run_id)
             if run is None:
                 return await _in_time(context(lease))
             return await _recorded(run, context(lease, record=run))

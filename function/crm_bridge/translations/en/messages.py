@@ -5,6 +5,8 @@ MESSAGES = {
     "message.unauthorized": "Unauthorized",
     "message.prefetch": "A browser's prefetch starts no run",
     "message.other_site": "A page of another site starts no run",
+    "message.not_our_button": "The button is not of this page: open /start and press it there",
+    "message.form_too_large": "The form is too large",
     "message.parameter_unknown": "Unknown parameter: {parameter}. Known parameters: {values}",
     "message.parameter_repeated": "{name} is given more than once",
     "message.needs": "{name} needs {other}",

@@ -5,6 +5,8 @@ MESSAGES = {
     "message.unauthorized": "Нужен ключ",
     "message.prefetch": "Предварительная загрузка страницы браузером не начинает запуск. Откройте адрес сами",
     "message.other_site": "Страница другого сайта не может начать запуск. Откройте адрес сами",
+    "message.not_our_button": "Кнопка нажата не на этой странице. Откройте главную страницу и нажмите её там",
+    "message.form_too_large": "Форма слишком большая",
     "message.parameter_unknown": "Неизвестный параметр: {parameter}. Есть такие: {values}",
     "message.parameter_repeated": "Параметр {name} указан несколько раз",
     "message.needs": "{name} имеет смысл только вместе с {other}",
