@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from crm_bridge.domain.state import NumbersRead
 from crm_bridge.ports import Changes
-from crm_bridge.stores.base import STATE, STATE_KEYS
+from crm_bridge.stores.base import STATE
 from crm_bridge.stores.documents import Write
+from crm_bridge.stores.state_keys import STATE_KEYS
 from tests.sandbox.faults import Fault
 from tests.support.factories import ANNA, BORIS, NOON, lease
 from tests.support.stories import LANDLINE, call, order_of

@@ -11,22 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crm_bridge.domain.aggregate import Client, Order, UnreadableOrder
-from crm_bridge.domain.alert import AlertNotes
 from crm_bridge.domain.deal import DealContact
 from crm_bridge.domain.phone import PhoneRecord
 from crm_bridge.domain.run import LEASE_TTL, Lease, Run, RunStatus
 from crm_bridge.domain.sale import SaleEvent
-from crm_bridge.domain.state import (
-    CrmMoney,
-    CrmSession,
-    DealAccount,
-    DealUpload,
-    KnownSites,
-    NumbersRead,
-    SaleTag,
-    State,
-    Watermark,
-)
+from crm_bridge.domain.state import State
 from crm_bridge.stores import journal_parts
 from crm_bridge.stores.documents import (
     Document,
@@ -39,6 +28,7 @@ from crm_bridge.stores.documents import (
     put_document,
     to_document,
 )
+from crm_bridge.stores.state_keys import STATE_KEYS
 
 if TYPE_CHECKING:  # a store fits its port by shape and does not depend on it
     from crm_bridge.ports import Changes
@@ -56,17 +46,6 @@ RUNS = "runs"
 STATE = "state"
 
 LEASE = "lease"
-STATE_KEYS: dict[type[object], str] = {
-    Watermark: "watermark",
-    SaleTag: "sale_tag",
-    CrmSession: "crm_session",
-    CrmMoney: "crm_money",
-    AlertNotes: "alerts",
-    DealAccount: "deal_account",
-    DealUpload: "deal_upload",
-    KnownSites: "sites",
-    NumbersRead: "numbers_read",
-}
 
 PAGE = 10_000
 """Phones of one page: so many are in memory as documents as well."""
