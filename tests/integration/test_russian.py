@@ -25,8 +25,9 @@ pytestmark = pytest.mark.anyio
 NAMES = {
     *("crm", "bridge", "CoMagic", "Agbis", "CRM", "CSV", "Data", "API", "Google", "Cloud", "STORE", "URL", "PDF"),
     *("HTTP", "JSON", "RPC", "IANA", "SQLite", "Firestore", "Europe", "Moscow", "ConnectError", "Sale"),
+    *("ATTRIBUTION", "select", "consultant", "lead", "sitephone"),
 }
-"""Names of systems, formats and places; settings, methods, parameters and codes are names too: see `english`."""
+"""Names of systems, formats, places, rights and components; what `TECHNICAL` finds are names too."""
 
 TECHNICAL = re.compile(
     r"https?://\S+|\?[\w&=-]+|/[\w/<>?&=]+|\b[A-Z]+(?:_[A-Z]+)+\b|\b\w+[._]\w[\w.]*|\b[0-9a-f]{8,}\b"
