@@ -23,11 +23,10 @@ _MISSING = pytest.StashKey[str]()
 
 @pytest.fixture(autouse=True)
 def secrets_of_this_test_only() -> Iterator[None]:
-    """Forget the secrets that a test registers: an ordinary word among them would be hidden in every later test."""
-    before = set(redaction._secrets)
+    """Forget the secrets that other tests and their modules register: an ordinary word among them would be hidden."""
+    redaction._secrets.clear()
     yield
     redaction._secrets.clear()
-    redaction._secrets.update(before)
 
 
 @pytest.fixture(scope="session")

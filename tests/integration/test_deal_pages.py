@@ -115,7 +115,7 @@ async def test_the_page_of_a_run_has_its_deals_and_those_that_were_refused(bridg
 
     number = journal["deals"]["errors"][0]["number"]
     text = page.replace("\u00a0", " ").replace("\u202f", " ")
-    assert "Сделки аналитики: отправлено 1 на 20,50 ₽; без изменений 0, отказано 1, отложено 0" in text
+    assert "Сделки аналитики: отправлено: 1 на 20,50 ₽; без изменений: 0, отклонено: 1, отложено: 0" in text
     assert f"Заказ {number}: CoMagic отказал (invalid_parameter_value)" in page
     assert f"Заказ {number}" in csv.splitlines()[-1]
 
