@@ -70,6 +70,8 @@ async def refresh_aggregates(
     aside = {order.order_id: order for order in await store.unreadable_orders()}
     days = [] if backfill else days_to_check(context)
     refresh = _Refresh(context, lease, crm, aside, days, (await read_crm_money(context)).money)
+    if stored_mark is None:  # a new database; noted at once, or a run after a killed one would read all clients
+        await lease.write([Changes(state=[NumbersRead(at=now)])])
     knows_numbers = stored_mark is None or await store.state(NumbersRead) is not None
     reached = whole.since
     windows = deque(whole.by_days())
