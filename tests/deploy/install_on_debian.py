@@ -61,7 +61,7 @@ class Machine:
         return done.stdout
 
     def install(self, *options: str) -> str:
-        return self.run("/root/crm-bridge/deploy/install.sh", *options)
+        return self.run("/usr/src/crm-bridge/deploy/install.sh", *options)
 
     def key(self, function: str) -> str:
         text = (self.folder / ETC / f"{function}.env").read_text()
@@ -101,7 +101,7 @@ def main() -> int:
             subprocess.run(fetch, check=True, stdout=subprocess.DEVNULL, timeout=_LONGEST)
         folder = Path(temporary) / "machine"
         subprocess.run(["cp", "-a", base, folder], check=True)
-        source = folder / "root" / "crm-bridge"
+        source = folder / "usr" / "src" / "crm-bridge"
         for name in ("function", "deploy"):
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.env"))
         shutil.copy(ROOT / "requirements.txt", source)
@@ -166,10 +166,10 @@ def _check(machine: Machine, world: World) -> None:
     assert machine.get("sync", "/runs").json()["runs"]
 
     _report("a version that does not start is taken back")
-    broken = machine.folder / "root" / "crm-bridge" / "function" / "main.py"
+    broken = machine.folder / "usr" / "src" / "crm-bridge" / "function" / "main.py"
     text = broken.read_text()
     broken.write_text("raise SystemExit('broken')\n")
-    said = machine.run("/root/crm-bridge/deploy/install.sh", check=False)
+    said = machine.run("/usr/src/crm-bridge/deploy/install.sh", check=False)
     assert "ERROR: the functions do not answer" in said, said
     assert machine.run("readlink", "/opt/crm-bridge/current") == first
     wait_until(machine.is_healthy, "the version before answers")
