@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,6 +19,7 @@ from msgspec import Struct
 from crm_bridge.clients.comagic import wire
 from crm_bridge.clients.comagic.errors import SYSTEM
 from crm_bridge.clients.comagic.http import ComagicHttp
+from crm_bridge.clients.comagic.mapping import data_of
 from crm_bridge.clients.json_limits import FIRST_YEAR, LAST_YEAR
 from crm_bridge.domain.deal import Deal, DealContact, DealStage, Funnel, FunnelStage, KnownDeal, shortened
 from crm_bridge.domain.money import to_kopecks, to_roubles
@@ -32,8 +33,6 @@ from crm_bridge.errors import (
     RemoteRejected,
 )
 from crm_bridge.redaction import clean_text
-
-T = TypeVar("T")
 
 MOST_RECORDS = 1000
 """Records or contacts of one call."""
@@ -118,7 +117,7 @@ class ComagicDeals:
 
     async def funnel(self, funnel_id: str) -> Funnel | None:
         params = {"limit": 1, "filter": {"field": "ext_id", "operator": "=", "value": funnel_id}}
-        for found in _decoded(await self._api.call("get.sales_funnel", params), _FUNNELS):
+        for found in data_of(await self._api.call("get.sales_funnel", params), _FUNNELS):
             stages = [FunnelStage(stage_id=each.stage_ext_id, status=each.stage_status) for each in found.stages or ()]
             return Funnel(funnel_id=found.ext_id, stages=tuple(stages))
         return None
@@ -140,7 +139,7 @@ class ComagicDeals:
         found = {}
         for ids in _batches(client_ids):
             params = {"limit": wire.PAGE, "filter": _one_of(ids)}
-            for row in _decoded(await self._api.call("get.deal_contacts", params), _CONTACTS):
+            for row in data_of(await self._api.call("get.deal_contacts", params), _CONTACTS):
                 phones = tuple(clean_text(str(phone)) for phone in row.phone_numbers or ())
                 created_at = self._moment(row.created_date_time)
                 found[row.ext_id] = DealContact(client_id=row.ext_id, phones=phones, created_at=created_at)
@@ -176,7 +175,7 @@ class ComagicDeals:
                 "fields": _Record.__struct_fields__,
                 "filter": {"condition": "and", "filters": [_one_of(ids), made_up]},
             }
-            for row in _decoded(await self._api.call("get.deals_history", params), _RECORDS):
+            for row in data_of(await self._api.call("get.deals_history", params), _RECORDS):
                 if row.ext_id not in last or last[row.ext_id][0] <= row.modified_stage_date_time:
                     last[row.ext_id] = (row.modified_stage_date_time, self._known(row))
         return {order_id: deal for order_id, (_, deal) in last.items()}
@@ -251,14 +250,3 @@ def _one_of(ids: Sequence[str]) -> dict[str, Any]:
 def _batches(ids: Collection[str]) -> list[list[str]]:
     wanted = sorted(set(ids))
     return [wanted[start : start + _IDS_PER_FILTER] for start in range(0, len(wanted), _IDS_PER_FILTER)]
-
-
-def _decoded(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
-    if not wire.is_there(answer.data):
-        if answer.total == 0 and memoryview(answer.data).nbytes:
-            return []  # null stands for an empty array: docs/remote/comagic-data-api.md#nulls
-        raise RemoteProtocolError(SYSTEM, wire.NO_DATA)
-    try:
-        return decoder.decode(answer.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise RemoteProtocolError(SYSTEM, f"CoMagic: data that is not as documented: {exc}") from exc

@@ -140,7 +140,7 @@ def page(answer: wire.Answer, kind: CommunicationType, options: RowOptions) -> P
         RemoteProtocolError: There is no data, or rows are not as documented.
     """
     found: list[_Call] | list[_Message]
-    found = _data(answer, _CALLS) if kind is CommunicationType.CALL else _data(answer, _MESSAGES)
+    found = data_of(answer, _CALLS) if kind is CommunicationType.CALL else data_of(answer, _MESSAGES)
     return Page([_row(row, kind, options) for row in found], answer.total)
 
 
@@ -164,7 +164,7 @@ def sale_tag_id(answer: wire.Answer) -> int:
     """
     found = [
         tag.id
-        for tag in _data(answer, _TAGS)
+        for tag in data_of(answer, _TAGS)
         if tag.is_system is not False and (tag.name or "").strip().casefold() in wire.SALE_TAG_NAMES
     ]
     if len(found) != 1:
@@ -181,13 +181,13 @@ def sites(answer: wire.Answer) -> list[Site]:
         Site(
             site_id=site.id, domain=clean_text(site.domain_name or str(site.id)), sales_enabled=bool(site.sales_enabled)
         )
-        for site in _data(answer, _SITES)
+        for site in data_of(answer, _SITES)
     ]
 
 
 def account_zone(answer: wire.Answer) -> str:
     """Return the account's time zone (`get.account`), empty when it is missing."""
-    accounts = _data(answer, _ACCOUNTS)
+    accounts = data_of(answer, _ACCOUNTS)
     return clean_text(accounts[0].timezone or "") if accounts else ""
 
 
@@ -204,7 +204,12 @@ def sale_id(answer: wire.Answer) -> int | None:
     return int(written) if written.isdecimal() and len(written) <= MOST_DIGITS else None
 
 
-def _data(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
+def data_of(answer: wire.Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
+    """Decode the rows of an answer.
+
+    Raises:
+        RemoteProtocolError: There are none, or they are not as documented.
+    """
     if not wire.is_there(answer.data):
         if answer.total == 0 and memoryview(answer.data).nbytes:
             return []  # null stands for an empty array: docs/remote/comagic-data-api.md#nulls
